@@ -1,0 +1,251 @@
+"""Tokens of the two sentences of a pair: what each one is, and which correspond to each other.
+
+Correspondence comes from the token ids alone.  After the common start and the common end are set
+aside, what remains is compared by longest matching blocks; an edited span corresponds position by
+position if it is equally long in both sentences, else not at all.
+
+Roles come in two schemas; both sentences of a pair use the same one.
+
+"There is/are" sentences that differ in one determiner directly after the verb:
+    SOT, there, be, determiner, subject_first, subject_rest (every further token, a trailing phrase
+    included), full_stop, EOT (Quantmeyer et al. 2024).  Where the negator was inserted, the
+    affirmative sentence has no determiner.
+Anything else:
+    SOT, shared_before, edit, shared_after, EOT; shared_between lies between two edited spans.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from difflib import SequenceMatcher
+from typing import NamedTuple
+
+import pandas as pd
+
+from negtrace.errors import InputError
+
+THERE_ROLES = (
+    "SOT",
+    "there",
+    "be",
+    "determiner",
+    "subject_first",
+    "subject_rest",
+    "full_stop",
+    "EOT",
+)
+DIFF_ROLES = ("SOT", "shared_before", "edit", "shared_between", "shared_after", "EOT")
+
+# "many" and "the" are the neutral swaps that a negation is compared with.
+DETERMINERS = frozenset({"no", "a", "an", "some", "many", "the"})
+DETERMINER_POSITION = 3
+
+COLUMN_TYPES = {
+    "pair_id": "str",
+    "polarity": "str",
+    "position": "int16",
+    "token_id": "int32",
+    "token": "str",
+    "role": "str",
+    "counterpart": "Int16",
+}
+
+
+class EditedSpan(NamedTuple):
+    """Tokens that differ: [start, end) in either sentence; one of the two may be empty."""
+
+    negated: range
+    affirmative: range
+
+
+class AlignedPair(NamedTuple):
+    """Roles and counterparts of both sentences, one entry per token."""
+
+    negated_roles: list[str]
+    affirmative_roles: list[str]
+    negated_counterparts: list[int | None]
+    affirmative_counterparts: list[int | None]
+
+
+def first_difference(tokens_a: Sequence[int], tokens_b: Sequence[int]) -> int:
+    """First position at which two token sequences differ.
+
+    Where one continues the other, that is the shorter one's length.
+    """
+    matching = zip(tokens_a, tokens_b, strict=False)
+    shorter = min(len(tokens_a), len(tokens_b))
+    return next((i for i, (a, b) in enumerate(matching) if a != b), shorter)
+
+
+def edited_spans(negated: Sequence[int], affirmative: Sequence[int]) -> list[EditedSpan]:
+    """The spans in which two token sequences differ, in order; none if they are equal.
+
+    Setting the common start and end aside first makes a single edit one span, however often its
+    words occur elsewhere in the sentence.
+    """
+    start = first_difference(negated, affirmative)
+    common_end = min(
+        first_difference(negated[::-1], affirmative[::-1]),
+        min(len(negated), len(affirmative)) - start,
+    )
+    matcher = SequenceMatcher(
+        None,
+        negated[start : len(negated) - common_end],
+        affirmative[start : len(affirmative) - common_end],
+        autojunk=False,
+    )
+    return [
+        EditedSpan(range(start + i, start + j), range(start + k, start + m))
+        for tag, i, j, k, m in matcher.get_opcodes()
+        if tag != "equal"
+    ]
+
+
+def counterparts(
+    n_negated: int, n_affirmative: int, spans: Sequence[EditedSpan]
+) -> tuple[list[int | None], list[int | None]]:
+    """Position in the other sentence that each token corresponds to, for both sentences.
+
+    Symmetric and strictly increasing; None for tokens of an edited span whose lengths differ.
+    """
+    of_negated: list[int | None] = [None] * n_negated
+    of_affirmative: list[int | None] = [None] * n_affirmative
+    end = EditedSpan(range(n_negated, n_negated), range(n_affirmative, n_affirmative))
+    i = j = 0
+    for span in (*spans, end):
+        shared = (range(i, span.negated.start), range(j, span.affirmative.start))
+        matches = list(zip(*shared, strict=True))
+        if len(span.negated) == len(span.affirmative):
+            matches += zip(span.negated, span.affirmative, strict=True)
+        for a, b in matches:
+            of_negated[a], of_affirmative[b] = b, a
+        i, j = span.negated.stop, span.affirmative.stop
+    return of_negated, of_affirmative
+
+
+def is_there_pair(negated_words: Sequence[str], spans: Sequence[EditedSpan]) -> bool:
+    """Whether the pair is "There is/are <determiner> …", inserted or exchanged for one token."""
+    if len(spans) != 1:
+        return False
+    at = DETERMINER_POSITION
+    negated, affirmative = spans[0]
+    return (
+        negated == range(at, at + 1)
+        and len(affirmative) <= 1
+        and negated_words[1] == "there"
+        and negated_words[2] in {"is", "are"}
+        and negated_words[at] in DETERMINERS
+    )
+
+
+def there_roles(words: Sequence[str], has_determiner: bool) -> list[str]:
+    """Roles in a "There is/are" sentence, from the texts of its tokens [n]."""
+    head = ["SOT", "there", "be"] + ["determiner"] * has_determiner
+    tail = ["full_stop"] * (words[-2] == ".") + ["EOT"]
+    n_subject = len(words) - len(head) - len(tail)
+    subject = ["subject_first"] + ["subject_rest"] * (n_subject - 1)
+    return head + subject[:n_subject] + tail
+
+
+def diff_roles(n_tokens: int, edits: Sequence[range]) -> list[str]:
+    """Roles by where the edited spans lie in a sentence of n tokens; an empty span is a place."""
+    edited = {i for edit in edits for i in edit}
+
+    def role(i: int) -> str:
+        if i in edited:
+            return "edit"
+        if i < edits[0].start:
+            return "shared_before"
+        return "shared_after" if i >= edits[-1].stop else "shared_between"
+
+    return ["SOT", *(role(i) for i in range(1, n_tokens - 1)), "EOT"]
+
+
+def align_pair(
+    negated: Sequence[int], affirmative: Sequence[int], word_of: Callable[[int], str]
+) -> AlignedPair:
+    """Align the two sentences of one pair.
+
+    Args:
+        negated, affirmative: token ids, start token to EOT; they must not be equal.
+        word_of: text of a token in lower case, without marks of word boundaries.
+    """
+    spans = edited_spans(negated, affirmative)
+    negated_words = [word_of(token) for token in negated]
+    if is_there_pair(negated_words, spans):
+        affirmative_words = [word_of(token) for token in affirmative]
+        roles = (
+            there_roles(negated_words, has_determiner=True),
+            there_roles(affirmative_words, has_determiner=len(spans[0].affirmative) == 1),
+        )
+    else:
+        roles = (
+            diff_roles(len(negated), [span.negated for span in spans]),
+            diff_roles(len(affirmative), [span.affirmative for span in spans]),
+        )
+    return AlignedPair(*roles, *counterparts(len(negated), len(affirmative), spans))
+
+
+def align(
+    pairs: pd.DataFrame,
+    encode: Callable[[str], list[int]],
+    decode: Callable[[int], str],
+    context_length: int,
+) -> pd.DataFrame:
+    """Tokenise, classify and align both sentences of every distinct pair.
+
+    Args:
+        pairs: columns pair_id, negated, affirmative; rows that repeat a pair_id are skipped.
+        encode: sentence to token ids, start token and EOT included, without padding.
+        decode: token id to the token's text.
+        context_length: tokens that the model can read, start token and EOT included.
+
+    Returns:
+        the table ``alignment`` without its shared columns: one row per token, pairs in order of
+        first appearance, the negated sentence first.
+
+    Raises:
+        InputError: a sentence is longer than the context, or the tokenizer gives both sentences of
+            a pair the same tokens.
+    """
+    distinct = pairs[["pair_id", "negated", "affirmative"]].drop_duplicates("pair_id")
+    texts = pd.unique(pd.concat([distinct["negated"], distinct["affirmative"]]))
+    tokens = {text: [int(token) for token in encode(text)] for text in texts}
+    for text, ids in tokens.items():
+        if len(ids) > context_length:
+            raise InputError(
+                f"sentence {text!r} has {len(ids)} tokens, start and end token included, but the "
+                f"model's context length is {context_length}; shorten the sentence or remove its "
+                "items"
+            )
+    token_texts = {token: decode(token) for token in {i for ids in tokens.values() for i in ids}}
+    words = {token: _bare_word(text) for token, text in token_texts.items()}
+
+    columns: dict[str, list] = {name: [] for name in COLUMN_TYPES}
+    for pair_id, negated, affirmative in distinct.itertuples(index=False, name=None):
+        if tokens[negated] == tokens[affirmative]:
+            raise InputError(
+                f"pair {pair_id}: the tokenizer gives {negated!r} and {affirmative!r} the same "
+                "tokens; remove the pair's items or use another model"
+            )
+        pair = align_pair(tokens[negated], tokens[affirmative], words.__getitem__)
+        for polarity, text, roles, others in (
+            ("negated", negated, pair.negated_roles, pair.negated_counterparts),
+            ("affirmative", affirmative, pair.affirmative_roles, pair.affirmative_counterparts),
+        ):
+            ids = tokens[text]
+            columns["pair_id"] += [pair_id] * len(ids)
+            columns["polarity"] += [polarity] * len(ids)
+            columns["position"] += range(len(ids))
+            columns["token_id"] += ids
+            columns["token"] += [token_texts[token] for token in ids]
+            columns["role"] += roles
+            columns["counterpart"] += others
+    return pd.DataFrame(
+        {name: pd.Series(columns[name], dtype=dtype) for name, dtype in COLUMN_TYPES.items()}
+    )
+
+
+def _bare_word(token_text: str) -> str:
+    """Token text in lower case, without the marks that tokenizers set at word boundaries."""
+    return token_text.removesuffix("</w>").strip(" ▁Ġ").lower()

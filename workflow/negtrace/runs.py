@@ -1,0 +1,207 @@
+"""Runs: the unpatched forward passes of both sentences of each pair, with every activation kept.
+
+A causal tower that pools at EOT never looks past EOT, so its sentences are cut there; every other
+tower gets sentences padded to its full context length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from negtrace.tower import TextTower, TowerShape
+
+Polarity = Literal["negated", "affirmative"]
+Direction = Literal["negate", "affirm"]
+
+SOURCE_OF: dict[str, Polarity] = {"negate": "negated", "affirm": "affirmative"}
+BASE_OF: dict[str, Polarity] = {"negate": "affirmative", "affirm": "negated"}
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One tokenised sentence, start token to EOT.
+
+    Attributes:
+        tokens: token ids.
+        roles: what each token is (see `alignment.py`).
+        counterparts: position of the same token in the pair's other sentence, or -1.
+    """
+
+    tokens: tuple[int, ...]
+    roles: tuple[str, ...]
+    counterparts: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class SentencePair:
+    """The two sentences of a minimal pair."""
+
+    pair_id: str
+    negated: Sentence
+    affirmative: Sentence
+
+    def sentence(self, polarity: str) -> Sentence:
+        return self.negated if polarity == "negated" else self.affirmative
+
+
+def sentence_pairs(alignment: pd.DataFrame) -> list[SentencePair]:
+    """The pairs of an alignment table, in order of first appearance."""
+    sentences: dict[str, dict[str, Sentence]] = {}
+    ordered = alignment.sort_values("position", kind="stable")
+    for (pair_id, polarity), rows in ordered.groupby(["pair_id", "polarity"], observed=True):
+        sentences.setdefault(str(pair_id), {})[str(polarity)] = Sentence(
+            tuple(rows["token_id"].astype(int)),
+            tuple(rows["role"].astype(str)),
+            tuple(rows["counterpart"].fillna(-1).astype(int)),
+        )
+    return [
+        SentencePair(pair_id, **sentences[pair_id])
+        for pair_id in map(str, alignment["pair_id"].drop_duplicates())
+    ]
+
+
+class Run(NamedTuple):
+    """Every activation of one batch of sentences; blocks and hidden states index the first axis."""
+
+    resid: Float[Tensor, "hidden_states batch n width"]  # 0 is the embedding, l the output of block l
+    qkv: Float[Tensor, "blocks batch n three_width"]
+    z: Float[Tensor, "blocks batch n width"]
+    mid: Float[Tensor, "blocks batch n width"]  # residual stream between attention and MLP
+    pooled: Int[Tensor, " batch"]  # position that the sentence embedding is read from
+    embedding: Float[Tensor, "batch embed_dim"]
+
+
+def stops_at_eot(shape: TowerShape) -> bool:
+    """Whether tokens after EOT cannot matter."""
+    return shape.causal and shape.pool == "eot"
+
+
+def padded_tokens(
+    sentences: Sequence[Sequence[int]], shape: TowerShape, length: int | None = None
+) -> tuple[Int[Tensor, "batch n"], Int[Tensor, " batch"]]:
+    """Token ids padded to a common length, and each sentence's pooled position."""
+    lengths = [len(tokens) for tokens in sentences]
+    n = (length or max(lengths)) if stops_at_eot(shape) else shape.context_length
+    padded = torch.full((len(sentences), n), shape.pad_id)
+    for row, tokens in enumerate(sentences):
+        padded[row, : len(tokens)] = torch.tensor(tokens)
+    pooled = {
+        "eot": torch.tensor(lengths) - 1,
+        "first": torch.zeros(len(sentences), dtype=torch.long),
+        "last": torch.full((len(sentences),), n - 1),
+    }[shape.pool]
+    return padded, pooled
+
+
+def causal_visibility(n: int, device: torch.device) -> Bool[Tensor, "1 n n"]:
+    """visible[0, query, key]: keys up to the query's own position."""
+    return torch.ones(n, n, dtype=torch.bool, device=device).tril()[None]
+
+
+def run_sentences(
+    tower: TextTower, sentences: Sequence[Sequence[int]], length: int | None = None
+) -> Run:
+    """Forward pass of a batch of tokenised sentences, keeping all activations."""
+    tokens, pooled = padded_tokens(sentences, tower.shape, length)
+    tokens, pooled = tokens.to(tower.device), pooled.to(tower.device)
+    x = tower.embed(tokens)
+    visible = causal_visibility(x.shape[1], x.device) if tower.shape.causal else None
+    batch, n, width = x.shape
+    layers = tower.shape.layers
+    resid = x.new_empty(layers + 1, batch, n, width)
+    qkv = x.new_empty(layers, batch, n, 3 * width)
+    z = x.new_empty(layers, batch, n, width)
+    mid = x.new_empty(layers, batch, n, width)
+    resid[0] = x
+    for block in range(1, layers + 1):
+        i = block - 1
+        qkv[i] = tower.qkv(block, resid[i])
+        z[i] = tower.attend(*qkv[i].chunk(3, dim=-1), visible)
+        mid[i] = resid[i] + tower.attn_out(block, z[i])
+        resid[block] = mid[i] + tower.mlp_out(block, mid[i])
+    final = resid[-1][torch.arange(batch, device=x.device), pooled]
+    return Run(resid, qkv, z, mid, pooled, tower.read_out(final))
+
+
+def run_bytes(shape: TowerShape, n: int, itemsize: int) -> int:
+    """Memory of one sentence's `Run` at n tokens."""
+    if not stops_at_eot(shape):
+        n = shape.context_length
+    return n * shape.width * itemsize * (6 * shape.layers + 1)
+
+
+@torch.inference_mode()
+def sentence_embeddings(
+    tower: TextTower, alignment: pd.DataFrame, memory_gb: float = 1.0
+) -> pd.DataFrame:
+    """Unit-norm embedding of both sentences of every pair.
+
+    Returns:
+        columns pair_id, polarity, embedding (float32 array of embed_dim values).
+    """
+    rows = [
+        (pair.pair_id, polarity, pair.sentence(polarity).tokens)
+        for pair in sentence_pairs(alignment)
+        for polarity in ("negated", "affirmative")
+    ]
+    longest = max(len(tokens) for *_, tokens in rows)
+    per_sentence = run_bytes(tower.shape, longest, tower.dtype.itemsize)
+    size = max(1, int(memory_gb * 2**30 / 2 / per_sentence))
+    embeddings = [
+        run_sentences(tower, [tokens for *_, tokens in rows[i : i + size]], longest).embedding
+        for i in range(0, len(rows), size)
+    ]
+    return pd.DataFrame(
+        {
+            "pair_id": [pair_id for pair_id, *_ in rows],
+            "polarity": [polarity for _, polarity, _ in rows],
+            "embedding": list(torch.cat(embeddings).float().cpu().numpy()),
+        }
+    )
+
+
+def scores(
+    candidates: pd.DataFrame, sentences: pd.DataFrame, images: pd.DataFrame, logit_scale: float
+) -> pd.DataFrame:
+    """S(sentence, image) = logit scale x cosine, and d = S(caption) - S(foil), per item.
+
+    Returns:
+        columns item_id, pair_id, negation, s_negated, s_affirmative, s_caption, s_foil, d; one
+        row per candidate in their order.
+    """
+    by_sentence = sentences.set_index(["pair_id", "polarity"])["embedding"]
+    pictures = item_vectors(candidates, images)
+    s = {}
+    for polarity in ("negated", "affirmative"):
+        index = pd.MultiIndex.from_product([candidates["pair_id"], [polarity]])
+        vectors = np.stack(list(by_sentence.loc[index])).astype(np.float64)
+        s[polarity] = logit_scale * np.einsum("ie,ie->i", vectors, pictures)
+    in_caption = (candidates["negation"] == "caption").to_numpy()
+    s_caption = np.where(in_caption, s["negated"], s["affirmative"])
+    s_foil = np.where(in_caption, s["affirmative"], s["negated"])
+    return pd.DataFrame(
+        {
+            "item_id": candidates["item_id"].to_numpy(),
+            "pair_id": candidates["pair_id"].to_numpy(),
+            "negation": candidates["negation"].to_numpy(),
+            "s_negated": s["negated"],
+            "s_affirmative": s["affirmative"],
+            "s_caption": s_caption,
+            "s_foil": s_foil,
+            "d": s_caption - s_foil,
+        }
+    )
+
+
+def item_vectors(candidates: pd.DataFrame, images: pd.DataFrame) -> np.ndarray:
+    """Image embedding of every item, float64 [items, embed_dim]."""
+    by_file = images.set_index("image_file")["embedding"]
+    return np.stack(list(by_file.loc[candidates["image_file"]])).astype(np.float64)

@@ -1,0 +1,1 @@
+"""The steps that rules run: ``python -m negtrace.steps.<step> --option value ...``."""

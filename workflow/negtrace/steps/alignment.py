@@ -1,0 +1,41 @@
+"""Tokenise both sentences of every pair and align them."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+
+from negtrace.alignment import align
+from negtrace.openclip import tokenizer_of
+from negtrace.steps.command import labelled, run
+from negtrace.store import provenance, read_table, write_table
+from negtrace.tower import read_description
+
+
+def step(options: Namespace) -> None:
+    description = read_description(options.tower)
+    encode, decode = tokenizer_of(options.architecture)
+    pairs = read_table(options.candidates)
+    frame = align(pairs, encode, decode, description["shape"]["context_length"])
+    made = provenance(
+        "alignment",
+        inputs={"candidates": options.candidates},
+        model=description["identity"],
+    )
+    write_table(labelled(frame, options), options.alignment, "alignment", made)
+
+
+if __name__ == "__main__":
+    run(
+        step,
+        __doc__,
+        {
+            "dataset": str,
+            "model": str,
+            "wording": str,
+            "architecture": str,
+            "candidates": Path,
+            "tower": Path,
+            "alignment": Path,
+        },
+    )

@@ -1,0 +1,37 @@
+"""What every step's command line has in common."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from negtrace.errors import InputError
+
+LABELS = ("dataset", "model", "wording")
+
+
+def run(step: Callable[[Namespace], None], doc: str, options: Mapping[str, Any]) -> None:
+    """Parse the options (all required; a tuple type means one or more) and run the step.
+
+    Bad input ends the process with status 2 and a line ``error: ...``, without a traceback.
+    """
+    parser = ArgumentParser(description=doc.splitlines()[0])
+    for name, kind in options.items():
+        many = {"nargs": "+"} if isinstance(kind, tuple) else {}
+        kind = kind[0] if isinstance(kind, tuple) else kind
+        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, required=True, **many)
+    try:
+        step(parser.parse_args())
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def labelled(frame: pd.DataFrame, options: Namespace) -> pd.DataFrame:
+    """The frame with the label columns that the options name in front."""
+    labels = {name: getattr(options, name) for name in LABELS if hasattr(options, name)}
+    return pd.concat([pd.DataFrame(labels, index=frame.index), frame], axis=1)

@@ -1,0 +1,63 @@
+"""Check every image of a dataset, then encode them all."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from pathlib import Path
+
+from negtrace.images import check_images, generate_images, image_files
+from negtrace.openclip import ModelSpec, encode_images, load
+from negtrace.progress import track
+from negtrace.settings import GENERATED
+from negtrace.steps.command import labelled, run
+from negtrace.store import provenance, read_table, sha256_of_files, write_table
+from negtrace.tower import available_device
+
+import pandas as pd
+import torch
+
+
+def step(options: Namespace) -> None:
+    torch.set_num_threads(options.threads)
+    items = pd.concat([read_table(path) for path in options.candidates])
+    names = image_files(items)
+    folder = Path(options.images)
+    if options.images == GENERATED:
+        folder = options.embeddings.parent.parent / "source" / "images"
+        generate_images(folder, names)
+    check_images(folder, items)
+    files = [folder / name for name in names]
+    loaded = load(ModelSpec(**json.loads(options.spec)))
+    embeddings = encode_images(
+        loaded,
+        files,
+        options.batch,
+        available_device(options.device),
+        lambda batches: track(batches, desc="images", unit="batch"),
+    )
+    frame = pd.DataFrame({"image_file": names, "embedding": list(embeddings)})
+    made = provenance(
+        "images",
+        params={"images": sha256_of_files(files)},
+        model=loaded.identity,
+    )
+    write_table(labelled(frame, options), options.embeddings, "images", made)
+
+
+if __name__ == "__main__":
+    run(
+        step,
+        __doc__,
+        {
+            "dataset": str,
+            "model": str,
+            "spec": str,
+            "images": str,
+            "candidates": (Path,),
+            "batch": int,
+            "device": str,
+            "threads": int,
+            "embeddings": Path,
+        },
+    )

@@ -1,0 +1,55 @@
+"""Unpatched runs: embeddings of all sentences, scores of all items."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+
+import torch
+
+from negtrace.runs import scores, sentence_embeddings
+from negtrace.steps.command import labelled, run
+from negtrace.store import provenance, read_table, write_table
+from negtrace.tower import available_device, load_tower
+
+
+def step(options: Namespace) -> None:
+    torch.set_num_threads(options.threads)
+    tower = load_tower(options.tower, options.dtype, available_device(options.device))
+    sentences = sentence_embeddings(tower, read_table(options.alignment), options.memory_gb)
+    scored = scores(
+        read_table(options.candidates),
+        sentences,
+        read_table(options.images),
+        tower.identity["logit_scale"],
+    )
+    made = provenance(
+        "runs",
+        inputs={name: getattr(options, name) for name in ("alignment", "candidates", "images")},
+        params={"dtype": options.dtype, "device": str(tower.device)},
+        model=tower.identity,
+    )
+    write_table(labelled(sentences, options), options.sentences, "sentences", made)
+    write_table(labelled(scored, options), options.scores, "scores", made)
+
+
+if __name__ == "__main__":
+    run(
+        step,
+        __doc__,
+        {
+            "dataset": str,
+            "model": str,
+            "wording": str,
+            "tower": Path,
+            "alignment": Path,
+            "candidates": Path,
+            "images": Path,
+            "dtype": str,
+            "device": str,
+            "memory_gb": float,
+            "threads": int,
+            "sentences": Path,
+            "scores": Path,
+        },
+    )

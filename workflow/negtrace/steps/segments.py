@@ -1,0 +1,43 @@
+"""Classify items by d and count them."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+
+from negtrace.effects import accuracy, segments
+from negtrace.steps.command import labelled, run
+from negtrace.store import provenance, read_table, write_table
+
+
+def step(options: Namespace) -> None:
+    thresholds = {
+        "incorrect_below": options.incorrect_below,
+        "correct_from": options.correct_from,
+    }
+    classified = segments(read_table(options.scores), read_table(options.pairs), thresholds)
+    made = provenance(
+        "segments",
+        inputs={"scores": options.scores, "pairs": options.pairs},
+        params=thresholds,
+    )
+    write_table(labelled(classified, options), options.segments, "segments", made)
+    write_table(labelled(accuracy(classified), options), options.accuracy, "accuracy", made)
+
+
+if __name__ == "__main__":
+    run(
+        step,
+        __doc__,
+        {
+            "dataset": str,
+            "model": str,
+            "wording": str,
+            "scores": Path,
+            "pairs": Path,
+            "incorrect_below": float,
+            "correct_from": float,
+            "segments": Path,
+            "accuracy": Path,
+        },
+    )

@@ -1,0 +1,336 @@
+"""TextTower: the weights and shape of a CLIP-family text encoder, and one block in its pieces.
+
+A tower is stored as two files, ``tower.safetensors`` (weights under negtrace's own names) and
+``tower.json`` (shape, pooling, identity of the model it came from).  Loading maps the weights into
+memory and needs torch alone.
+
+Blocks are numbered 1..L.  Block l reads hidden state l-1 and writes hidden state l::
+
+    attn_out = W_O z + b,  z = concat over heads of softmax(q k^T / sqrt(d)) v
+    mid      = resid[l-1] + attn_out
+    resid[l] = mid + mlp_out(mid)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from negtrace.errors import InputError
+
+Activation = Literal["gelu", "gelu_tanh", "quick_gelu"]
+Pooling = Literal["eot", "first", "last"]
+
+WEIGHTS_FILE = "tower.safetensors"
+SHAPE_FILE = "tower.json"
+
+BLOCK_WEIGHTS = (
+    "ln_1.weight",
+    "ln_1.bias",
+    "qkv.weight",
+    "qkv.bias",
+    "out.weight",
+    "out.bias",
+    "ln_2.weight",
+    "ln_2.bias",
+    "fc.weight",
+    "fc.bias",
+    "proj.weight",
+    "proj.bias",
+)
+
+
+@dataclass(frozen=True)
+class TowerShape:
+    """Everything about a text tower but its weights.
+
+    Attributes:
+        width: size of the residual stream.
+        heads: attention heads per block.
+        layers: number of blocks L.
+        mlp_width: hidden size of each block's MLP.
+        context_length: most tokens a sentence may have, SOT and EOT included.
+        vocab_size: rows of the token embedding.
+        embed_dim: size of the sentence embedding.
+        activation: the MLP's non-linearity.
+        causal: whether a position sees only itself and earlier positions.
+        pool: which position is read out: the EOT token, the first, or the last of the context.
+        ln_eps: epsilon of every LayerNorm.
+        pad_id: token that fills a sentence up to the context length (non-causal towers).
+    """
+
+    width: int
+    heads: int
+    layers: int
+    mlp_width: int
+    context_length: int
+    vocab_size: int
+    embed_dim: int
+    activation: Activation = "gelu"
+    causal: bool = True
+    pool: Pooling = "eot"
+    ln_eps: float = 1e-5
+    pad_id: int = 0
+
+    @property
+    def head_width(self) -> int:
+        return self.width // self.heads
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> TowerShape:
+        known = {field.name for field in fields(cls)}
+        return cls(**{key: value for key, value in values.items() if key in known})
+
+
+class TextTower:
+    """A text encoder as plain tensors: `embed`, then blocks 1..L in pieces, then `read_out`.
+
+    Args:
+        shape: sizes and conventions.
+        weights: tensors named ``token_embedding``, ``positional_embedding``, ``ln_final.weight``,
+            ``ln_final.bias``, ``projection`` [width, embed_dim] (optional), ``projection_bias``
+            (optional), and ``blocks.{l}.{name}`` for l = 1..L and names in `BLOCK_WEIGHTS`.
+        identity: provenance of the weights (model name, hashes); copied into tables.
+
+    Raises:
+        InputError: a weight is missing or has the wrong shape.
+    """
+
+    def __init__(
+        self,
+        shape: TowerShape,
+        weights: Mapping[str, Tensor],
+        identity: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.shape = shape
+        self.identity = dict(identity or {})
+        self.weights = dict(weights)
+        _check_weights(shape, self.weights)
+        self.blocks = [
+            {name: self.weights[f"blocks.{block}.{name}"] for name in BLOCK_WEIGHTS}
+            for block in range(1, shape.layers + 1)
+        ]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.weights["token_embedding"].dtype
+
+    @property
+    def device(self) -> torch.device:
+        return self.weights["token_embedding"].device
+
+    def to(self, *, dtype: torch.dtype | None = None, device: Any = None) -> TextTower:
+        """The same tower in another precision or on another device."""
+        moved = {name: w.to(device=device, dtype=dtype) for name, w in self.weights.items()}
+        return TextTower(self.shape, moved, self.identity)
+
+    def embed(self, tokens: Int[Tensor, "batch n"]) -> Float[Tensor, "batch n width"]:
+        """Hidden state 0: token plus positional embedding."""
+        n = tokens.shape[1]
+        positions = self.weights["positional_embedding"][:n]
+        return F.embedding(tokens, self.weights["token_embedding"]) + positions
+
+    def qkv(self, block: int, resid: Float[Tensor, "... width"]) -> Float[Tensor, "... three_width"]:
+        """Queries, keys and values of all heads, concatenated, from the block's input."""
+        w = self.blocks[block - 1]
+        normed = self._norm(resid, w["ln_1.weight"], w["ln_1.bias"])
+        return F.linear(normed, w["qkv.weight"], w["qkv.bias"])
+
+    def key_values(self, block: int, normed: Float[Tensor, "... width"]) -> Tensor:
+        """Keys and values only [..., 2 width], from an input that `attention_norm` has treated."""
+        w, width = self.blocks[block - 1], self.shape.width
+        return F.linear(normed, w["qkv.weight"][width:], w["qkv.bias"][width:])
+
+    def queries(self, block: int, normed: Float[Tensor, "... width"]) -> Tensor:
+        """Queries only [..., width], from an input that `attention_norm` has treated."""
+        w, width = self.blocks[block - 1], self.shape.width
+        return F.linear(normed, w["qkv.weight"][:width], w["qkv.bias"][:width])
+
+    def attention_norm(self, block: int, resid: Float[Tensor, "... width"]) -> Tensor:
+        w = self.blocks[block - 1]
+        return self._norm(resid, w["ln_1.weight"], w["ln_1.bias"])
+
+    def attend(
+        self,
+        q: Float[Tensor, "batch queries width"],
+        k: Float[Tensor, "batch keys width"],
+        v: Float[Tensor, "batch keys width"],
+        mask: Tensor | None,
+    ) -> Float[Tensor, "batch queries width"]:
+        """z: every head's weighted values, heads concatenated.
+
+        Args:
+            mask: [batch or 1, queries, keys], boolean (may a query see a key?) or additive; None
+                where every query sees every key.
+        """
+        heads = self.shape.heads
+        z = F.scaled_dot_product_attention(
+            rearrange(q, "b i (h d) -> b h i d", h=heads),
+            rearrange(k, "b j (h d) -> b h j d", h=heads),
+            rearrange(v, "b j (h d) -> b h j d", h=heads),
+            attn_mask=None if mask is None else mask[:, None],
+        )
+        return rearrange(z, "b h i d -> b i (h d)")
+
+    def attention_pattern(
+        self,
+        q: Float[Tensor, "batch queries width"],
+        k: Float[Tensor, "batch keys width"],
+        visible: Bool[Tensor, "#batch queries keys"] | None,
+    ) -> Float[Tensor, "batch head queries keys"]:
+        """The softmax weights that `attend` applies."""
+        heads = self.shape.heads
+        q = rearrange(q, "b i (h d) -> b h i d", h=heads) * self.shape.head_width**-0.5
+        scores = torch.einsum("bhid,bjhd->bhij", q, rearrange(k, "b j (h d) -> b j h d", h=heads))
+        if visible is not None:
+            scores = scores.masked_fill(~visible[:, None], float("-inf"))
+        return scores.softmax(dim=-1)
+
+    def attn_out(self, block: int, z: Float[Tensor, "... width"]) -> Float[Tensor, "... width"]:
+        """What attention adds to the residual stream: W_O z + b."""
+        w = self.blocks[block - 1]
+        return F.linear(z, w["out.weight"], w["out.bias"])
+
+    def head_out(
+        self, block: int, head: int, z: Float[Tensor, "... head_width"]
+    ) -> Float[Tensor, "... width"]:
+        """One head's share of attn_out (without the bias), heads numbered from 1."""
+        columns = slice((head - 1) * self.shape.head_width, head * self.shape.head_width)
+        return F.linear(z, self.blocks[block - 1]["out.weight"][:, columns])
+
+    def mlp_out(self, block: int, mid: Float[Tensor, "... width"]) -> Float[Tensor, "... width"]:
+        """What the MLP adds to the residual stream."""
+        w = self.blocks[block - 1]
+        hidden = F.linear(
+            self._norm(mid, w["ln_2.weight"], w["ln_2.bias"]), w["fc.weight"], w["fc.bias"]
+        )
+        return F.linear(self._activate(hidden), w["proj.weight"], w["proj.bias"])
+
+    def read_out(self, resid: Float[Tensor, "... width"]) -> Float[Tensor, "... embed_dim"]:
+        """Unit-norm sentence embedding from hidden state L at the pooled position."""
+        w = self.weights
+        out = self._norm(resid, w["ln_final.weight"], w["ln_final.bias"])
+        if "projection" in w:
+            out = out @ w["projection"]
+        if "projection_bias" in w:
+            out = out + w["projection_bias"]
+        return F.normalize(out, dim=-1)
+
+    def _norm(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        return F.layer_norm(x, (self.shape.width,), weight, bias, self.shape.ln_eps)
+
+    def _activate(self, hidden: Tensor) -> Tensor:
+        """The MLP's non-linearity; overwrites its argument, which is always a fresh product."""
+        if self.shape.activation == "quick_gelu":
+            return hidden.mul_(torch.sigmoid(hidden * 1.702))
+        return F.gelu(hidden, approximate="tanh" if self.shape.activation == "gelu_tanh" else "none")
+
+
+def save_tower(tower: TextTower, folder: Path) -> None:
+    """Write a tower's two files into `folder`, each under a temporary name and then renamed."""
+    from safetensors.torch import save
+
+    from negtrace.store import sha256, write_bytes, write_json
+
+    folder.mkdir(parents=True, exist_ok=True)
+    weights_path = folder / WEIGHTS_FILE
+    write_bytes(
+        save({name: w.detach().contiguous().cpu() for name, w in tower.weights.items()}),
+        weights_path,
+    )
+    identity = {**tower.identity, "tower_sha256": sha256(weights_path)}
+    write_json({"shape": asdict(tower.shape), "identity": identity}, folder / SHAPE_FILE)
+
+
+def read_description(folder: Path) -> dict[str, Any]:
+    """Shape and identity of a stored tower, without its weights.
+
+    Raises:
+        InputError: the folder holds no tower.
+    """
+    try:
+        return json.loads((Path(folder) / SHAPE_FILE).read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{folder}: no readable text tower there ({error}); delete the folder and run again"
+        ) from error
+
+
+def available_device(name: str) -> str:
+    """``cpu`` or ``cuda``; ``auto`` takes CUDA if there is one.
+
+    Raises:
+        InputError: CUDA is asked for and there is none.
+    """
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InputError("compute.device is cuda, but torch finds no CUDA device; use auto or cpu")
+    return name
+
+
+def load_tower(folder: Path, dtype: str = "float32", device: str = "cpu") -> TextTower:
+    """Read a tower that `save_tower` wrote; weights are memory-mapped, not copied, where possible.
+
+    Raises:
+        InputError: the folder holds no tower, or a damaged one.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    folder = Path(folder)
+    description = read_description(folder)
+    try:
+        weights = load_file(folder / WEIGHTS_FILE, device=device)
+    except (OSError, SafetensorError) as error:
+        raise InputError(
+            f"{folder}: no readable text tower there ({error}); delete the folder and run again"
+        ) from error
+    tower = TextTower(
+        TowerShape.from_json(description["shape"]), weights, description["identity"]
+    )
+    wanted = getattr(torch, dtype)
+    return tower if tower.dtype == wanted else tower.to(dtype=wanted)
+
+
+def _check_weights(shape: TowerShape, weights: Mapping[str, Tensor]) -> None:
+    if shape.width % shape.heads:
+        raise InputError(f"width {shape.width} is not a multiple of the {shape.heads} heads")
+    w, m = shape.width, shape.mlp_width
+    sizes = {
+        "ln_1.weight": (w,),
+        "ln_1.bias": (w,),
+        "qkv.weight": (3 * w, w),
+        "qkv.bias": (3 * w,),
+        "out.weight": (w, w),
+        "out.bias": (w,),
+        "ln_2.weight": (w,),
+        "ln_2.bias": (w,),
+        "fc.weight": (m, w),
+        "fc.bias": (m,),
+        "proj.weight": (w, m),
+        "proj.bias": (w,),
+    }
+    expected = {
+        "token_embedding": (shape.vocab_size, w),
+        "positional_embedding": (shape.context_length, w),
+        "ln_final.weight": (w,),
+        "ln_final.bias": (w,),
+    }
+    for block in range(1, shape.layers + 1):
+        expected |= {f"blocks.{block}.{name}": size for name, size in sizes.items()}
+    for name, size in expected.items():
+        if name not in weights:
+            raise InputError(f"the text tower has no weight {name!r}")
+        if tuple(weights[name].shape) != size:
+            found = tuple(weights[name].shape)
+            raise InputError(f"weight {name!r} of the text tower is {found}, expected {size}")
