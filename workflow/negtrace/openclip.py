@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import open_clip
 import torch
+from open_clip.transform import PreprocessCfg, image_transform_v2
 from open_clip.transformer import Attention
 from PIL import Image
 from torch import Tensor, nn
@@ -175,8 +176,8 @@ def load(spec: ModelSpec) -> LoadedModel:
         "weights_sha256": state_hash(model),
         "logit_scale": float(model.logit_scale.exp()),
     }
-    preprocess = open_clip.image_transform_v2(
-        open_clip.PreprocessCfg(**model.visual.preprocess_cfg), is_train=False
+    preprocess = image_transform_v2(
+        PreprocessCfg(**model.visual.preprocess_cfg), is_train=False
     )
     return LoadedModel(model, preprocess, *tokenizer_functions(tokenizer), identity)
 
