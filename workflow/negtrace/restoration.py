@@ -39,6 +39,7 @@ from negtrace.runs import (
     SOURCE_OF,
     Sentence,
     SentencePair,
+    as_array,
     item_vectors,
     run_bytes,
     run_sentences,
@@ -280,7 +281,7 @@ def sweep_batch(
                 [first_index + s.pair for s in tail.sets],
                 [s.label for s in tail.sets],
                 cells,
-                embeddings.float().cpu().numpy() if tower.dtype.itemsize < 8 else embeddings.cpu().numpy(),
+                as_array(embeddings),
             )
     for position_set, layers in zip(sets, known, strict=True):
         for layer, value in layers.items():

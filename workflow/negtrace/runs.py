@@ -138,6 +138,11 @@ def run_bytes(shape: TowerShape, n: int, itemsize: int) -> int:
     return n * shape.width * itemsize * (6 * shape.layers + 1)
 
 
+def as_array(tensor: Tensor) -> np.ndarray:
+    """A numpy array in the tensor's precision (half precisions, which numpy lacks, as float32)."""
+    return (tensor if tensor.dtype.itemsize >= 4 else tensor.float()).cpu().numpy()
+
+
 @torch.inference_mode()
 def sentence_embeddings(
     tower: TextTower, alignment: pd.DataFrame, memory_gb: float = 1.0
@@ -145,7 +150,7 @@ def sentence_embeddings(
     """Unit-norm embedding of both sentences of every pair.
 
     Returns:
-        columns pair_id, polarity, embedding (float32 array of embed_dim values).
+        columns pair_id, polarity, embedding (array of embed_dim values, in the tower's precision).
     """
     rows = [
         (pair.pair_id, polarity, pair.sentence(polarity).tokens)
@@ -163,7 +168,7 @@ def sentence_embeddings(
         {
             "pair_id": [pair_id for pair_id, *_ in rows],
             "polarity": [polarity for _, polarity, _ in rows],
-            "embedding": list(torch.cat(embeddings).float().cpu().numpy()),
+            "embedding": list(as_array(torch.cat(embeddings))),
         }
     )
 

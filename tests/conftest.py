@@ -1,0 +1,156 @@
+"""Random text towers of every supported structure, and sentences for them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import open_clip
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from negtrace.openclip import architecture_config, text_tower
+from negtrace.tower import TextTower
+
+SHARED_VALSE = Path(__file__).parents[2] / "shared" / "valse" / "existence.json"
+
+VOCABULARY = 60
+SOT, EOT = VOCABULARY - 2, VOCABULARY - 1
+
+VISION = {"image_size": 16, "patch_size": 8, "width": 16, "layers": 1, "head_width": 16}
+
+# What distinguishes each tower from the first.
+STRUCTURES = {
+    "causal_quick_gelu": {"quick_gelu": True},
+    "causal_gelu": {},
+    "own_attention_class": {"text_cfg": {"block_type": "custom"}},
+    "layer_scale": {"text_cfg": {"ls_init_value": 0.3}},
+    "deep_narrow": {"text_cfg": {"layers": 5, "width": 16, "heads": 2}},
+    "no_projection": {"embed_dim": 24, "text_cfg": {"proj_type": "none"}},
+    "bidirectional_last": {
+        "custom_text": True,
+        "text_cfg": {
+            "no_causal_mask": True,
+            "pool_type": "last",
+            "proj_bias": True,
+            "act_kwargs": {"approximate": "tanh"},
+            "norm_kwargs": {"eps": 1e-6},
+        },
+    },
+    "bidirectional_first": {
+        "custom_text": True,
+        "text_cfg": {"no_causal_mask": True, "pool_type": "first"},
+    },
+}
+
+
+def configuration(structure: str) -> dict:
+    """An open_clip configuration of a tiny model."""
+    config = {
+        "embed_dim": 12,
+        "vision_cfg": VISION,
+        "text_cfg": {
+            "context_length": 14,
+            "vocab_size": VOCABULARY,
+            "width": 24,
+            "heads": 3,
+            "layers": 3,
+        },
+    }
+    changes = dict(STRUCTURES[structure])
+    config["text_cfg"] |= changes.pop("text_cfg", {})
+    return config | changes
+
+
+@dataclass(frozen=True)
+class TinyModel:
+    """A random model in float64, and its text tower cut out."""
+
+    structure: str
+    model: nn.Module
+    tower: TextTower
+
+
+@pytest.fixture(scope="session")
+def tiny_models(tmp_path_factory) -> dict[str, TinyModel]:
+    """One random model per structure; every weight is perturbed, biases and norms included."""
+    folder = tmp_path_factory.mktemp("configurations")
+    models = {}
+    for structure in STRUCTURES:
+        path = folder / f"tiny_{structure}.json"
+        path.write_text(json.dumps(configuration(structure)))
+        torch.manual_seed(len(models))
+        model = open_clip.create_model(architecture_config(str(path))[0]).double().eval()
+        model.requires_grad_(False)
+        for weight in model.parameters():
+            weight.add_(0.1 * torch.randn_like(weight))
+        models[structure] = TinyModel(structure, model, text_tower(model))
+    return models
+
+
+@pytest.fixture(params=list(STRUCTURES))
+def tiny(request, tiny_models) -> TinyModel:
+    return tiny_models[request.param]
+
+
+@pytest.fixture(scope="session")
+def causal(tiny_models) -> TinyModel:
+    return tiny_models["causal_quick_gelu"]
+
+
+def alignment_table(pairs: list[tuple[list[int], list[int]]]) -> pd.DataFrame:
+    """Alignment of token sequences (negated, affirmative), matched as `alignment.py` does."""
+    from negtrace.alignment import align_pair
+
+    rows = []
+    for number, (negated, affirmative) in enumerate(pairs):
+        aligned = align_pair(negated, affirmative, lambda token: f"w{token}")
+        for polarity, tokens, roles, counterparts in (
+            ("negated", negated, aligned.negated_roles, aligned.negated_counterparts),
+            (
+                "affirmative",
+                affirmative,
+                aligned.affirmative_roles,
+                aligned.affirmative_counterparts,
+            ),
+        ):
+            for position, token in enumerate(tokens):
+                rows.append(
+                    {
+                        "pair_id": f"pair{number}",
+                        "polarity": polarity,
+                        "position": position,
+                        "token_id": token,
+                        "token": f"w{token}",
+                        "role": roles[position],
+                        "counterpart": counterparts[position],
+                    }
+                )
+    return pd.DataFrame(rows).astype({"counterpart": "Int16"})
+
+
+def items_of(pairs: int, items_per_pair: int) -> pd.DataFrame:
+    """A candidates table: every pair shared by several items with images of their own."""
+    return pd.DataFrame(
+        [
+            {
+                "item_id": f"item{pair}_{k}",
+                "pair_id": f"pair{pair}",
+                "image_file": f"{pair}_{k}.png",
+                "negation": ("caption", "foil")[(pair + k) % 2],
+            }
+            for k in range(items_per_pair)
+            for pair in range(pairs)
+        ]
+    )
+
+
+def random_images(items: pd.DataFrame, embed_dim: int, seed: int = 0) -> pd.DataFrame:
+    """Unit-norm image embeddings."""
+    vectors = np.random.default_rng(seed).normal(size=(len(items), embed_dim))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return pd.DataFrame({"image_file": items["image_file"], "embedding": list(vectors)})

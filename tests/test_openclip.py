@@ -1,0 +1,136 @@
+"""Loading models: what is accepted, what is refused, and with which words."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import open_clip
+import pytest
+import torch
+from conftest import configuration
+from PIL import Image
+
+from negtrace.errors import InputError
+from negtrace.openclip import (
+    ModelSpec,
+    architecture_config,
+    encode_images,
+    load,
+    preflight,
+    refusal,
+    tokenizer_of,
+)
+
+
+@pytest.fixture
+def architecture(tmp_path):
+    path = tmp_path / "tiny_for_loading.json"
+    config = configuration("causal_gelu")
+    config["text_cfg"]["vocab_size"] = 49408
+    path.write_text(json.dumps(config))
+    return str(path)
+
+
+def test_unknown_architecture_suggests_a_name():
+    with pytest.raises(InputError, match=r"'VitB32'|did you mean"):
+        preflight(ModelSpec("ViT-B-33"))
+    with pytest.raises(InputError, match="did you mean ViT-B-32"):
+        preflight(ModelSpec("ViT-B-3"))
+
+
+def test_configuration_file_must_exist_and_be_one(tmp_path):
+    with pytest.raises(InputError, match=r"missing\.json"):
+        architecture_config(str(tmp_path / "missing.json"))
+    broken = tmp_path / "broken.json"
+    broken.write_text('{"embed_dim": 3')
+    with pytest.raises(InputError, match=r"broken\.json: no readable model configuration"):
+        architecture_config(str(broken))
+    broken.write_text('{"embed_dim": 3}')
+    with pytest.raises(InputError, match="has no vision_cfg, text_cfg"):
+        architecture_config(str(broken))
+
+
+def test_file_may_not_shadow_another_architecture(tmp_path):
+    path = tmp_path / "ViT-B-32.json"
+    path.write_text(json.dumps(configuration("causal_gelu")))
+    with pytest.raises(InputError, match="rename the file"):
+        architecture_config(str(path))
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("roberta-ViT-B-32", "Hugging Face"),
+        ("coca_ViT-B-32", "class token"),
+    ],
+)
+def test_untraceable_towers_are_refused_with_the_reason(name, reason):
+    with pytest.raises(InputError, match=reason):
+        preflight(ModelSpec(name))
+    assert preflight(ModelSpec("ViT-B-32")) == "ViT-B-32"
+
+
+@pytest.mark.parametrize("name", ["ViT-L-14-quickgelu", "ViT-H-14", "RN50", "ViT-B-16-SigLIP"])
+def test_native_towers_are_accepted(name):
+    assert refusal(open_clip.get_model_config(name)) is None
+
+
+def test_altered_attention_is_refused():
+    config = configuration("causal_gelu")
+    assert refusal(config) is None
+    config["text_cfg"]["qk_norm"] = True
+    assert "qk_norm" in refusal(config)
+
+
+def test_unknown_weights_name_the_known_ones():
+    with pytest.raises(InputError, match=r"'opnai' is neither a file .*openai"):
+        preflight(ModelSpec("ViT-B-32-quickgelu", "opnai"))
+
+
+def test_activation_mismatch_is_refused():
+    with pytest.raises(InputError, match="use the architecture ViT-B-32-quickgelu"):
+        preflight(ModelSpec("ViT-B-32", "openai"))
+    assert preflight(ModelSpec("ViT-B-32-quickgelu", "openai")) == "ViT-B-32-quickgelu"
+
+
+def test_checkpoint_of_another_shape_is_refused(architecture, tmp_path):
+    checkpoint = tmp_path / "other.pt"
+    torch.save({"logit_scale": torch.tensor(1.0)}, checkpoint)
+    with pytest.raises(InputError, match=r"cannot load the weights.*other\.pt"):
+        load(ModelSpec(architecture, str(checkpoint)))
+
+
+def test_seeded_random_weights_and_checkpoint_agree(architecture, tmp_path):
+    first = load(ModelSpec(architecture, seed=1))
+    assert first.identity["weights_sha256"] != load(ModelSpec(architecture)).identity["weights_sha256"]
+    checkpoint = tmp_path / "weights.pt"
+    torch.save(first.model.state_dict(), checkpoint)
+    again = load(ModelSpec(architecture, str(checkpoint)))
+    assert again.identity["weights_sha256"] == first.identity["weights_sha256"]
+    assert again.identity["weights"] == "weights.pt"
+    assert (first.identity["random"], again.identity["random"]) == (True, False)
+
+
+def test_tokenizer_adds_start_and_end():
+    encode, decode = tokenizer_of("ViT-B-32")
+    tokens = encode("There are no dogs.")
+    padded = open_clip.get_tokenizer("ViT-B-32")(["There are no dogs."])[0].tolist()
+    assert tokens == padded[: len(tokens)]
+    assert set(padded[len(tokens) :]) == {0}
+    assert [decode(t) for t in tokens[1:-1]] == ["there", "are", "no", "dogs", "."]
+
+
+def test_images_are_encoded_as_open_clip_does(architecture, tmp_path):
+    loaded = load(ModelSpec(architecture))
+    rng = np.random.default_rng(0)
+    files = []
+    for i in range(5):
+        files.append(tmp_path / f"{i}.png")
+        Image.fromarray(rng.integers(0, 255, (30, 40, 3), dtype=np.uint8)).save(files[-1])
+    found = encode_images(loaded, files, batch_size=2)
+    pixels = torch.stack([loaded.preprocess(Image.open(f)) for f in files])
+    expected = loaded.model.encode_image(pixels, normalize=True).numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
+    assert np.abs(found[0] - found[1]).max() > 1e-5

@@ -1,0 +1,212 @@
+"""The engine against its slow twin, and the facts that hold for any weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import EOT, SOT, TinyModel, alignment_table, items_of, random_images
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from negtrace.hooks import patched_embedding
+from negtrace.restoration import NO_COUNTERPART, sweep
+from negtrace.runs import BASE_OF, SOURCE_OF, scores, sentence_embeddings, sentence_pairs
+from negtrace.sites import SITES
+
+LOGIT_SCALE = 20.0
+TOLERANCE = 1e-9  # of scores, in float64
+
+# Same length with one token exchanged; "no" inserted; two edits; a first token changed.
+PAIRS = [
+    ([SOT, 1, 2, 3, 10, 11, 5, EOT], [SOT, 1, 2, 4, 10, 11, 5, EOT]),
+    ([SOT, 1, 2, 3, 12, 5, EOT], [SOT, 1, 2, 12, 5, EOT]),
+    ([SOT, 1, 2, 3, 12, 13, 14, 15, 5, EOT], [SOT, 1, 2, 4, 12, 13, 14, 15, 5, EOT]),
+    ([SOT, 3, 20, 21, 5, EOT], [SOT, 20, 22, 5, EOT]),
+]
+REPHRASED = [0, 2]
+
+
+class Study:
+    """A tiny study and the tables its sweeps need."""
+
+    def __init__(self, tiny: TinyModel, pairs=PAIRS, items_per_pair: int = 2) -> None:
+        self.tiny = tiny
+        self.alignment = alignment_table(pairs)
+        self.items = items_of(len(pairs), items_per_pair)
+        self.images = random_images(self.items, tiny.tower.shape.embed_dim)
+        sentences = sentence_embeddings(tiny.tower, self.alignment)
+        self.scores = scores(self.items, sentences, self.images, LOGIT_SCALE)
+
+    def sweep(self, site: str, direction: str, **options) -> pd.DataFrame:
+        tables = (self.alignment, self.items, self.images, self.scores)
+        return sweep(self.tiny.tower, *tables, site, direction, LOGIT_SCALE, **options)
+
+    def twin_score(self, row, direction: str) -> float:
+        """Score of a cell by one hooked forward pass."""
+        pair = next(p for p in sentence_pairs(self.alignment) if p.pair_id == row.pair_id)
+        base, source = pair.sentence(BASE_OF[direction]), pair.sentence(SOURCE_OF[direction])
+        targets = range(len(base.tokens)) if pd.isna(row.position) else [row.position]
+        matched = [(t, base.counterparts[t]) for t in targets if base.counterparts[t] >= 0]
+        embedding = patched_embedding(
+            self.tiny.model,
+            base.tokens,
+            source.tokens,
+            row.site,
+            row.layer,
+            *zip(*matched, strict=True),
+            head=None if pd.isna(row.head) else row.head,
+        )
+        image = self.images.loc[self.items["item_id"] == row.item_id, "embedding"].iloc[0]
+        return LOGIT_SCALE * float(embedding.numpy() @ image)
+
+
+@pytest.mark.parametrize("direction", ["negate", "affirm"])
+@pytest.mark.parametrize("site", list(SITES))
+def test_engine_equals_twin_in_every_cell(tiny, site, direction):
+    study = Study(tiny)
+    table = study.sweep(site, direction)
+    once = table[table["item_id"].isin([f"item{pair}_0" for pair in range(len(PAIRS))])]
+    eligible = once[once["eligible"]]
+    expected = [study.twin_score(row, direction) for row in eligible.itertuples()]
+    found = eligible["s_patched"].to_numpy()
+    np.testing.assert_allclose(found, expected, atol=TOLERANCE, rtol=0)
+    base = study.scores.set_index("item_id")[f"s_{BASE_OF[direction]}"]
+    assert np.abs(found - base.loc[eligible["item_id"]]).max() > 0.1
+
+
+token = st.integers(1, 50)
+
+
+@st.composite
+def token_pairs(draw):
+    """A random sentence and a random edit of it that fits the context of 14 tokens."""
+    words = draw(st.lists(token, min_size=2, max_size=8))
+    at = draw(st.integers(0, len(words) - 1))
+    kind = draw(st.sampled_from(["exchange", "insert", "delete"]))
+    other = list(words)
+    if kind == "exchange":
+        other[at] = draw(token.filter(lambda t: t != words[at]))
+    elif kind == "insert":
+        other.insert(at, 51)
+    else:
+        del other[at]
+    return [SOT, *words, EOT], [SOT, *other, EOT]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    pairs=st.lists(token_pairs(), min_size=1, max_size=4),
+    site=st.sampled_from(list(SITES)),
+    direction=st.sampled_from(["negate", "affirm"]),
+    memory_gb=st.sampled_from([1e-6, 1.0]),
+    data=st.data(),
+)
+def test_random_cells_equal_twin(tiny_models, pairs, site, direction, memory_gb, data):
+    structure = data.draw(st.sampled_from(list(tiny_models)))
+    study = Study(tiny_models[structure], pairs, items_per_pair=1)
+    table = study.sweep(site, direction, memory_gb=memory_gb)
+    eligible = table[table["eligible"]].reset_index(drop=True)
+    for i in data.draw(st.lists(st.integers(0, len(eligible) - 1), min_size=1, max_size=6)):
+        row = next(eligible.iloc[[i]].itertuples())
+        assert study.twin_score(row, direction) == pytest.approx(row.s_patched, abs=TOLERANCE)
+
+
+def test_facts_of_resid(causal):
+    study = Study(causal, [PAIRS[i] for i in REPHRASED])
+    table = study.sweep("resid", "negate")
+    layers = causal.tower.shape.layers
+    r = table.set_index(["item_id", "layer", "position"])["restoration"]
+    eot = table.groupby("item_id")["position"].transform("max")
+    table = table.assign(at_eot=table["position"] == eot)
+    assert (table.loc[table["position"] < 3, "restoration"] == 0).all()
+    assert (table[(table["layer"] == layers) & ~table["at_eot"]]["restoration"] == 0).all()
+    assert (table[(table["layer"] == layers) & table["at_eot"]]["restoration"] == 1).all()
+    assert (r.xs(0, level="layer").xs(3, level="position") == 1).all()
+    inside = table[(table["position"] >= 3) & (table["layer"] < layers) & (table["layer"] > 0)]
+    assert not inside["known"].any()
+    assert inside["restoration"].abs().min() > 1e-6
+
+
+def test_all_positions_of_one_hidden_state_restore_everything(tiny):
+    base, source = PAIRS[0][1], PAIRS[0][0]
+    everywhere = range(tiny.tower.shape.context_length)
+    expected = Study(tiny).scores
+    for layer in range(tiny.tower.shape.layers + 1):
+        embedding = patched_embedding(
+            tiny.model, base, source, "resid", layer, everywhere, everywhere
+        )
+        image = random_images(items_of(4, 2), tiny.tower.shape.embed_dim)["embedding"].iloc[0]
+        score = LOGIT_SCALE * float(embedding.numpy() @ image)
+        assert score == pytest.approx(expected["s_negated"].iloc[0], abs=TOLERANCE)
+    assert expected["s_negated"].iloc[0] != pytest.approx(expected["s_affirmative"].iloc[0])
+
+
+def test_patching_a_run_with_itself_changes_nothing(causal):
+    """An identical source gives the base score in every cell and an undefined restoration."""
+    sentence = PAIRS[0][0]
+    alignment = alignment_table([PAIRS[0]])
+    twin = alignment[alignment["polarity"] == "negated"]
+    same = pd.concat([twin, twin.assign(polarity="affirmative")], ignore_index=True)
+    study = Study(causal, [(sentence, PAIRS[0][1])])
+    study.alignment = same
+    sentences = sentence_embeddings(causal.tower, same)
+    study.scores = scores(study.items, sentences, study.images, LOGIT_SCALE)
+    for site in SITES:
+        table = study.sweep(site, "negate")
+        base = study.scores.set_index("item_id")["s_affirmative"].loc[table["item_id"]].to_numpy()
+        np.testing.assert_allclose(table["s_patched"], base, atol=TOLERANCE, rtol=0)
+        assert table["restoration"].isna().all()
+
+
+@pytest.mark.parametrize("site", list(SITES))
+def test_result_does_not_depend_on_batches_or_order(tiny, site):
+    study = Study(tiny)
+    whole = study.sweep(site, "negate")
+    small = study.sweep(site, "negate", memory_gb=1e-9)
+    pd.testing.assert_frame_equal(whole, small, check_exact=False, atol=1e-11, rtol=0)
+    study.items = study.items.iloc[::-1].reset_index(drop=True)
+    cells = ["item_id", "layer", "head", "position"]
+    turned = study.sweep(site, "negate").sort_values(cells, ignore_index=True)
+    pd.testing.assert_frame_equal(
+        whole.sort_values(cells, ignore_index=True), turned, atol=1e-11, rtol=0
+    )
+
+
+def test_positions_without_counterpart_are_rows_with_a_reason(causal):
+    table = Study(causal).sweep("resid", "affirm")
+    of_inserted = table[table["pair_id"] == "pair1"]
+    missing = of_inserted[~of_inserted["eligible"]]
+    assert set(missing["position"]) == {3}
+    assert set(missing["reason"]) == {NO_COUNTERPART}
+    assert missing["restoration"].isna().all()
+    assert of_inserted.loc[of_inserted["eligible"], "reason"].isna().all()
+    layers = causal.tower.shape.layers + 1
+    assert len(of_inserted) == 2 * layers * len(PAIRS[1][0])
+
+
+def test_float32_agrees_with_float64(causal):
+    study = Study(causal)
+    double = study.sweep("resid", "negate")
+    study.tiny = TinyModel("float32", causal.model, causal.tower.to(dtype=torch.float32))
+    single = study.sweep("resid", "negate")
+    assert np.nanmax(np.abs(double["s_patched"] - single["s_patched"])) < 1e-4
+
+
+def test_engine_skips_known_cells_and_computes_each_pair_once(causal, monkeypatch):
+    """Patches computed: pairs x (positions from the first difference on) x hidden states 1..L-1."""
+    import negtrace.restoration as restoration
+
+    computed = []
+    original = restoration.patched_embeddings
+
+    def counting(*args, **kwargs):
+        result = original(*args, **kwargs)
+        computed.append(result.shape[0] * result.shape[1])
+        return result
+
+    monkeypatch.setattr(restoration, "patched_embeddings", counting)
+    Study(causal, [PAIRS[i] for i in REPHRASED], items_per_pair=5).sweep("resid", "negate")
+    positions = sum(len(PAIRS[i][0]) - 3 for i in REPHRASED)
+    assert sum(computed) == positions * (causal.tower.shape.layers - 1)

@@ -1,0 +1,91 @@
+"""The text tower against open_clip's own forward pass."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from conftest import EOT, SOT
+
+from negtrace.errors import InputError
+from negtrace.hooks import multihead_z, pad
+from negtrace.runs import run_sentences
+from negtrace.tower import WEIGHTS_FILE, TextTower, load_tower, save_tower
+
+SENTENCES = [[SOT, 5, 9, 2, EOT], [SOT, 7, 1, 30, 31, 32, 8, EOT], [SOT, 3, EOT]]
+
+
+def test_embedding_equals_open_clip(tiny):
+    expected = torch.cat(
+        [F.normalize(tiny.model.encode_text(pad(tiny.model, s)), dim=-1) for s in SENTENCES]
+    )
+    run = run_sentences(tiny.tower, SENTENCES)
+    torch.testing.assert_close(run.embedding, expected, atol=1e-12, rtol=0)
+    assert expected.abs().max() > 0.1
+
+
+def test_heads_add_up_to_attention_output(tiny):
+    run = run_sentences(tiny.tower, SENTENCES)
+    shape = tiny.tower.shape
+    for block in range(1, shape.layers + 1):
+        z = run.z[block - 1].unflatten(-1, (shape.heads, shape.head_width))
+        by_head = sum(
+            tiny.tower.head_out(block, head, z[..., head - 1, :])
+            for head in range(1, shape.heads + 1)
+        )
+        bias = tiny.tower.blocks[block - 1]["out.bias"]
+        attn_out = run.mid[block - 1] - run.resid[block - 1]
+        torch.testing.assert_close(by_head + bias, attn_out, atol=1e-12, rtol=0)
+        assert by_head.abs().max() > 1e-3
+
+
+def test_pattern_is_what_attend_applies(causal):
+    run = run_sentences(causal.tower, SENTENCES)
+    q, k, v = run.qkv[1].chunk(3, dim=-1)
+    n = q.shape[1]
+    visible = torch.ones(n, n, dtype=torch.bool).tril()[None]
+    pattern = causal.tower.attention_pattern(q, k, visible)
+    torch.testing.assert_close(pattern.sum(-1), torch.ones_like(pattern[..., 0]))
+    values = v.unflatten(-1, (causal.tower.shape.heads, -1))
+    z = torch.einsum("bhij,bjhd->bihd", pattern, values).flatten(-2)
+    torch.testing.assert_close(z, run.z[1], atol=1e-12, rtol=0)
+
+
+def test_z_equals_torch_attention(causal):
+    """The twin's z (torch's own multi-head attention) is the tower's z."""
+    tokens = pad(causal.model, SENTENCES[1])
+    block = causal.model.transformer.resblocks[0]
+    x = causal.model.token_embedding(tokens) + causal.model.positional_embedding
+    z = multihead_z(block.attn, block.ln_1(x), causal.model.attn_mask)
+    run = run_sentences(causal.tower, [SENTENCES[1]])
+    torch.testing.assert_close(z[:, : len(SENTENCES[1])], run.z[0], atol=1e-12, rtol=0)
+
+
+def test_saved_tower_loads_equal(causal, tmp_path):
+    tower = TextTower(causal.tower.shape, causal.tower.weights, {"architecture": "tiny"})
+    save_tower(tower, tmp_path)
+    loaded = load_tower(tmp_path, dtype="float64")
+    assert loaded.shape == tower.shape
+    assert loaded.identity["architecture"] == "tiny"
+    assert len(loaded.identity["tower_sha256"]) == 64
+    for name, weight in tower.weights.items():
+        assert torch.equal(weight, loaded.weights[name]), name
+    assert load_tower(tmp_path).dtype == torch.float32
+
+
+def test_damaged_tower_is_refused(causal, tmp_path):
+    save_tower(causal.tower, tmp_path)
+    whole = (tmp_path / WEIGHTS_FILE).read_bytes()
+    (tmp_path / WEIGHTS_FILE).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match="no readable text tower"):
+        load_tower(tmp_path)
+
+
+def test_missing_and_misshapen_weights_are_named(causal):
+    weights = dict(causal.tower.weights)
+    del weights["blocks.2.fc.bias"]
+    with pytest.raises(InputError, match=r"blocks\.2\.fc\.bias"):
+        TextTower(causal.tower.shape, weights)
+    weights = causal.tower.weights | {"ln_final.bias": torch.zeros(3)}
+    with pytest.raises(InputError, match=r"ln_final\.bias.*\(3,\)"):
+        TextTower(causal.tower.shape, weights)
