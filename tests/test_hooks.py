@@ -44,10 +44,14 @@ def test_no_hook_remains_after_an_error(tiny):
     def fail(activation):
         raise RuntimeError("planned")
 
-    with pytest.raises(RuntimeError, match="planned"), hooks() as active:
-        active.on_output(text_blocks(tiny.model)[0], fail)
-        assert hook_count(tiny.model) == before + 1
-        tiny.model.encode_text(pad(tiny.model, SENTENCE))
+    def run():
+        with hooks() as active:
+            active.on_output(text_blocks(tiny.model)[0], fail)
+            assert hook_count(tiny.model) == before + 1
+            tiny.model.encode_text(pad(tiny.model, SENTENCE))
+
+    with pytest.raises(RuntimeError, match="planned"):
+        run()
     assert hook_count(tiny.model) == before
 
 

@@ -103,7 +103,9 @@ def test_checkpoint_of_another_shape_is_refused(architecture, tmp_path):
 
 def test_seeded_random_weights_and_checkpoint_agree(architecture, tmp_path):
     first = load(ModelSpec(architecture, seed=1))
-    assert first.identity["weights_sha256"] != load(ModelSpec(architecture)).identity["weights_sha256"]
+    assert (
+        first.identity["weights_sha256"] != load(ModelSpec(architecture)).identity["weights_sha256"]
+    )
     checkpoint = tmp_path / "weights.pt"
     torch.save(first.model.state_dict(), checkpoint)
     again = load(ModelSpec(architecture, str(checkpoint)))

@@ -38,7 +38,9 @@ def test_embeddings_do_not_depend_on_the_memory_budget(tiny):
     alignment = alignment_table(PAIRS)
     whole = sentence_embeddings(tiny.tower, alignment)
     one_by_one = sentence_embeddings(tiny.tower, alignment, memory_gb=1e-9)
-    pd.testing.assert_frame_equal(whole.drop(columns="embedding"), one_by_one.drop(columns="embedding"))
+    pd.testing.assert_frame_equal(
+        whole.drop(columns="embedding"), one_by_one.drop(columns="embedding")
+    )
     np.testing.assert_allclose(
         np.stack(whole["embedding"]), np.stack(one_by_one["embedding"]), atol=1e-6
     )

@@ -88,11 +88,11 @@ def test_mask_covers_the_subject_and_nothing_else():
     scene = scenes.Scene((red_star, blue_star), 128)
     image = np.asarray(scenes.render(scene)).astype(int)
     mask = np.asarray(scenes.subject_mask(scene, scenes.Subject("red", "star"))) > 0
-    reddish = image[..., 0] - image[..., 2] > 60
+    reddish = image[..., 0] - image[..., 2] > 127  # at least half covered
     assert mask[:24, :24].any()
     assert not mask[24:, 24:].any()
-    assert (mask & ~reddish).sum() == 0
-    assert (reddish & ~mask).sum() <= 0.15 * mask.sum()
+    assert mask.sum() > 100
+    assert (mask != reddish).sum() <= 2
     both = np.asarray(scenes.subject_mask(scene, scenes.Subject(None, "star"))) > 0
     assert both.sum() > 1.8 * mask.sum()
 

@@ -27,7 +27,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from negtrace import scenes  # noqa: E402
+from negtrace import scenes
 
 CONFIG = Path(os.environ.get("CFG") or Path(__file__).with_name("negtrace-demo.json"))
 MEAN = torch.tensor(open_clip.OPENAI_DATASET_MEAN).view(3, 1, 1)
@@ -105,9 +105,18 @@ def balance(true: Tensor, hard: Tensor) -> Tensor:
     return weights.sum(0) / weights.sum()
 
 
-def sentence_tokens(
-    subjects: list[scenes.Subject], tokenizer: open_clip.SimpleTokenizer
-) -> Tensor:
+def drop_neurons(model: nn.Module, share: float) -> None:
+    """Dropout on the MLPs of both towers while training: combinations must not be memorised."""
+
+    def hook(module: nn.Module, args: tuple, output: Tensor) -> Tensor:
+        return F.dropout(output, share, training=model.training)
+
+    for tower in (model.transformer, model.visual.transformer):
+        for block in tower.resblocks:
+            block.mlp.gelu.register_forward_hook(hook)
+
+
+def sentence_tokens(subjects: list[scenes.Subject], tokenizer: open_clip.SimpleTokenizer) -> Tensor:
     """Token ids [subjects, forms, phrases, 2 (affirmative, negated), columns]."""
     texts = [
         scenes.sentence(subject, form, negated, phrase)
@@ -134,7 +143,9 @@ def accuracy(model: nn.Module, text: TrainingText, tokenizer, seed: int, count: 
     rows: dict[str, list[float]] = {}
     for item, value in zip(items, d.tolist(), strict=True):
         negation = "caption" if " no " in item.caption else "foil"
-        rows.setdefault(f"{negation}/{'unseen' if item.subject.unseen else 'seen'}", []).append(value)
+        rows.setdefault(f"{negation}/{'unseen' if item.subject.unseen else 'seen'}", []).append(
+            value
+        )
     return {
         key: (round(float(np.mean(np.array(v) > 0)), 4), round(float(np.mean(np.array(v) > 1)), 3))
         for key, v in sorted(rows.items())
@@ -159,6 +170,7 @@ def train(args: argparse.Namespace) -> None:
     images = pixels([scenes.render(scene) for scene in pool])
     print(f"{len(pool)} scenes, {len(subjects)} subjects, {len(text.token_ids)} tokens", flush=True)
 
+    drop_neurons(model, args.dropout)
     model.token_embedding.weight.requires_grad_(False)
     parameters = [*model.parameters(), text.embedding, bias]
     trained = [p for p in parameters if p.requires_grad]
@@ -229,6 +241,7 @@ def main() -> None:
     parser.add_argument("--pool", type=int, default=30000, help="rendered training scenes")
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--decay", type=float, default=0.1)
+    parser.add_argument("--dropout", type=float, default=0.1)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--report", type=int, default=100, help="steps between reports")
     train(parser.parse_args())

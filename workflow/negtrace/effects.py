@@ -44,7 +44,9 @@ def groups(segments: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
     for negation in ("caption", "foil", ALL):
         of_negation = segments if negation == ALL else segments[segments["negation"] == negation]
         for segment in (*SEGMENTS, ALL):
-            items = of_negation if segment == ALL else of_negation[of_negation["segment"] == segment]
+            items = (
+                of_negation if segment == ALL else of_negation[of_negation["segment"] == segment]
+            )
             if len(items):
                 yield negation, segment, items
 

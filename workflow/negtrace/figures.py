@@ -1,212 +1,307 @@
 """Figures: tables in, matplotlib figures out.
 
 Each map shows items with the negation in the foil (left) and in the caption (right), as Quantmeyer
-et al. (2024) do.
+et al. (2024) do, on one colour scale.  Figures are made without pyplot, so that nothing in a
+notebook's state changes; the same tables give the same bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, ParamSpec
 
-import matplotlib
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt  # noqa: E402
-import numpy as np  # noqa: E402
-import pandas as pd  # noqa: E402
-import seaborn as sns  # noqa: E402
-from matplotlib.figure import Figure  # noqa: E402
-
-from negtrace.effects import ALL, SEGMENTS  # noqa: E402
-from negtrace.store import atomic_path  # noqa: E402
+from negtrace.effects import ALL, SEGMENTS
+from negtrace.errors import InputError
+from negtrace.store import atomic_path
 
 NEGATIONS = ("foil", "caption")
-ROLE_ORDER = (
-    "SOT",
-    "there",
-    "be",
-    "determiner",
-    "shared_before",
-    "edit",
-    "shared_after",
-    "subject_first",
-    "subject_rest",
-    "full_stop",
-    "EOT",
-    ALL,
-)
-SEGMENT_COLOURS = {"correct": "#0072B2", "ambiguous": "#999999", "incorrect": "#D55E00"}
 
-# More cells than this are shown without their numbers.
+# Sentence order, and colours that colour-blind readers can tell apart (Okabe and Ito).
+ROLE_COLOURS = {
+    "SOT": "#4d4d4d",
+    "there": "#8c8c8c",
+    "be": "#bfbfbf",
+    "determiner": "#D55E00",
+    "shared_before": "#8c6d46",
+    "edit": "#CC79A7",
+    "shared_after": "#56B4E9",
+    "subject_first": "#E69F00",
+    "subject_rest": "#F0E442",
+    "full_stop": "#009E73",
+    "EOT": "#0072B2",
+    ALL: "#000000",
+}
+ROLE_ORDER = tuple(ROLE_COLOURS)
+SEGMENT_COLOURS = {"correct": "#0072B2", "ambiguous": "#999999", "incorrect": "#D55E00"}
+BAR_COLOUR = "#0072B2"
+
+PALETTE = "vlag"
+WIDTH_CM = 18.0
+CM_PER_INCH = 2.54
+
+# More cells than this in one panel are shown without their numbers.
 MOST_ANNOTATED_CELLS = 260
 
-# Same bytes for the same tables; text in SVG files stays text.
+# Cells in inches; columns that would get narrower make the figure wider.
+CELL_HEIGHT = {True: 0.25, False: 0.16}
+LEAST_CELL_WIDTH = {True: 0.2, False: 0.12}
+MARGIN = 1.5
+BARS_HEIGHT = 1.3
+
+FRAMED_CELLS = 3
+
+# svg.fonttype keeps text as text; svg.hashsalt makes element ids the same in every run.
 STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "negtrace",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
     "font.size": 8,
-    "axes.titlesize": 9,
-    "figure.constrained_layout.use": True,
+    "axes.titlesize": 8.5,
+    "figure.titlesize": 9.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "hatch.linewidth": 0.4,
 }
+METADATA = {"svg": {"Date": None}, "png": {"Software": None}}
+
+P = ParamSpec("P")
+
+
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Draw with `STYLE`, whatever the caller's own settings are."""
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with mpl.rc_context():
+            mpl.rcdefaults()
+            mpl.rcParams.update(STYLE)
+            return draw(*args, **kwargs)
+
+    return drawn
 
 
 def save(figure: Figure, stem: Path, formats: Sequence[str], dpi: int) -> None:
-    """Write a figure as ``stem.svg``/``stem.png`` and close it."""
-    metadata = {"svg": {"Date": None}, "png": {"Software": None}}
+    """Write a figure as ``stem.svg`` and/or ``stem.png``, each in one step."""
     for ending in formats:
-        with plt.rc_context(STYLE), atomic_path(stem.with_name(f"{stem.name}.{ending}")) as path:
-            figure.savefig(path, format=ending, dpi=dpi, metadata=metadata[ending])
-    plt.close(figure)
+        with (
+            mpl.rc_context(STYLE),
+            atomic_path(stem.with_name(f"{stem.name}.{ending}")) as path,
+        ):
+            figure.savefig(path, format=ending, dpi=dpi, metadata=METADATA[ending])
 
 
 def available_segment(table: pd.DataFrame, wanted: str) -> str:
-    """The wanted segment if both negations have items in it, else all items."""
-    found = set(table.loc[table["segment"] == wanted, "negation"])
-    return wanted if set(NEGATIONS) <= found else ALL
+    """The wanted segment if every negation that has items has some in it, else all items."""
+    return ALL if negations_without(table, wanted) else wanted
 
 
-def histogram_of_d(segments: pd.DataFrame, thresholds: Mapping[str, float]) -> Figure:
-    """Histogram of d by segment, one panel per negation, with the thresholds."""
-    with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(1, 2, figsize=(7.1, 2.6), sharex=True, sharey=True)
-        bins = np.histogram_bin_edges(segments["d"], bins=30)
-        for axis, negation in zip(axes, NEGATIONS, strict=True):
-            items = segments[segments["negation"] == negation]
-            sns.histplot(
-                items,
-                x="d",
-                hue="segment",
-                hue_order=SEGMENTS,
-                palette=SEGMENT_COLOURS,
-                multiple="stack",
-                bins=bins,
-                ax=axis,
-                legend=negation == "caption",
-            )
-            for value in thresholds.values():
-                axis.axvline(value, color="black", linewidth=0.8, linestyle="--")
-            share = f", {items['correct'].mean():.1%} correct" if len(items) else ""
-            axis.set(
-                title=f"negation in {negation}: {len(items)} items{share}",
-                xlabel="d = S(caption) − S(foil)",
-                ylabel="items",
-            )
+def negations_without(table: pd.DataFrame, segment: str) -> list[str]:
+    """The negations that have items in the table, but none in the segment."""
+    with_items = set(table["negation"])
+    inside = set(table.loc[table["segment"] == segment, "negation"])
+    return [n for n in NEGATIONS if n in with_items and n not in inside]
+
+
+def segment_label(table: pd.DataFrame, wanted: str) -> str:
+    """The items that are shown, in words; says so where they are not the wanted ones."""
+    missing = negations_without(table, wanted)
+    if missing:
+        return f"all items (none is {wanted} with the negation in {' or '.join(missing)})"
+    return "all items" if wanted == ALL else f"{wanted} items"
+
+
+@styled
+def histogram_of_d(
+    segments: pd.DataFrame,
+    thresholds: Mapping[str, float],
+    settings: Mapping[str, Any] | None = None,
+) -> Figure:
+    """Histogram of d coloured by segment, one panel per negation, with the thresholds.
+
+    Args:
+        segments: table ``segments``.
+        thresholds: the configuration's ``segments``: ``incorrect_below`` and ``correct_from``.
+        settings: the configuration's ``figures``.
+    """
+    lower, upper = thresholds["incorrect_below"], thresholds["correct_from"]
+    figure, axes = _new_figure(_width(settings or {}), 2.7, 1, sharex=True, sharey=True)
+    for axis, negation in zip(axes[0], NEGATIONS, strict=True):
+        items = segments[segments["negation"] == negation]
+        sns.histplot(
+            items.astype({"segment": str}),
+            x="d",
+            hue="segment",
+            hue_order=SEGMENTS,
+            palette=SEGMENT_COLOURS,
+            multiple="stack",
+            alpha=1,
+            linewidth=0.3,
+            bins=_bins(segments["d"], lower, upper),
+            ax=axis,
+            legend=False,
+        )
+        for value in (lower, upper):
+            axis.axvline(value, color="black", linewidth=0.8, linestyle="--")
+        axis.set(title=_histogram_title(items, negation), xlabel="d = S(caption) − S(foil)")
+        axis.set_ylabel("items" if negation == NEGATIONS[0] else "")
+    handles = [Rectangle((0, 0), 1, 1, color=SEGMENT_COLOURS[name]) for name in SEGMENTS]
+    figure.legend(handles, SEGMENTS, loc="outside right upper", frameon=False, title="segment")
     return figure
 
 
-def cte_map(table: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
+def _histogram_title(items: pd.DataFrame, negation: str) -> str:
+    if items.empty:
+        return f"negation in {negation}: no items"
+    counts = items["segment"].value_counts()
+    sizes = ", ".join(f"{counts.get(name, 0)} {name}" for name in SEGMENTS)
+    accuracy = items["correct"].mean()
+    return f"negation in {negation}: {len(items)} items, accuracy {accuracy:.1%}\n({sizes})"
+
+
+def _bins(d: pd.Series, lower: float, upper: float, about: int = 30) -> np.ndarray:
+    """Edges of about 30 bins, none of which contains items of two segments."""
+    lowest, highest = min(d.min(), lower), max(d.max(), upper)
+    width = (highest - lowest) / about or 1.0
+    if upper - lower >= width:
+        width = (upper - lower) / round((upper - lower) / width)
+    first = int(np.floor((lowest - lower) / width))
+    last = int(np.ceil((highest - lower) / width)) + 1
+    return lower + width * np.arange(first, last + 1)
+
+
+@styled
+def cte_map(table: pd.DataFrame, settings: Mapping[str, Any], segment: str | None = None) -> Figure:
     """Roles x hidden states: mean restoration, and below it the standard deviations.
+
+    Colours run from -1 to 1 in every figure, so that models compare.
 
     Args:
         table: ``restoration_map`` of site resid in one direction.
         settings: the configuration's ``figures``.
+        segment: which items (default: the settings', else correct); all if it is empty.
     """
-    segment = available_segment(table, settings["segment"])
-    shown = table[table["segment"] == segment]
-    grids = {n: role_grid(shown[shown["negation"] == n], "mean") for n in NEGATIONS}
-    limit = max(1.0, *(np.nanmax(np.abs(grid.to_numpy())) for grid in grids.values()))
-    rows, columns = next(iter(grids.values())).shape
-    with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(
-            2,
-            2,
-            figsize=(max(7.1, 1.1 + columns), 1.4 + 0.28 * rows + 1.6),
-            height_ratios=(0.28 * rows + 0.6, 1.6),
-            sharex="col",
-            squeeze=False,
+    panels = paired_grids(table, _segment(settings, segment), "role", "layer")
+    figure, axes = _heat_maps(panels, settings, limit=1.0, label="mean restoration", below=True)
+    _title(figure, "Restoration by patched token and hidden state", panels.label)
+    axes[0, 0].set_ylabel("patched token")
+    for axis, negation in zip(axes[1], NEGATIONS, strict=True):
+        _deviation_bars(axis, panels.deviations[negation])
+        axis.set_xlabel("hidden state")
+    axes[1, 0].set_ylabel("standard deviation")
+    handles, labels = _bars_of_both(axes[1])
+    if handles:
+        axes[1, 1].legend(
+            handles, labels, loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=6.5
         )
-        for column, negation in enumerate(NEGATIONS):
-            grid = grids[negation]
-            heat(axes[0, column], grid, limit, settings, bar=column == 1)
-            items = _count(shown, negation)
-            axes[0, column].set(
-                title=f"negation in {negation}, {_label(segment)} (n = {items})",
-                xlabel="",
-                ylabel="patched token" if column == 0 else "",
-            )
-            deviations = role_grid(shown[shown["negation"] == negation], "sd")
-            _deviation_bars(axes[1, column], deviations, legend=column == 1)
-            axes[1, column].set(
-                xlabel="hidden state", ylabel="standard deviation" if column == 0 else ""
-            )
     return figure
 
 
-def head_map(
-    table: pd.DataFrame, settings: Mapping[str, Any], quantity: str, mark: int = 3
+def selectivity_map(
+    table: pd.DataFrame, settings: Mapping[str, Any], segment: str | None = None
 ) -> Figure:
-    """Heads x blocks: the mean of a quantity, the strongest cells framed, layer means below.
+    """Heads x blocks: negator selectivity, with the means of blocks below.
 
     Args:
-        table: ``selectivity_map``, or ``restoration_map`` of site head in one direction.
-        quantity: name of the averaged quantity.
-        mark: how many of each panel's strongest cells get a frame.
+        table: ``selectivity_map``.
+        settings: the configuration's ``figures``.
+        segment: which items (default: the settings', else correct); all if it is empty.
     """
-    segment = available_segment(table, settings["segment"])
-    shown = table[table["segment"] == segment]
-    grids = {
-        n: shown[shown["negation"] == n].pivot(index="head", columns="layer", values="mean")
-        for n in NEGATIONS
-    }
-    limit = max(np.nanmax(np.abs(grid.to_numpy())) for grid in grids.values()) or 1.0
-    rows, columns = grids["foil"].shape
-    with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(
-            2,
-            2,
-            figsize=(max(7.1, 1.1 + columns), 1.2 + 0.26 * rows + 1.1),
-            height_ratios=(0.26 * rows + 0.5, 1.1),
-            sharex="col",
-            sharey="row",
-        )
-        for column, negation in enumerate(NEGATIONS):
-            grid = grids[negation]
-            heat(axes[0, column], grid, limit, settings, bar=column == 1)
-            _frame_strongest(axes[0, column], grid, mark)
-            axes[0, column].set(
-                title=f"{quantity}, negation in {negation}, {_label(segment)}"
-                f" (n = {_count(shown, negation)})",
-                xlabel="",
-                ylabel="head" if column == 0 else "",
-            )
-            axes[1, column].bar(np.arange(columns) + 0.5, grid.mean(), color="#0072B2")
-            axes[1, column].axhline(0, color="black", linewidth=0.6)
-            axes[1, column].set(xlabel="block", ylabel="layer mean" if column == 0 else "")
-    return figure
+    return head_map(table, settings, "selectivity", segment)
 
 
-def attention_by_role(
-    table: pd.DataFrame, selectivity: pd.DataFrame, settings: Mapping[str, Any]
+def head_restoration(
+    table: pd.DataFrame, settings: Mapping[str, Any], segment: str | None = None
 ) -> Figure:
-    """Heads x query roles of one block: attention to the negator minus to its counterpart."""
-    layer = settings["attention_layer"]
-    if layer == "auto":
-        layer = most_selective_layer(selectivity)
-    segment = available_segment(table, settings["segment"])
-    shown = table[(table["segment"] == segment) & (table["layer"] == layer)]
-    grids = {
-        n: _in_role_order(
-            shown[shown["negation"] == n].pivot(index="role", columns="head", values="mean")
-        ).T
-        for n in NEGATIONS
-    }
-    limit = max(np.nanmax(np.abs(grid.to_numpy())) for grid in grids.values()) or 1.0
-    rows = len(grids["foil"])
-    with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(1, 2, figsize=(7.1, 1.4 + 0.26 * rows), sharey=True)
-        for column, (axis, negation) in enumerate(zip(axes, NEGATIONS, strict=True)):
-            heat(axis, grids[negation], limit, settings, bar=column == 1)
-            axis.set(
-                title=f"block {layer}, negation in {negation}, {_label(segment)}"
-                f" (n = {_count(shown, negation)})",
-                xlabel="query token",
-                ylabel="head" if column == 0 else "",
+    """Heads x blocks: restoration by one head at all positions, the highest framed.
+
+    Args:
+        table: ``restoration_map`` of site head in one direction.
+        settings: the configuration's ``figures``.
+        segment: which items (default: the settings', else correct); all if it is empty.
+    """
+    return head_map(table, settings, "restoration", segment)
+
+
+@styled
+def head_map(
+    table: pd.DataFrame,
+    settings: Mapping[str, Any],
+    quantity: str,
+    segment: str | None = None,
+) -> Figure:
+    """Heads x blocks: the mean of a quantity, the highest cells framed, block means below."""
+    panels = paired_grids(table, _segment(settings, segment), "head", "layer")
+    limit = min(1.0, panels.largest)
+    figure, axes = _heat_maps(panels, settings, limit, f"mean {quantity}", below=True)
+    _title(figure, f"{quantity.capitalize()} by head", panels.label)
+    axes[0, 0].set_ylabel("head")
+    for column, negation in enumerate(NEGATIONS):
+        grid = panels.means[negation]
+        for row, place in highest_cells(grid, FRAMED_CELLS):
+            axes[0, column].add_patch(
+                Rectangle((place, row), 1, 1, fill=False, edgecolor="black", linewidth=1.3)
             )
-            axis.tick_params(axis="x", rotation=45)
+        axes[1, column].bar(np.arange(grid.shape[1]) + 0.5, grid.mean(), color=BAR_COLOUR)
+        axes[1, column].axhline(0, color="black", linewidth=0.6)
+        axes[1, column].set_xlabel("block")
+    axes[1, 0].set_ylabel("block mean")
     return figure
+
+
+@styled
+def attention_by_role(
+    table: pd.DataFrame,
+    selectivity: pd.DataFrame,
+    settings: Mapping[str, Any],
+    segment: str | None = None,
+) -> Figure:
+    """Heads x query roles of one block: attention to the negator minus to its counterpart.
+
+    Args:
+        table: ``attention_map``.
+        selectivity: ``selectivity_map``, to choose the block if the settings leave it open.
+        settings: the configuration's ``figures``.
+        segment: which items (default: the settings', else correct); all if it is empty.
+
+    Raises:
+        InputError: the model has no such block.
+    """
+    block = attention_layer(settings, selectivity)
+    blocks = sorted(set(table["layer"]))
+    if block not in blocks:
+        raise InputError(
+            f"figures.attention_layer is {block}, but the blocks are {blocks[0]} to {blocks[-1]}: "
+            "choose one of them, or auto"
+        )
+    panels = paired_grids(
+        table[table["layer"] == block], _segment(settings, segment), "head", "role"
+    )
+    limit = min(1.0, panels.largest)
+    figure, axes = _heat_maps(panels, settings, limit, "difference of attention", below=False)
+    _title(figure, f"Attention to the negator by query token, block {block}", panels.label)
+    axes[0, 0].set_ylabel("head")
+    for axis in axes[0]:
+        axis.set_xlabel("query token")
+        axis.set_xticks(axis.get_xticks(), axis.get_xticklabels(), rotation=40, ha="right")
+    return figure
+
+
+def attention_layer(settings: Mapping[str, Any], selectivity: pd.DataFrame) -> int:
+    """The configured block, or that of the most selective head."""
+    configured = settings.get("attention_layer", "auto")
+    return most_selective_layer(selectivity) if configured == "auto" else int(configured)
 
 
 def most_selective_layer(selectivity: pd.DataFrame) -> int:
@@ -215,60 +310,175 @@ def most_selective_layer(selectivity: pd.DataFrame) -> int:
     return int(overall.loc[overall["mean"].idxmax(), "layer"])
 
 
-def role_grid(table: pd.DataFrame, value: str) -> pd.DataFrame:
-    """Roles (in sentence order) x layers."""
-    return _in_role_order(table.pivot(index="role", columns="layer", values=value))
+class Panels(NamedTuple):
+    """The same map for both negations, with the same rows and columns."""
+
+    means: dict[str, pd.DataFrame]  # negation -> rows x columns
+    deviations: dict[str, pd.DataFrame]  # negation -> rows x columns, standard deviations
+    counts: dict[str, int]  # negation -> number of items
+    label: str  # which items, in words
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.means[NEGATIONS[0]].shape
+
+    @property
+    def largest(self) -> float:
+        """Largest absolute mean in either panel; 1 if all are 0."""
+        return max(np.nanmax(np.abs(grid.to_numpy())) for grid in self._filled) or 1.0
+
+    @property
+    def lowest(self) -> float:
+        return min(np.nanmin(grid.to_numpy()) for grid in self._filled)
+
+    @property
+    def highest(self) -> float:
+        return max(np.nanmax(grid.to_numpy()) for grid in self._filled)
+
+    @property
+    def _filled(self) -> list[pd.DataFrame]:
+        return [grid for grid in self.means.values() if grid.notna().any(axis=None)]
 
 
-def _in_role_order(grid: pd.DataFrame) -> pd.DataFrame:
-    return grid.loc[[role for role in ROLE_ORDER if role in grid.index]]
+def paired_grids(table: pd.DataFrame, wanted: str, rows: str, columns: str) -> Panels:
+    """Lay a map out as one grid per negation.
+
+    Args:
+        table: a map with columns negation, segment, mean, sd, n_items.
+        wanted: the segment; all items if it is empty.
+        rows, columns: the columns of `table` that become rows and columns; roles are put in
+            sentence order.
+
+    Raises:
+        InputError: the table has no items.
+    """
+    shown = table[table["segment"] == available_segment(table, wanted)]
+    shown = shown[shown["negation"].isin(NEGATIONS)]
+    if shown.empty:
+        raise InputError("a map without items cannot be drawn: check filter.min_votes")
+    labels = [_ordered(shown[name]) for name in (rows, columns)]
+    parts = {n: shown[shown["negation"] == n] for n in NEGATIONS}
+
+    def grids(value: str) -> dict[str, pd.DataFrame]:
+        return {n: _grid(part, rows, columns, value, *labels) for n, part in parts.items()}
+
+    counts = {n: int(part["n_items"].max()) if len(part) else 0 for n, part in parts.items()}
+    return Panels(grids("mean"), grids("sd"), counts, segment_label(table, wanted))
 
 
-def heat(
-    axis: plt.Axes, grid: pd.DataFrame, limit: float, settings: Mapping[str, Any], bar: bool
-) -> None:
-    """A heat map on a colour scale that is symmetric around 0."""
-    sns.heatmap(
-        grid,
-        ax=axis,
-        cmap="vlag",
-        vmin=-limit,
-        vmax=limit,
-        annot=settings["annotate"] and grid.size <= MOST_ANNOTATED_CELLS,
-        fmt=".2f",
-        annot_kws={"size": 5.5},
-        linewidths=0.3,
-        cbar=bar,
+def _ordered(values: pd.Series) -> list[Any]:
+    """Distinct labels: roles in sentence order, numbers in numerical order."""
+    found = set(values)
+    return [r for r in ROLE_ORDER if r in found] if values.name == "role" else sorted(found)
+
+
+def _grid(
+    part: pd.DataFrame, rows: str, columns: str, value: str, index: list[Any], header: list[Any]
+) -> pd.DataFrame:
+    plain = part.assign(**{name: part[name].astype(object) for name in (rows, columns)})
+    grid = plain.pivot(index=rows, columns=columns, values=value)
+    return grid.reindex(index=index, columns=header).astype(float)
+
+
+def highest_cells(grid: pd.DataFrame, count: int) -> list[tuple[int, int]]:
+    """(row, column) of the highest positive values, the highest first."""
+    values = np.nan_to_num(grid.to_numpy(), nan=-np.inf)
+    order = np.argsort(-values, axis=None, kind="stable")[:count]
+    cells = [np.unravel_index(flat, values.shape) for flat in order]
+    return [(int(row), int(column)) for row, column in cells if values[row, column] > 0]
+
+
+def _heat_maps(
+    panels: Panels, settings: Mapping[str, Any], limit: float, label: str, below: bool
+) -> tuple[Figure, np.ndarray]:
+    """One heat map per negation on one scale from -limit to limit, and axes below if wanted."""
+    rows, columns = panels.shape
+    annotate = settings.get("annotate", True) and rows * columns <= MOST_ANNOTATED_CELLS
+    cell = max(LEAST_CELL_WIDTH[annotate], (_width(settings) - MARGIN) / 2 / columns)
+    heights = [CELL_HEIGHT[annotate] * rows, *([BARS_HEIGHT] if below else [])]
+    figure, axes = _new_figure(
+        2 * cell * columns + MARGIN,
+        sum(heights) + 1.3,
+        len(heights),
+        height_ratios=heights,
+        sharex="col",
+        sharey="row",
     )
-    axis.tick_params(axis="y", rotation=0)
-
-
-def _deviation_bars(axis: plt.Axes, grid: pd.DataFrame, legend: bool) -> None:
-    """One group of bars per layer, one bar per role that varies at all."""
-    varying = grid[(grid > 0).any(axis=1)]
-    colours = sns.color_palette("colorblind", len(varying))
-    width = 0.8 / max(1, len(varying))
-    for i, (role, values) in enumerate(varying.iterrows()):
-        offsets = np.arange(len(values)) + 0.1 + (i + 0.5) * width
-        axis.bar(offsets, values.fillna(0), width, label=role, color=colours[i])
-    axis.set_xticks(np.arange(grid.shape[1]) + 0.5, grid.columns)
-    if legend and len(varying):
-        axis.legend(fontsize=5, ncols=2, frameon=False)
-
-
-def _frame_strongest(axis: plt.Axes, grid: pd.DataFrame, count: int) -> None:
-    values = grid.to_numpy()
-    strongest = np.argsort(-np.nan_to_num(np.abs(values)), axis=None, kind="stable")[:count]
-    for flat in strongest:
-        row, column = np.unravel_index(flat, values.shape)
-        axis.add_patch(
-            plt.Rectangle((column, row), 1, 1, fill=False, edgecolor="black", linewidth=1.2)
+    for column, negation in enumerate(NEGATIONS):
+        axis = axes[0, column]
+        axis.set_facecolor("0.85")
+        sns.heatmap(
+            panels.means[negation],
+            ax=axis,
+            cmap=settings.get("palette", PALETTE),
+            vmin=-limit,
+            vmax=limit,
+            annot=annotate,
+            fmt=".2f",
+            annot_kws={"size": float(np.clip(24 * cell, 4.5, 7.5))},
+            linewidths=0.3,
+            cbar=False,
         )
+        axis.set(
+            title=f"negation in {negation} (n = {panels.counts[negation]})", xlabel="", ylabel=""
+        )
+        axis.tick_params(axis="y", rotation=0, length=0, labelleft=column == 0)
+        axis.tick_params(axis="x", rotation=0, length=0, labelbottom=not below)
+        if below:
+            axes[1, column].tick_params(axis="x", length=0, labelbottom=True)
+    _colour_bar(figure, axes[0], panels, limit, label)
+    return figure, axes
 
 
-def _count(table: pd.DataFrame, negation: str) -> int:
-    return int(table.loc[table["negation"] == negation, "n_items"].max())
+def _colour_bar(figure: Figure, axes: np.ndarray, panels: Panels, limit: float, label: str) -> None:
+    """One scale for both panels, cut to the values that occur; pointed where some lie beyond."""
+    beyond = (panels.lowest < -limit - 1e-6, panels.highest > limit + 1e-6)
+    extend = {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}[beyond]
+    bar = figure.colorbar(
+        axes[0].collections[0], ax=list(axes), extend=extend, label=label, aspect=15, pad=0.02
+    )
+    bar.outline.set_visible(False)
+    if not beyond[0]:
+        bar.ax.set_ylim(min(0.0, max(-limit, panels.lowest)), limit)
 
 
-def _label(segment: str) -> str:
-    return "all items" if segment == ALL else f"{segment} items"
+def _new_figure(
+    width: float, height: float, rows: int, **subplots: Any
+) -> tuple[Figure, np.ndarray]:
+    """A figure with a column for each negation, in inches; belongs to no window."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(rows, 2, squeeze=False, **subplots)
+
+
+def _deviation_bars(axis: Axes, grid: pd.DataFrame) -> None:
+    """A group of bars per hidden state, a bar for each role that varies at all."""
+    varying = grid[(grid > 0).any(axis=1)]
+    width = 0.84 / max(1, len(varying))
+    for place, (role, values) in enumerate(varying.iterrows()):
+        left = np.arange(len(values)) + 0.08 + place * width
+        colour = ROLE_COLOURS[role]
+        axis.bar(left, values.fillna(0), width, align="edge", label=role, color=colour)
+
+
+def _bars_of_both(axes: np.ndarray) -> tuple[list[Any], list[str]]:
+    """Legend entries of both panels, in sentence order."""
+    entries: dict[str, Any] = {}
+    for axis in axes:
+        handles, labels = axis.get_legend_handles_labels()
+        entries |= dict(zip(labels, handles, strict=True))
+    labels = [role for role in ROLE_ORDER if role in entries]
+    return [entries[role] for role in labels], labels
+
+
+def _title(figure: Figure, text: str, label: str) -> None:
+    figure.suptitle(f"{text}: {label}")
+
+
+def _segment(settings: Mapping[str, Any], segment: str | None) -> str:
+    return segment or settings.get("segment", "correct")
+
+
+def _width(settings: Mapping[str, Any]) -> float:
+    """Width of a figure in inches, if its columns fit in."""
+    return settings.get("width_cm", WIDTH_CM) / CM_PER_INCH

@@ -176,9 +176,7 @@ def load(spec: ModelSpec) -> LoadedModel:
         "weights_sha256": state_hash(model),
         "logit_scale": float(model.logit_scale.exp()),
     }
-    preprocess = image_transform_v2(
-        PreprocessCfg(**model.visual.preprocess_cfg), is_train=False
-    )
+    preprocess = image_transform_v2(PreprocessCfg(**model.visual.preprocess_cfg), is_train=False)
     return LoadedModel(model, preprocess, *tokenizer_functions(tokenizer), identity)
 
 

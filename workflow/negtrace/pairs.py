@@ -234,7 +234,7 @@ def read_valse(path: str | Path) -> pd.DataFrame:
             f"{path}: not valid JSON at line {error.lineno}, column {error.colno} ({error.msg}); "
             "the file may be truncated: fetch it again or correct it there"
         ) from error
-    except _DuplicateKey as error:
+    except _DuplicateKeyError as error:
         raise InputError(
             f"{path}: {error.args[0]!r} occurs twice in one object; rename or remove one"
         ) from error
@@ -248,7 +248,7 @@ def read_valse(path: str | Path) -> pd.DataFrame:
     return _text_frame(rows, ITEM_COLUMNS).astype(votes)
 
 
-class _DuplicateKey(Exception):
+class _DuplicateKeyError(Exception):
     """A JSON object names a key twice; json would silently keep the last."""
 
 
@@ -256,7 +256,7 @@ def _without_duplicates(members: list[tuple[str, Any]]) -> dict[str, Any]:
     unique: dict[str, Any] = {}
     for key, value in members:
         if key in unique:
-            raise _DuplicateKey(key)
+            raise _DuplicateKeyError(key)
         unique[key] = value
     return unique
 

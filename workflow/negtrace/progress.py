@@ -1,21 +1,37 @@
-"""Progress: a bar on a terminal, a sparse line now and then in a log."""
+"""Progress: a bar on a terminal, a line now and then in a log."""
 
 from __future__ import annotations
 
 import sys
-from functools import partial
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from tqdm import tqdm
 
+LOG_SECONDS = 15
+
+
+class LogLines(tqdm):
+    """A tqdm that ends each report with a newline, because a log has no cursor to send back."""
+
+    @staticmethod
+    def status_printer(file: Any) -> Callable[[str], None]:
+        def print_status(status: str) -> None:
+            if status:
+                file.write(f"{status}\n")
+                file.flush()
+
+        return print_status
+
 
 def bar(**options: Any) -> tqdm:
-    """A tqdm bar; outside a terminal it writes at most one line in ten seconds."""
+    """A tqdm bar; outside a terminal it writes a line every `LOG_SECONDS` seconds, and the last."""
     if sys.stderr.isatty():
         return tqdm(**options)
-    return tqdm(**{"mininterval": 10, "maxinterval": 60, "ascii": True, "ncols": 80, **options})
+    sparse = {"mininterval": LOG_SECONDS, "maxinterval": LOG_SECONDS, "ascii": True, "ncols": 80}
+    return LogLines(**{**sparse, **options})
 
 
-def track(items: Any, **options: Any) -> Any:
+def track(items: Iterable, **options: Any) -> tqdm:
     """Iterate with a bar."""
-    return partial(bar, iterable=items)(**options)
+    return bar(iterable=items, **options)

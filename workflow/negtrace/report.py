@@ -112,7 +112,9 @@ class Section:
         for name, path in ordered:
             title, caption = CAPTIONS[name.split(".")[0]]
             direction = name.partition(".")[2]
-            shown.append((f"{title} ({direction})" if direction else title, caption, data_uri(path)))
+            shown.append(
+                (f"{title} ({direction})" if direction else title, caption, data_uri(path))
+            )
         return shown
 
     @property

@@ -58,6 +58,8 @@ from negtrace.tails import (
 )
 from negtrace.tower import TextTower, TowerShape
 
+silent = partial(tqdm, disable=True)
+
 NO_COUNTERPART = "no counterpart in the source sentence"
 
 # Rows (tokens) per matrix product: enough to feed the BLAS, few enough to stay in the caches.
@@ -295,9 +297,7 @@ def first_computed_block(site: Site, shape: TowerShape, known: dict[int, Known])
     return 2 if site.first_layer == 0 and 0 in known else 1
 
 
-def batch_size(
-    shape: TowerShape, site: Site, longest: int, itemsize: int, memory_gb: float
-) -> int:
+def batch_size(shape: TowerShape, site: Site, longest: int, itemsize: int, memory_gb: float) -> int:
     """Pairs per batch so that runs, belt and temporaries fit the memory budget."""
     n = longest if stops_at_eot(shape) else shape.context_length
     cells = sum(len(site.cells(block, shape)) for block in range(1, shape.layers + 1))
@@ -318,7 +318,7 @@ def sweep(
     direction: str,
     logit_scale: float,
     memory_gb: float = 2.0,
-    progress: Callable[..., Any] = partial(tqdm, disable=True),
+    progress: Callable[..., Any] = silent,
 ) -> pd.DataFrame:
     """Restoration of every cell of one site for every item.
 
@@ -341,9 +341,7 @@ def sweep(
     study = make_study(alignment, candidates, images, scores, direction, logit_scale)
     longest = max(len(s.tokens) for p in study.pairs for s in (p.negated, p.affirmative))
     base_longest = max(len(p.sentence(BASE_OF[direction]).tokens) for p in study.pairs)
-    grid = ScoreGrid(
-        study, place, tower.shape, 1 if place.positions == "all" else base_longest
-    )
+    grid = ScoreGrid(study, place, tower.shape, 1 if place.positions == "all" else base_longest)
     size = batch_size(tower.shape, place, longest, tower.dtype.itemsize, memory_gb)
     max_rows = ROWS_PER_PRODUCT[tower.device.type]
     bar = progress(total=len(study.pairs), desc=f"{site} {direction}", unit="pair")
@@ -383,7 +381,7 @@ def tidy(
 ) -> pd.DataFrame:
     """The grid as the table ``sweep``: one row per item and cell of the item's base sentence."""
     study, site = grid.study, grid.site
-    n_items, n_layers, n_heads, n_positions = grid.s_patched.shape
+    n_items, n_positions = grid.s_patched.shape[0], grid.s_patched.shape[3]
     role = np.full((n_items, n_positions), None, dtype=object)
     exists = np.zeros((n_items, n_positions), dtype=bool)
     matched = np.zeros((n_items, n_positions), dtype=bool)

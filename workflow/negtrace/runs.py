@@ -71,7 +71,9 @@ def sentence_pairs(alignment: pd.DataFrame) -> list[SentencePair]:
 class Run(NamedTuple):
     """Every activation of one batch of sentences; blocks and hidden states index the first axis."""
 
-    resid: Float[Tensor, "hidden_states batch n width"]  # 0 is the embedding, l the output of block l
+    resid: Float[
+        Tensor, "hidden_states batch n width"
+    ]  # 0 is the embedding, l the output of block l
     qkv: Float[Tensor, "blocks batch n three_width"]
     z: Float[Tensor, "blocks batch n width"]
     mid: Float[Tensor, "blocks batch n width"]  # residual stream between attention and MLP

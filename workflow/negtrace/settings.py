@@ -6,7 +6,7 @@ Imported when Snakemake builds the job graph, so it stays light: no torch, no pa
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -18,89 +18,135 @@ from negtrace.errors import InputError
 
 SCHEMA_FILE = Path(__file__).parents[1] / "schemas" / "config.schema.json"
 
-# Folder names that results/ uses itself.
-RESERVED_DATASETS = ("models", "logs", "benchmarks", "figures")
-GENERATED = "generated"
+# Folders that results/ and results/{dataset}/ have of their own.
+RESERVED = {"datasets": ("models", "logs", "benchmarks"), "models": ("source",)}
+
+TYPE_NAMES = {
+    "object": "a mapping of keys to values",
+    "array": "a list",
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+}
 
 
 def validate(config: Mapping[str, Any]) -> None:
     """Check the configuration against its schema, its names and the local files it mentions.
 
     Raises:
-        InputError: names the key, what is allowed, or the missing file.
+        InputError: names the key and what is allowed, or the missing file.
     """
     schema = json.loads(SCHEMA_FILE.read_text())
     error = best_match(Draft202012Validator(schema).iter_errors(config))
     if error is not None:
-        raise InputError(_message(error))
-    _check_names(config)
-    _check_thresholds(config["segments"])
-    _check_files(config)
+        raise InputError(f"configuration: {describe(error)}")
+    check_names(config)
+    check_thresholds(config["segments"])
+    check_files(config)
 
 
-def _message(error: ValidationError) -> str:
+def describe(error: ValidationError) -> str:
     """One sentence about a schema violation: the key, what it holds, what it may hold."""
-    where = ".".join(str(part) for part in error.absolute_path) or "the top level"
-    if error.validator == "additionalProperties":
-        allowed = sorted(error.schema.get("properties", {}))
-        wrong = sorted(set(error.instance) - set(allowed))
-        close = get_close_matches(wrong[0], allowed, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        return (
-            f"configuration: unknown key {wrong[0]!r} in {where}{hint} "
-            f"(allowed: {', '.join(allowed)})"
-        )
-    if error.validator == "required":
-        return f"configuration: {where}: {error.message}"
-    allowed = {
-        "enum": lambda: "one of " + ", ".join(map(str, error.validator_value)),
-        "type": lambda: f"of type {error.validator_value}",
-        "minimum": lambda: f"at least {error.validator_value}",
-        "maximum": lambda: f"at most {error.validator_value}",
-        "pattern": lambda: "letters, digits, - and _",
-    }.get(error.validator)
-    expected = f" (must be {allowed()})" if allowed else ""
-    return f"configuration: {where}: {error.message}{expected}"
+    where = ".".join(str(part) for part in error.absolute_path)
+    key, value, allowed = where or "the top level", error.instance, error.validator_value
+    match error.validator:
+        case "additionalProperties":
+            keys = sorted(error.schema["properties"])
+            wrong = next(name for name in value if name not in keys)
+            path = f"{where}.{wrong}" if where else wrong
+            return f"unknown key {path}{did_you_mean(wrong, keys)} (allowed: {', '.join(keys)})"
+        case "required":
+            missing = next(name for name in allowed if name not in value)
+            return f"{key} lacks the key {missing!r} (needed: {', '.join(allowed)})"
+        case "enum":
+            return (
+                f"{key} is {value!r}{did_you_mean(value, allowed)} "
+                f"(allowed: {', '.join(map(str, allowed))})"
+            )
+        case "type":
+            kinds = [allowed] if isinstance(allowed, str) else allowed
+            return f"{key} is {value!r}, but must be {' or '.join(TYPE_NAMES[k] for k in kinds)}"
+        case "minimum":
+            return f"{key} is {value}, but must be at least {allowed}"
+        case "maximum":
+            return f"{key} is {value}, but must be at most {allowed}"
+        case "exclusiveMinimum":
+            return f"{key} is {value}, but must be more than {allowed}"
+        case "minItems" | "minProperties":
+            return f"{key} is empty, but must name at least {allowed}"
+        case "uniqueItems":
+            return f"{key} names something twice: {value}"
+        case "pattern":
+            return f"{key}: the name {value!r} may hold letters, digits, - and _ only"
+    return f"{key}: {error.message}"
 
 
-def _check_names(config: Mapping[str, Any]) -> None:
-    for kind in ("datasets", "models"):
+def did_you_mean(wrong: Any, allowed: Iterable[Any]) -> str:
+    """A hint at the closest allowed word, or nothing."""
+    close = get_close_matches(str(wrong), [str(word) for word in allowed], n=1)
+    return f", did you mean {close[0]!r}?" if close else ""
+
+
+def check_names(config: Mapping[str, Any]) -> None:
+    """Every dataset and model of the study is defined, and none has a reserved name."""
+    for kind, reserved in RESERVED.items():
         for name in config["study"][kind]:
             if name not in config[kind]:
                 raise InputError(
-                    f"configuration: study.{kind} names {name!r}, which is not defined under "
-                    f"{kind} (defined: {', '.join(sorted(config[kind]))})"
+                    f"configuration: study.{kind} names {name!r}"
+                    f"{did_you_mean(name, config[kind])}, which is not defined under {kind} "
+                    f"(defined: {', '.join(sorted(config[kind]))})"
                 )
-    for name in config["datasets"]:
-        if name in RESERVED_DATASETS:
-            raise InputError(f"configuration: a dataset may not be named {name!r}; rename it")
+        for name in reserved:
+            if name in config[kind]:
+                raise InputError(
+                    f"configuration: {kind}.{name}: results has a folder {name} of its own; "
+                    "choose another name"
+                )
 
 
-def _check_thresholds(segments: Mapping[str, float]) -> None:
-    if segments["incorrect_below"] > segments["correct_from"]:
+def check_thresholds(segments: Mapping[str, float]) -> None:
+    """The segments do not overlap."""
+    below, start = segments["incorrect_below"], segments["correct_from"]
+    if below > start:
         raise InputError(
-            "configuration: segments.incorrect_below must not exceed segments.correct_from"
+            f"configuration: segments.incorrect_below is {below}, but must not exceed "
+            f"segments.correct_from ({start})"
         )
 
 
-def _check_files(config: Mapping[str, Any]) -> None:
+def check_files(config: Mapping[str, Any]) -> None:
+    """Local files and folders of the study's datasets and models exist."""
     for name in config["study"]["datasets"]:
-        dataset = config["datasets"][name]
+        dataset, key = config["datasets"][name], f"datasets.{name}"
         if dataset["kind"] != "valse":
             continue
-        _require(dataset["annotations"], f"datasets.{name}.annotations", "a VALSE-format JSON file")
-        if dataset["images"] != GENERATED:
-            _require(dataset["images"], f"datasets.{name}.images", "a folder of images")
+        if not Path(dataset["annotations"]).is_file():
+            raise InputError(
+                f"configuration: {key}.annotations: there is no file {dataset['annotations']}; "
+                "put a file in VALSE's format there (VALSE's own is data/existence.json in the "
+                "repository Heidelberg-NLP/VALSE), or change the key"
+            )
+        if isinstance(dataset["images"], str) and not Path(dataset["images"]).is_dir():
+            raise InputError(
+                f"configuration: {key}.images: there is no folder {dataset['images']}; put the "
+                "dataset's images there, or change the key"
+            )
     for name in config["study"]["models"]:
-        model = config["models"][name]
-        if model["architecture"].endswith(".json"):
-            _require(model["architecture"], f"models.{name}.architecture", "a model configuration")
-        if "/" in model["weights"] or Path(model["weights"]).suffix:
-            _require(model["weights"], f"models.{name}.weights", "a checkpoint")
+        model, key = config["models"][name], f"models.{name}"
+        if is_path(model["architecture"]) and not Path(model["architecture"]).is_file():
+            raise InputError(
+                f"configuration: {key}.architecture: there is no file {model['architecture']}; "
+                "correct the path, or name an open_clip architecture"
+            )
+        if is_path(model["weights"]) and not Path(model["weights"]).is_file():
+            raise InputError(
+                f"configuration: {key}.weights: there is no file {model['weights']}; correct the "
+                "path, or name pretrained weights of open_clip, or 'random'"
+            )
 
 
-def _require(path: str, key: str, what: str) -> None:
-    if not Path(path).exists():
-        raise InputError(
-            f"configuration: {key}: {path} does not exist; put {what} there or change the key"
-        )
+def is_path(name: str) -> bool:
+    """Whether an architecture or weights entry means a local file, not one of open_clip's names."""
+    return "/" in name or Path(name).suffix in (".json", ".safetensors", ".pt", ".pth", ".bin")

@@ -75,9 +75,7 @@ def enter_head(tower: TextTower, batch: PairBatch, tail: Tail, block: int) -> Te
     if block == tower.shape.layers:
         tail = tail.only_pooled()
     change = tail.patched(batch.base.z[i], batch.source.z[i]) - tail.base(batch.base.z[i])
-    out = rearrange(
-        tower.blocks[i]["out.weight"], "width (h d) -> h width d", h=tower.shape.heads
-    )
+    out = rearrange(tower.blocks[i]["out.weight"], "width (h d) -> h width d", h=tower.shape.heads)
     change = rearrange(change, "b m (h d) -> h (b m) d", h=tower.shape.heads)
     added = torch.einsum("hrd,hwd->hrw", change, out)
     mid = tail.base(batch.base.mid[i])

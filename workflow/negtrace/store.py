@@ -23,6 +23,7 @@ from negtrace.errors import InputError
 
 TABLES_FILE = Path(__file__).parents[1] / "schemas" / "tables.json"
 METADATA_KEY = b"negtrace"
+LABELS = ("dataset", "model", "wording")
 VERSIONED_PACKAGES = ("torch", "open_clip_torch", "numpy", "pandas", "pyarrow", "pillow")
 
 TYPES = {
@@ -42,12 +43,17 @@ def table_schema(table: str) -> pa.Schema:
     """The declared columns of a table.
 
     Raises:
-        KeyError: no such table in ``schemas/tables.json``.
+        InputError: no such table in ``schemas/tables.json``.
     """
-    tables = json.loads(TABLES_FILE.read_text())
-    columns = tables["tables"][table]["columns"]
+    declared = json.loads(TABLES_FILE.read_text())
+    if table not in declared["tables"]:
+        raise InputError(
+            f"{TABLES_FILE.name} declares no table {table!r}; "
+            f"choose one of {', '.join(declared['tables'])}"
+        )
+    columns = declared["tables"][table]["columns"]
     shared = {
-        name: tables["shared"][name] for name in tables["tables"][table].get("shared", ())
+        name: declared["shared"][name] for name in declared["tables"][table].get("shared", ())
     }
     return pa.schema(
         [
@@ -71,7 +77,10 @@ def write_table(
     missing = [name for name in schema.names if name not in frame.columns]
     extra = [name for name in frame.columns if name not in schema.names]
     if missing or extra:
-        raise InputError(f"table {table}: missing columns {missing}, undeclared columns {extra}")
+        raise InputError(
+            f"table {table}: missing columns {missing}, undeclared columns {extra}; "
+            f"{TABLES_FILE.name} declares what it holds"
+        )
     for field in schema:
         if not field.nullable and frame[field.name].isna().any():
             raise InputError(f"table {table}: column {field.name} has nulls")
@@ -88,16 +97,36 @@ def write_table(
         )
 
 
-def read_table(path: Path | str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+def labelled(frame: pd.DataFrame, labels: Mapping[str, Any]) -> pd.DataFrame:
+    """The frame with those of the shared columns in front that `labels` has a value for."""
+    values = {name: labels[name] for name in LABELS if name in labels}
+    return pd.concat([pd.DataFrame(values, index=frame.index), frame], axis=1)
+
+
+def read_table(
+    path: Path | str, table: str | None = None, columns: Sequence[str] | None = None
+) -> pd.DataFrame:
     """Read a Parquet table.
+
+    Args:
+        path: the file.
+        table: read the columns that are declared for this table, all of which must be there.
+        columns: read only these.
 
     Raises:
         InputError: the file is missing, damaged or lacks a column.
     """
     try:
-        return pq.read_table(path, columns=list(columns) if columns else None).to_pandas()
-    except (OSError, pa.ArrowException, KeyError) as error:
-        raise InputError(f"{path}: not a readable table ({error}); delete it and run again") from error
+        found = pq.read_schema(path).names
+        wanted = list(table_schema(table).names) if table else found
+        missing = [name for name in (*wanted, *(columns or ())) if name not in found]
+        if missing:
+            raise InputError(f"{path}: has no column {missing[0]!r}; delete it and run again")
+        return pq.read_table(path, columns=list(columns) if columns else wanted).to_pandas()
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(
+            f"{path}: not a readable table ({error}); delete it and run again"
+        ) from error
 
 
 def read_provenance(path: Path | str) -> dict[str, Any]:
@@ -150,6 +179,16 @@ def sha256(path: Path | str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def write_manifest(files: Iterable[Path], path: Path | str) -> None:
+    """Hashes of the given files: one file for rules to depend on that changes when they do.
+
+    Lines are as `sha256sum` writes them, with names relative to the manifest's folder.
+    """
+    folder = Path(path).parent
+    lines = (f"{sha256(file)}  {file.relative_to(folder).as_posix()}" for file in files)
+    write_text("".join(f"{line}\n" for line in lines), path)
+
+
 def sha256_of_files(paths: Iterable[Path]) -> str:
     """One digest of many files, names included, in the given order."""
     digest = hashlib.sha256()
@@ -162,7 +201,8 @@ def sha256_of_files(paths: Iterable[Path]) -> str:
 def atomic_path(path: Path | str) -> Iterator[Path]:
     """A temporary path beside `path`, with its ending, that takes its place on success.
 
-    On an error the temporary file is removed and an existing `path` stays as it was.
+    On an error the temporary file is removed and an existing `path` stays as it was.  The name is
+    unique, because a job that outlives a killed run may write the same file as its successor.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -151,9 +151,7 @@ def make_tails(
             yield _tail(groups[m][i : i + size], m, base, shape)
 
 
-def _tail(
-    members: Sequence[tuple[PositionSet, int]], m: int, base: Run, shape: TowerShape
-) -> Tail:
+def _tail(members: Sequence[tuple[PositionSet, int]], m: int, base: Run, shape: TowerShape) -> Tail:
     device, dtype = base.resid.device, base.resid.dtype
     sets = tuple(position_set for position_set, _ in members)
     starts = torch.tensor([start for _, start in members])

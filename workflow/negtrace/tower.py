@@ -139,7 +139,9 @@ class TextTower:
         positions = self.weights["positional_embedding"][:n]
         return F.embedding(tokens, self.weights["token_embedding"]) + positions
 
-    def qkv(self, block: int, resid: Float[Tensor, "... width"]) -> Float[Tensor, "... three_width"]:
+    def qkv(
+        self, block: int, resid: Float[Tensor, "... width"]
+    ) -> Float[Tensor, "... three_width"]:
         """Queries, keys and values of all heads, concatenated, from the block's input."""
         w = self.blocks[block - 1]
         normed = self._norm(resid, w["ln_1.weight"], w["ln_1.bias"])
@@ -232,7 +234,9 @@ class TextTower:
         """The MLP's non-linearity; overwrites its argument, which is always a fresh product."""
         if self.shape.activation == "quick_gelu":
             return hidden.mul_(torch.sigmoid(hidden * 1.702))
-        return F.gelu(hidden, approximate="tanh" if self.shape.activation == "gelu_tanh" else "none")
+        return F.gelu(
+            hidden, approximate="tanh" if self.shape.activation == "gelu_tanh" else "none"
+        )
 
 
 def save_tower(tower: TextTower, folder: Path) -> None:
@@ -295,9 +299,7 @@ def load_tower(folder: Path, dtype: str = "float32", device: str = "cpu") -> Tex
         raise InputError(
             f"{folder}: no readable text tower there ({error}); delete the folder and run again"
         ) from error
-    tower = TextTower(
-        TowerShape.from_json(description["shape"]), weights, description["identity"]
-    )
+    tower = TextTower(TowerShape.from_json(description["shape"]), weights, description["identity"])
     wanted = getattr(torch, dtype)
     return tower if tower.dtype == wanted else tower.to(dtype=wanted)
 

@@ -8,16 +8,16 @@ rule segments:
     output:
         segments=f"{OF_RUN}/segments.parquet",
         accuracy=f"{OF_RUN}/accuracy.parquet",
-    params:
-        code=code_hash("segments"),
-        below=config["segments"]["incorrect_below"],
-        above=config["segments"]["correct_from"],
     log:
         f"{LOGS}/segments.{{dataset}}.{{model}}.{{wording}}.log",
     benchmark:
         f"{BENCHMARKS}/segments.{{dataset}}.{{model}}.{{wording}}.tsv"
     conda:
         "../../envs/analysis.yaml"
+    params:
+        code=code_hash("segments"),
+        below=config["segments"]["incorrect_below"],
+        above=config["segments"]["correct_from"],
     shell:
         "python -m negtrace.steps.segments --dataset {wildcards.dataset}"
         " --model {wildcards.model} --wording {wildcards.wording} --scores {input.scores:q}"
@@ -32,14 +32,14 @@ rule restoration_map:
         segments=f"{OF_RUN}/segments.parquet",
     output:
         map=f"{OF_RUN}/map.{{site}}.{{direction}}.parquet",
-    params:
-        code=code_hash("restoration_map"),
     log:
         f"{LOGS}/restoration_map.{{dataset}}.{{model}}.{{wording}}.{{site}}.{{direction}}.log",
     benchmark:
         f"{BENCHMARKS}/restoration_map.{{dataset}}.{{model}}.{{wording}}.{{site}}.{{direction}}.tsv"
     conda:
         "../../envs/analysis.yaml"
+    params:
+        code=code_hash("restoration_map"),
     shell:
         "python -m negtrace.steps.restoration_map --dataset {wildcards.dataset}"
         " --model {wildcards.model} --wording {wildcards.wording} --sweep {input.sweep:q}"
@@ -54,14 +54,14 @@ rule attention_maps:
     output:
         selectivity_map=f"{OF_RUN}/selectivity_map.parquet",
         attention_map=f"{OF_RUN}/attention_map.parquet",
-    params:
-        code=code_hash("attention_maps"),
     log:
         f"{LOGS}/attention_maps.{{dataset}}.{{model}}.{{wording}}.log",
     benchmark:
         f"{BENCHMARKS}/attention_maps.{{dataset}}.{{model}}.{{wording}}.tsv"
     conda:
         "../../envs/analysis.yaml"
+    params:
+        code=code_hash("attention_maps"),
     shell:
         "python -m negtrace.steps.attention_maps --dataset {wildcards.dataset}"
         " --model {wildcards.model} --wording {wildcards.wording}"

@@ -23,7 +23,9 @@ except InputError as error:
 shell.prefix(f"export PYTHONPATH={str(WORKFLOW)!r}; ")
 
 STUDY = config["study"]
-SCENES = [name for name, entry in config["datasets"].items() if entry["kind"] == "scenes"]
+SCENES = [
+    name for name, entry in config["datasets"].items() if entry["kind"] == "scenes"
+]
 
 OF_RUN = "results/{dataset}/{model}/{wording}"
 LOGS = "results/logs"
@@ -71,7 +73,11 @@ def compute_options(wildcards):
     return " ".join(f"--{name.replace('_', '-')} {compute[name]}" for name in names)
 
 
-SWEEPS = [f"{site}.{direction}" for site in STUDY["sites"] for direction in STUDY["directions"]]
+SWEEPS = [
+    f"{site}.{direction}"
+    for site in STUDY["sites"]
+    for direction in STUDY["directions"]
+]
 
 RUN_TABLES = [
     f"{OF_RUN}/{name}.parquet"
@@ -91,14 +97,19 @@ MAP_FIGURES = {"resid": "cte_map", "head": "head_restoration"}
 
 def figure_tables(wildcards):
     """What the figures of one dataset, model and wording are drawn from."""
-    named = {name: f"{OF_RUN}/{name}.parquet" for name in ("segments", "selectivity_map", "attention_map")}
+    named = {
+        name: f"{OF_RUN}/{name}.parquet"
+        for name in ("segments", "selectivity_map", "attention_map")
+    }
     return {**named, "maps": [f"{OF_RUN}/map.{sweep}.parquet" for sweep in SWEEPS]}
 
 
 def figure_files():
     """All figure files of one dataset, model and wording."""
     names = ["histogram_of_d", "selectivity", "attention_by_role"]
-    names += [f"{MAP_FIGURES[sweep.split('.')[0]]}.{sweep.split('.')[1]}" for sweep in SWEEPS]
+    names += [
+        f"{MAP_FIGURES[sweep.split('.')[0]]}.{sweep.split('.')[1]}" for sweep in SWEEPS
+    ]
     return [
         f"{OF_RUN}/figures/{name}.{ending}"
         for name in names

@@ -6,16 +6,16 @@ rule figures:
         unpack(figure_tables),
     output:
         figure_files(),
-    params:
-        code=code_hash("figures"),
-        settings=json.dumps(config["figures"], sort_keys=True),
-        thresholds=json.dumps(config["segments"], sort_keys=True),
     log:
         f"{LOGS}/figures.{{dataset}}.{{model}}.{{wording}}.log",
     benchmark:
         f"{BENCHMARKS}/figures.{{dataset}}.{{model}}.{{wording}}.tsv"
     conda:
         "../../envs/analysis.yaml"
+    params:
+        code=code_hash("figures"),
+        settings=json.dumps(config["figures"], sort_keys=True),
+        thresholds=json.dumps(config["segments"], sort_keys=True),
     shell:
         "python -m negtrace.steps.figures --segments {input.segments:q}"
         " --selectivity-map {input.selectivity_map:q} --attention-map {input.attention_map:q}"
@@ -26,12 +26,12 @@ rule figures:
 rule merged_config:
     output:
         "results/config.yaml",
-    params:
-        config=json.dumps(config, sort_keys=True),
     log:
         f"{LOGS}/merged_config.log",
     conda:
         "../../envs/analysis.yaml"
+    params:
+        config=json.dumps(config, sort_keys=True),
     shell:
         "python -m negtrace.steps.merged_config --config {params.config:q}"
         " --output {output:q} > {log:q} 2>&1"
@@ -60,14 +60,14 @@ rule report:
             caption="../report/report.rst",
             category="Report",
         ),
-    params:
-        code=code_hash("report"),
     log:
         f"{LOGS}/report.log",
     benchmark:
         f"{BENCHMARKS}/report.tsv"
     conda:
         "../../envs/analysis.yaml"
+    params:
+        code=code_hash("report"),
     shell:
         "python -m negtrace.steps.report --config {input.config:q} --results results"
         " --output {output:q} > {log:q} 2>&1"

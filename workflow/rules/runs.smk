@@ -7,15 +7,15 @@ rule alignment:
         shape="results/models/{model}/tower.json",
     output:
         alignment=f"{OF_RUN}/alignment.parquet",
-    params:
-        code=code_hash("alignment"),
-        architecture=lambda wildcards: config["models"][wildcards.model]["architecture"],
     log:
         f"{LOGS}/alignment.{{dataset}}.{{model}}.{{wording}}.log",
     benchmark:
         f"{BENCHMARKS}/alignment.{{dataset}}.{{model}}.{{wording}}.tsv"
     conda:
         "../../envs/torch.yaml"
+    params:
+        code=code_hash("alignment"),
+        architecture=lambda wildcards: config["models"][wildcards.model]["architecture"],
     shell:
         "python -m negtrace.steps.alignment --dataset {wildcards.dataset}"
         " --model {wildcards.model} --wording {wildcards.wording}"
@@ -30,22 +30,22 @@ rule images:
         files=model_files,
     output:
         embeddings="results/{dataset}/{model}/images.parquet",
-    params:
-        code=code_hash("images"),
-        spec=model_spec,
-        folder=image_folder,
-        batch=config["compute"]["image_batch"],
-        device=config["compute"]["device"],
-    threads: config["compute"]["threads"]
     log:
         f"{LOGS}/images.{{dataset}}.{{model}}.log",
     benchmark:
         f"{BENCHMARKS}/images.{{dataset}}.{{model}}.tsv"
     conda:
         "../../envs/torch.yaml"
+    threads: config["compute"]["threads"]
     resources:
         mem_mb=job_memory,
         runtime=job_minutes,
+    params:
+        code=code_hash("images"),
+        spec=model_spec,
+        folder=image_folder,
+        batch=config["compute"]["image_batch"],
+        device=config["compute"]["device"],
     shell:
         "python -m negtrace.steps.images --dataset {wildcards.dataset}"
         " --model {wildcards.model} --spec {params.spec:q} --images {params.folder:q}"
@@ -63,19 +63,19 @@ rule runs:
     output:
         sentences=f"{OF_RUN}/sentences.parquet",
         scores=f"{OF_RUN}/scores.parquet",
-    params:
-        code=code_hash("runs"),
-        compute=compute_options,
-    threads: config["compute"]["threads"]
     log:
         f"{LOGS}/runs.{{dataset}}.{{model}}.{{wording}}.log",
     benchmark:
         f"{BENCHMARKS}/runs.{{dataset}}.{{model}}.{{wording}}.tsv"
     conda:
         "../../envs/torch.yaml"
+    threads: config["compute"]["threads"]
     resources:
         mem_mb=job_memory,
         runtime=job_minutes,
+    params:
+        code=code_hash("runs"),
+        compute=compute_options,
     shell:
         "python -m negtrace.steps.runs --dataset {wildcards.dataset} --model {wildcards.model}"
         " --wording {wildcards.wording} --tower $(dirname {input.weights:q})"

@@ -11,19 +11,19 @@ rule sweep:
         scores=f"{OF_RUN}/scores.parquet",
     output:
         sweep=f"{OF_RUN}/sweep.{{site}}.{{direction}}.parquet",
-    params:
-        code=code_hash("sweep"),
-        compute=compute_options,
-    threads: config["compute"]["threads"]
     log:
         f"{LOGS}/sweep.{{dataset}}.{{model}}.{{wording}}.{{site}}.{{direction}}.log",
     benchmark:
         f"{BENCHMARKS}/sweep.{{dataset}}.{{model}}.{{wording}}.{{site}}.{{direction}}.tsv"
     conda:
         "../../envs/torch.yaml"
+    threads: config["compute"]["threads"]
     resources:
         mem_mb=job_memory,
         runtime=job_minutes,
+    params:
+        code=code_hash("sweep"),
+        compute=compute_options,
     shell:
         "python -m negtrace.steps.sweep --dataset {wildcards.dataset} --model {wildcards.model}"
         " --wording {wildcards.wording} --site {wildcards.site}"
@@ -41,19 +41,19 @@ rule attention:
     output:
         attention=f"{OF_RUN}/attention.parquet",
         selectivity=f"{OF_RUN}/selectivity.parquet",
-    params:
-        code=code_hash("attention"),
-        compute=compute_options,
-    threads: config["compute"]["threads"]
     log:
         f"{LOGS}/attention.{{dataset}}.{{model}}.{{wording}}.log",
     benchmark:
         f"{BENCHMARKS}/attention.{{dataset}}.{{model}}.{{wording}}.tsv"
     conda:
         "../../envs/torch.yaml"
+    threads: config["compute"]["threads"]
     resources:
         mem_mb=job_memory,
         runtime=job_minutes,
+    params:
+        code=code_hash("attention"),
+        compute=compute_options,
     shell:
         "python -m negtrace.steps.attention --dataset {wildcards.dataset}"
         " --model {wildcards.model} --wording {wildcards.wording}"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from negtrace.alignment import align
 from negtrace.openclip import tokenizer_of
-from negtrace.steps.command import labelled, run
-from negtrace.store import provenance, read_table, write_table
+from negtrace.steps.command import run
+from negtrace.store import labelled, provenance, read_table, write_table
 from negtrace.tower import read_description
 
 
@@ -22,7 +22,7 @@ def step(options: Namespace) -> None:
         inputs={"candidates": options.candidates},
         model=description["identity"],
     )
-    write_table(labelled(frame, options), options.alignment, "alignment", made)
+    write_table(labelled(frame, vars(options)), options.alignment, "alignment", made)
 
 
 if __name__ == "__main__":

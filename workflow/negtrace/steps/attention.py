@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 
 from negtrace.attention import negator_attention, selectivity
-from negtrace.steps.command import labelled, run
-from negtrace.store import provenance, read_table, write_table
+from negtrace.steps.command import run
+from negtrace.store import labelled, provenance, read_table, write_table
 from negtrace.tower import available_device, load_tower
 
 
@@ -23,9 +23,9 @@ def step(options: Namespace) -> None:
         params={"dtype": options.dtype, "device": str(tower.device)},
         model=tower.identity,
     )
-    write_table(labelled(attention, options), options.attention, "attention", made)
+    write_table(labelled(attention, vars(options)), options.attention, "attention", made)
     per_head = selectivity(attention)
-    write_table(labelled(per_head, options), options.selectivity, "selectivity", made)
+    write_table(labelled(per_head, vars(options)), options.selectivity, "selectivity", made)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ from argparse import Namespace
 from pathlib import Path
 
 from negtrace.effects import attention_map, selectivity_map
-from negtrace.steps.command import labelled, run
-from negtrace.store import provenance, read_table, write_table
+from negtrace.steps.command import run
+from negtrace.store import labelled, provenance, read_table, write_table
 
 
 def step(options: Namespace) -> None:
@@ -17,9 +17,9 @@ def step(options: Namespace) -> None:
         inputs={name: getattr(options, name) for name in ("attention", "selectivity", "segments")},
     )
     by_head = selectivity_map(read_table(options.selectivity), segments)
-    write_table(labelled(by_head, options), options.selectivity_map, "selectivity_map", made)
+    write_table(labelled(by_head, vars(options)), options.selectivity_map, "selectivity_map", made)
     by_role = attention_map(read_table(options.attention), segments)
-    write_table(labelled(by_role, options), options.attention_map, "attention_map", made)
+    write_table(labelled(by_role, vars(options)), options.attention_map, "attention_map", made)
 
 
 if __name__ == "__main__":

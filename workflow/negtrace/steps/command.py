@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import pandas as pd
-
 from negtrace.errors import InputError
 
-LABELS = ("dataset", "model", "wording")
+BAD_INPUT = 2
 
 
 def run(step: Callable[[Namespace], None], doc: str, options: Mapping[str, Any]) -> None:
@@ -24,14 +23,9 @@ def run(step: Callable[[Namespace], None], doc: str, options: Mapping[str, Any])
         many = {"nargs": "+"} if isinstance(kind, tuple) else {}
         kind = kind[0] if isinstance(kind, tuple) else kind
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, required=True, **many)
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     try:
         step(parser.parse_args())
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-
-
-def labelled(frame: pd.DataFrame, options: Namespace) -> pd.DataFrame:
-    """The frame with the label columns that the options name in front."""
-    labels = {name: getattr(options, name) for name in LABELS if hasattr(options, name)}
-    return pd.concat([pd.DataFrame(labels, index=frame.index), frame], axis=1)
+        sys.exit(BAD_INPUT)

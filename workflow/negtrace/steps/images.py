@@ -6,16 +6,16 @@ import json
 from argparse import Namespace
 from pathlib import Path
 
+import pandas as pd
+import torch
+
 from negtrace.images import check_images, generate_images, image_files
 from negtrace.openclip import ModelSpec, encode_images, load
 from negtrace.progress import track
 from negtrace.settings import GENERATED
-from negtrace.steps.command import labelled, run
-from negtrace.store import provenance, read_table, sha256_of_files, write_table
+from negtrace.steps.command import run
+from negtrace.store import labelled, provenance, read_table, sha256_of_files, write_table
 from negtrace.tower import available_device
-
-import pandas as pd
-import torch
 
 
 def step(options: Namespace) -> None:
@@ -42,7 +42,7 @@ def step(options: Namespace) -> None:
         params={"images": sha256_of_files(files)},
         model=loaded.identity,
     )
-    write_table(labelled(frame, options), options.embeddings, "images", made)
+    write_table(labelled(frame, vars(options)), options.embeddings, "images", made)
 
 
 if __name__ == "__main__":

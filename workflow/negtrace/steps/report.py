@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from argparse import Namespace
 from itertools import product
 from pathlib import Path
@@ -12,8 +13,6 @@ from negtrace.report import Section, render
 from negtrace.steps.command import run
 from negtrace.store import read_provenance, read_table, write_text
 from negtrace.tower import SHAPE_FILE
-
-import json
 
 
 def step(options: Namespace) -> None:

@@ -6,8 +6,8 @@ from argparse import Namespace
 from pathlib import Path
 
 from negtrace.effects import restoration_map
-from negtrace.steps.command import labelled, run
-from negtrace.store import provenance, read_table, write_table
+from negtrace.steps.command import run
+from negtrace.store import labelled, provenance, read_table, write_table
 
 LABEL_COLUMNS = ["dataset", "model", "wording"]
 
@@ -19,7 +19,7 @@ def step(options: Namespace) -> None:
         "restoration_map",
         inputs={"sweep": options.sweep, "segments": options.segments},
     )
-    write_table(labelled(averaged, options), options.map, "restoration_map", made)
+    write_table(labelled(averaged, vars(options)), options.map, "restoration_map", made)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 
 from negtrace.runs import scores, sentence_embeddings
-from negtrace.steps.command import labelled, run
-from negtrace.store import provenance, read_table, write_table
+from negtrace.steps.command import run
+from negtrace.store import labelled, provenance, read_table, write_table
 from negtrace.tower import available_device, load_tower
 
 
@@ -29,8 +29,8 @@ def step(options: Namespace) -> None:
         params={"dtype": options.dtype, "device": str(tower.device)},
         model=tower.identity,
     )
-    write_table(labelled(sentences, options), options.sentences, "sentences", made)
-    write_table(labelled(scored, options), options.scores, "scores", made)
+    write_table(labelled(sentences, vars(options)), options.sentences, "sentences", made)
+    write_table(labelled(scored, vars(options)), options.scores, "scores", made)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ from argparse import Namespace
 from pathlib import Path
 
 from negtrace.effects import accuracy, segments
-from negtrace.steps.command import labelled, run
-from negtrace.store import provenance, read_table, write_table
+from negtrace.steps.command import run
+from negtrace.store import labelled, provenance, read_table, write_table
 
 
 def step(options: Namespace) -> None:
@@ -21,8 +21,8 @@ def step(options: Namespace) -> None:
         inputs={"scores": options.scores, "pairs": options.pairs},
         params=thresholds,
     )
-    write_table(labelled(classified, options), options.segments, "segments", made)
-    write_table(labelled(accuracy(classified), options), options.accuracy, "accuracy", made)
+    write_table(labelled(classified, vars(options)), options.segments, "segments", made)
+    write_table(labelled(accuracy(classified), vars(options)), options.accuracy, "accuracy", made)
 
 
 if __name__ == "__main__":

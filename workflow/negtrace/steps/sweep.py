@@ -9,8 +9,8 @@ import torch
 
 from negtrace.progress import bar
 from negtrace.restoration import sweep
-from negtrace.steps.command import labelled, run
-from negtrace.store import provenance, read_table, write_table
+from negtrace.steps.command import run
+from negtrace.store import labelled, provenance, read_table, write_table
 from negtrace.tower import available_device, load_tower
 
 TABLES = ("alignment", "candidates", "images", "scores")
@@ -39,7 +39,7 @@ def step(options: Namespace) -> None:
         },
         model=tower.identity,
     )
-    write_table(labelled(frame, options), options.sweep, "sweep", made)
+    write_table(labelled(frame, vars(options)), options.sweep, "sweep", made)
 
 
 if __name__ == "__main__":
