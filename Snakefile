@@ -16,6 +16,14 @@ include: "workflow/rules/analysis.smk"
 include: "workflow/rules/report.smk"
 
 
+# On a cluster these run where Snakemake runs: a cluster job would cost more than they take.
+localrules:
+    all,
+    merged_config,
+    pairs,
+    segments,
+
+
 rule all:
     default_target: True
     input:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,18 +18,32 @@ STEPS = sorted(
 )
 
 
+MAPS = {"restoration_map", "attention_maps"}
+MODEL_STEPS = {"tower", "alignment", "images", "runs", "sweep", "attention"}
+
+
 @pytest.fixture
-def copy(tmp_path, monkeypatch) -> Path:
+def copy(tmp_path, monkeypatch) -> Iterator[Path]:
     """The workflow folder copied, so that modules can be edited."""
     workflow = tmp_path / "workflow"
     shutil.copytree(fingerprint.PACKAGE, workflow / "negtrace")
-    shutil.copytree(fingerprint.PACKAGE.parent / "report", workflow / "report")
+    for folder in ("report", "schemas"):
+        shutil.copytree(fingerprint.PACKAGE.parent / folder, workflow / folder)
     monkeypatch.setattr(fingerprint, "PACKAGE", workflow / "negtrace")
-    return workflow
+    monkeypatch.setattr(fingerprint, "TABLES_FILE", workflow / "schemas/tables.json")
+    monkeypatch.setitem(fingerprint.DATA_FOLDERS, "negtrace.report", workflow / "report")
+    yield workflow
+    forget()
+
+
+def forget() -> None:
+    """Clear the caches, which hold for one process because code does not change under it."""
+    for cached in (fingerprint.code_hash, fingerprint.imports, fingerprint._parsed):
+        cached.cache_clear()
 
 
 def hashes() -> dict[str, str]:
-    fingerprint.code_hash.cache_clear()
+    forget()
     return {step: fingerprint.code_hash(step) for step in STEPS}
 
 
@@ -43,7 +59,12 @@ def hashes() -> dict[str, str]:
         ("negtrace/steps/runs.py", {"runs"}),
         ("negtrace/openclip.py", {"tower", "alignment", "images"}),
         ("negtrace/runs.py", {"runs", "sweep", "attention"}),
-        ("negtrace/steps/command.py", set(STEPS)),
+        ("negtrace/steps/command.py", set()),
+        ("negtrace/progress.py", set()),
+        ("negtrace/settings.py", set()),
+        ("negtrace/layout.py", {"figures", "report"}),
+        ("negtrace/tails.py", {"sweep"}),
+        ("negtrace/effects.py", {"segments", *MAPS, "figures", "report"}),
     ],
 )
 def test_edit_affects_only_its_users(copy, edited, affected):
@@ -54,17 +75,66 @@ def test_edit_affects_only_its_users(copy, edited, affected):
     assert {step for step in STEPS if before[step] != after[step]} == affected
 
 
-def test_hash_does_not_depend_on_where_the_code_lies(copy):
+def test_hash_does_not_depend_on_where_the_code_lies(copy, monkeypatch):
     elsewhere = hashes()
-    fingerprint.PACKAGE = Path(fingerprint.__file__).parent
+    monkeypatch.undo()
     assert hashes() == elsewhere
 
 
-def test_libraries_that_need_no_torch_do_not_import_it():
+def changed_by_schema(copy: Path, edit) -> set[str]:
+    before = hashes()
+    file = copy / "schemas/tables.json"
+    declared = json.loads(file.read_text())
+    edit(declared)
+    file.write_text(json.dumps(declared))
+    after = hashes()
+    return {step for step in STEPS if before[step] != after[step]}
+
+
+def test_a_changed_column_affects_the_step_that_writes_the_table(copy):
+    def narrow(declared: dict) -> None:
+        declared["tables"]["sweep"]["columns"]["restoration"]["type"] = "float32"
+
+    assert changed_by_schema(copy, narrow) == {"sweep"}
+
+
+def test_a_changed_description_or_a_new_table_affects_no_step(copy):
+    def describe(declared: dict) -> None:
+        declared["tables"]["sweep"]["columns"]["restoration"]["about"] = "in other words"
+        declared["tables"]["new"] = {"about": "new", "columns": {}}
+
+    assert changed_by_schema(copy, describe) == set()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import negtrace.hooks",
+        "from negtrace import hooks",
+        "from negtrace.hooks import anything",
+        "from . import hooks",
+        "from .hooks import anything",
+        "def later():\n    from negtrace import hooks",
+    ],
+)
+def test_every_form_of_import_is_followed(copy, line):
+    with open(copy / "negtrace/restoration.py", "a") as file:
+        file.write(f"\n{line}\n")
+    forget()
+    assert "negtrace.hooks" in fingerprint.closure("negtrace.steps.sweep")
+
+
+def test_every_table_a_step_writes_is_found():
+    """The table's name must stand in the call, or the schema's changes would go unnoticed."""
+    for step in STEPS:
+        source = fingerprint.module_file(f"negtrace.steps.{step}").read_text()
+        written = fingerprint.written_tables(f"negtrace.steps.{step}")
+        assert bool(written) == ("write_table(" in source), step
+
+
+def test_only_steps_that_run_a_model_import_torch_or_open_clip():
     for step in STEPS:
         modules = fingerprint.closure(f"negtrace.steps.{step}")
-        uses_model = step in ("tower", "alignment", "images", "runs", "sweep", "attention")
-        allowed = uses_model or step == "report"  # report reads a constant of tower.py
-        assert allowed or "negtrace.tower" not in modules, step
-    assert "negtrace.openclip" not in fingerprint.closure("negtrace.steps.sweep")
-    assert "negtrace.openclip" not in fingerprint.closure("negtrace.steps.runs")
+        assert ("negtrace.tower" in modules) == (step in MODEL_STEPS), step
+    for step in ("sweep", "runs", "attention"):
+        assert "negtrace.openclip" not in fingerprint.closure(f"negtrace.steps.{step}")

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import copy
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from snakemake.utils import update_config
 
+from negtrace.effects import ALL, SEGMENTS
 from negtrace.errors import InputError
-from negtrace.settings import validate
+from negtrace.layout import MAP_FIGURES
+from negtrace.pairs import WORDINGS
+from negtrace.runs import BASE_OF
+from negtrace.settings import SCHEMA_FILE, validate
+from negtrace.sites import SITES
 
 ROOT = Path(__file__).parents[1]
+STUDIES = sorted((ROOT / "workflow/studies").glob("*.yaml"))
 
 
 @pytest.fixture
@@ -37,25 +48,58 @@ def test_shipped_configuration_is_valid(config):
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("segmants", {}, "unknown key 'segmants' in the top level; did you mean 'segments'"),
-        ("segments/correct_form", 1, "unknown key 'correct_form' in segments; did you mean"),
-        ("filter/min_votes", "two", r"filter\.min_votes: 'two' is not of type 'integer'"),
-        ("filter/min_votes", 4, r"filter\.min_votes: 4 .*at most 3"),
-        ("study/sites", ["residual"], r"study\.sites\.0: 'residual'.*one of resid, head"),
-        ("study/wordings", [], r"study\.wordings"),
-        ("study/models", ["dmo"], r"study\.models names 'dmo'.*defined: demo"),
+        ("segmants", {}, "unknown key segmants, did you mean 'segments'"),
+        (
+            "segments/correct_form",
+            1,
+            "unknown key segments.correct_form, did you mean 'correct_from'",
+        ),
+        ("filter/min_votes", "two", r"filter\.min_votes is 'two', but must be a whole number"),
+        ("filter/min_votes", 4, r"filter\.min_votes is 4, but must be at most 3"),
+        ("study/sites", ["residual"], r"study\.sites\.0 is 'residual'.*allowed: resid, head"),
+        ("study/wordings", [], r"study\.wordings is empty"),
+        ("study/models", ["dmo"], r"study\.models names 'dmo', did you mean 'demo'.*defined: demo"),
         ("study/datasets", ["valse"], r"study\.datasets names 'valse'"),
-        ("compute/device", "gpu", r"compute\.device.*one of auto, cpu, cuda"),
-        ("compute/memory_gb", 0, r"compute\.memory_gb"),
-        ("models/demo/weights", "gone/x.safetensors", r"models\.demo\.weights: gone/x"),
-        ("models/demo/architecture", "gone.json", r"models\.demo\.architecture: gone\.json"),
-        ("models/demo/sed", 1, "unknown key 'sed' in models.demo; did you mean 'seed'"),
-        ("datasets/demo/kind", "vals", r"datasets\.demo\.kind.*one of scenes, valse"),
-        ("datasets/demo/image", "x", r"unknown key 'image' in datasets\.demo"),
-        ("datasets/demo", {"kind": "scenes", "items": 3}, r"datasets\.demo: 'seed' is a required"),
-        ("datasets/models", {"kind": "scenes", "items": 3, "seed": 1}, "not be named 'models'"),
+        ("compute/device", "gpu", r"compute\.device is 'gpu'.*allowed: auto, cpu, cuda"),
+        ("compute/memory_gb", 0, r"compute\.memory_gb is 0, but must be more than 0"),
+        (
+            "models/demo/weights",
+            "gone/x.safetensors",
+            r"models\.demo\.weights: there is no file gone/x",
+        ),
+        (
+            "models/demo/architecture",
+            "gone.json",
+            r"models\.demo\.architecture: there is no file gone\.json",
+        ),
+        ("models/demo/sed", 1, "unknown key models.demo.sed, did you mean 'seed'"),
+        (
+            "datasets/demo/kind",
+            "vals",
+            r"datasets\.demo\.kind is 'vals', did you mean 'valse'.*allowed: scenes, valse",
+        ),
+        ("datasets/demo/image", "x", r"unknown key datasets\.demo\.image"),
+        ("datasets/demo", {"kind": "scenes", "items": 3}, r"datasets\.demo lacks the key 'seed'"),
+        (
+            "datasets/models",
+            {"kind": "scenes", "items": 3, "seed": 1},
+            "datasets.models: results has a folder models of its own",
+        ),
         ("segments/incorrect_below", 2.0, "must not exceed"),
-        ("figures/formats", ["pdf"], r"figures\.formats\.0.*one of svg, png"),
+        ("models/source", {"architecture": "ViT-B-32", "weights": "random"}, "choose another name"),
+        ("study/title", 3, "study.title is 3, but must be text"),
+        ("study/models", "demo", r"study\.models is 'demo', but must be a list"),
+        ("study/models", ["demo", "demo"], r"study\.models names something twice"),
+        ("models", {"a b": {}}, "the name 'a b' may hold letters"),
+        ("datasets", None, "datasets is None, but must be a mapping"),
+        ("compute/dtype", "float16", r"compute\.dtype.*allowed: float32, float64"),
+        ("compute/threads", 1.5, "must be a whole number"),
+        ("figures/attention_layer", "atuo", r"figures\.attention_layer.*did you mean 'auto'"),
+        ("figures/attention_layer", 0, "must be at least 1"),
+        ("figures/width_cm", 3, "must be at least 8"),
+        ("figures/palette", "viridis", r"figures\.palette.*allowed: vlag, icefire"),
+        ("figures/annotate", "yes", "must be true or false"),
+        ("figures/formats", ["pdf"], r"figures\.formats\.0 is 'pdf'.*allowed: svg, png"),
     ],
 )
 def test_wrong_configurations_are_refused_by_key(config, path, value, message):
@@ -65,7 +109,7 @@ def test_wrong_configurations_are_refused_by_key(config, path, value, message):
 
 def test_missing_section_is_named(config):
     del config["compute"]
-    with pytest.raises(InputError, match="'compute' is a required property"):
+    with pytest.raises(InputError, match="the top level lacks the key 'compute'"):
         validate(config)
 
 
@@ -74,24 +118,88 @@ def test_files_of_a_valse_dataset_must_exist(config, tmp_path):
     entry = {"kind": "valse", "annotations": str(annotations), "images": str(images)}
     config = changed(config, "datasets/mine", entry)
     config["study"]["datasets"] = ["mine"]
-    with pytest.raises(InputError, match=r"datasets\.mine\.annotations.*does not exist"):
+    with pytest.raises(
+        InputError, match=r"datasets\.mine\.annotations: there is no file .*Heidelberg-NLP/VALSE"
+    ):
         validate(config)
     annotations.write_text("{}")
-    with pytest.raises(InputError, match=r"datasets\.mine\.images.*does not exist"):
+    with pytest.raises(InputError, match=r"datasets\.mine\.images: there is no folder"):
         validate(config)
     images.mkdir()
     validate(config)
-    config["datasets"]["mine"]["images"] = "generated"
     images.rmdir()
+    generated = {"kind": "generated", "seed": 0}
+    config["datasets"]["mine"]["images"] = generated
+    validate(config)
+    with pytest.raises(InputError, match=r"mine\.images\.kind.*did you mean 'generated'"):
+        validate(changed(config, "datasets/mine/images/kind", "generatd"))
+    with pytest.raises(InputError, match=r"images lacks the key 'seed'"):
+        validate(changed(config, "datasets/mine/images", {"kind": "generated"}))
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("segments/incorrect_below", 0),
+        ("compute/memory_gb", 0.5),
+        ("figures/attention_layer", 3),
+        ("models/demo/architecture", "ViT-B-32-quickgelu"),
+        ("models/demo/weights", "laion2b_s34b_b79k"),
+        ("models/demo/seed", 7),
+        ("study/title", ""),
+    ],
+)
+def test_valid_alternatives_are_accepted(config, path, value):
+    validate(changed(config, path, value))
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=lambda path: path.stem)
+def test_ready_made_studies_lack_at_most_files_to_be_fetched(config, study, tmp_path, monkeypatch):
+    update_config(config, yaml.safe_load(study.read_text()))
+    for entry in config["datasets"].values():
+        annotations = tmp_path / entry.get("annotations", "none")
+        annotations.parent.mkdir(parents=True, exist_ok=True)
+        annotations.touch()
+    monkeypatch.chdir(tmp_path)
     validate(config)
 
 
-@pytest.mark.parametrize("study", sorted((ROOT / "workflow/studies").glob("*.yaml")), ids=str)
-def test_ready_made_studies_are_valid_but_for_files_to_be_fetched(config, study):
-    from snakemake.utils import update_config
+def test_defaults_name_every_key_of_the_schema(config):
+    sections = json.loads(SCHEMA_FILE.read_text())["properties"]
+    assert set(config) == set(sections)
+    for section in ("study", "filter", "segments", "compute", "figures"):
+        assert set(config[section]) == set(sections[section]["properties"]), section
 
-    update_config(config, yaml.safe_load(study.read_text()))
-    try:
-        validate(config)
-    except InputError as error:
-        assert "does not exist" in str(error)  # noqa: PT017
+
+def test_every_default_key_has_a_comment_above_it():
+    previous = ""
+    for line in (ROOT / "config.yaml").read_text().splitlines():
+        is_entry_name = line.strip() == "demo:"
+        if line.strip() and not line.lstrip().startswith("#") and not is_entry_name:
+            assert previous.lstrip().startswith("#"), f"{line!r} has no comment"
+        previous = line
+
+
+def test_choices_are_those_of_the_library(config):
+    properties = json.loads(SCHEMA_FILE.read_text())["properties"]
+    study = {
+        key: value.get("items", {}).get("enum")
+        for key, value in properties["study"]["properties"].items()
+    }
+    assert set(study["sites"]) == set(MAP_FIGURES) <= set(SITES)
+    assert set(study["wordings"]) == set(WORDINGS)
+    assert set(study["directions"]) == set(BASE_OF)
+    assert set(properties["figures"]["properties"]["segment"]["enum"]) == {*SEGMENTS, ALL}
+
+
+def test_checking_needs_neither_torch_nor_pandas():
+    """It runs whenever the job graph is built."""
+    script = (
+        "import sys; from negtrace import fingerprint, layout, settings;"
+        "assert not {'torch', 'pandas', 'numpy'} & set(sys.modules)"
+    )
+    subprocess.run(
+        [sys.executable, "-c", script],
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "workflow")},
+    )

@@ -30,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from negtrace import scenes
 
 CONFIG = Path(os.environ.get("CFG") or Path(__file__).with_name("negtrace-demo.json"))
+SHOWN = scenes.COMBINATIONS if os.environ.get("SHOW") else scenes.SEEN
 MEAN = torch.tensor(open_clip.OPENAI_DATASET_MEAN).view(3, 1, 1)
 STD = torch.tensor(open_clip.OPENAI_DATASET_STD).view(3, 1, 1)
 
@@ -75,12 +76,12 @@ def training_scenes(count: int, rng: np.random.Generator) -> list[scenes.Scene]:
     subjects = scenes.subjects(scenes.SEEN)
     for number in range(count):
         if number % 2:
-            pool.append(scenes.sample_scene(rng, scenes.SEEN))
+            pool.append(scenes.sample_scene(rng, SHOWN))
         else:
             subject = subjects[int(rng.integers(len(subjects)))]
             present = rng.integers(2)
             hard = None not in (subject.colour, subject.shape)
-            pool.append(scenes.scene_about(subject, bool(present), hard, rng, scenes.SEEN))
+            pool.append(scenes.scene_about(subject, bool(present), hard, rng, SHOWN))
     return pool
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
+from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple, ParamSpec
 
@@ -23,9 +24,8 @@ from matplotlib.patches import Rectangle
 
 from negtrace.effects import ALL, SEGMENTS
 from negtrace.errors import InputError
+from negtrace.findings import NEGATIONS, available_segment, segment_label
 from negtrace.store import atomic_path
-
-NEGATIONS = ("foil", "caption")
 
 # Sentence order, and colours that colour-blind readers can tell apart (Okabe and Ito).
 ROLE_COLOURS = {
@@ -55,8 +55,9 @@ MOST_ANNOTATED_CELLS = 260
 
 # Cells in inches; columns that would get narrower make the figure wider.
 CELL_HEIGHT = {True: 0.25, False: 0.16}
-LEAST_CELL_WIDTH = {True: 0.2, False: 0.12}
-MARGIN = 1.5
+LEAST_CELL_WIDTH = {True: 0.22, False: 0.12}
+LEAST_TICK_DISTANCE = 0.2
+MARGIN = 1.6
 BARS_HEIGHT = 1.3
 
 FRAMED_CELLS = 3
@@ -102,26 +103,6 @@ def save(figure: Figure, stem: Path, formats: Sequence[str], dpi: int) -> None:
             figure.savefig(path, format=ending, dpi=dpi, metadata=METADATA[ending])
 
 
-def available_segment(table: pd.DataFrame, wanted: str) -> str:
-    """The wanted segment if every negation that has items has some in it, else all items."""
-    return ALL if negations_without(table, wanted) else wanted
-
-
-def negations_without(table: pd.DataFrame, segment: str) -> list[str]:
-    """The negations that have items in the table, but none in the segment."""
-    with_items = set(table["negation"])
-    inside = set(table.loc[table["segment"] == segment, "negation"])
-    return [n for n in NEGATIONS if n in with_items and n not in inside]
-
-
-def segment_label(table: pd.DataFrame, wanted: str) -> str:
-    """The items that are shown, in words; says so where they are not the wanted ones."""
-    missing = negations_without(table, wanted)
-    if missing:
-        return f"all items (none is {wanted} with the negation in {' or '.join(missing)})"
-    return "all items" if wanted == ALL else f"{wanted} items"
-
-
 @styled
 def histogram_of_d(
     segments: pd.DataFrame,
@@ -136,7 +117,7 @@ def histogram_of_d(
         settings: the configuration's ``figures``.
     """
     lower, upper = thresholds["incorrect_below"], thresholds["correct_from"]
-    figure, axes = _new_figure(_width(settings or {}), 2.7, 1, sharex=True, sharey=True)
+    figure, axes = _new_figure(_width(settings or {}), 2.9, 1, sharex=True, sharey=True)
     for axis, negation in zip(axes[0], NEGATIONS, strict=True):
         items = segments[segments["negation"] == negation]
         sns.histplot(
@@ -156,8 +137,9 @@ def histogram_of_d(
             axis.axvline(value, color="black", linewidth=0.8, linestyle="--")
         axis.set(title=_histogram_title(items, negation), xlabel="d = S(caption) − S(foil)")
         axis.set_ylabel("items" if negation == NEGATIONS[0] else "")
+    figure.set_layout_engine("constrained")
     handles = [Rectangle((0, 0), 1, 1, color=SEGMENT_COLOURS[name]) for name in SEGMENTS]
-    figure.legend(handles, SEGMENTS, loc="outside right upper", frameon=False, title="segment")
+    figure.legend(handles, SEGMENTS, loc="outside lower center", ncols=3, frameon=False)
     return figure
 
 
@@ -202,8 +184,8 @@ def cte_map(table: pd.DataFrame, settings: Mapping[str, Any], segment: str | Non
     axes[1, 0].set_ylabel("standard deviation")
     handles, labels = _bars_of_both(axes[1])
     if handles:
-        axes[1, 1].legend(
-            handles, labels, loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=6.5
+        figure.legend(
+            handles, labels, loc="outside lower center", ncols=min(len(labels), 6), frameon=False
         )
     return figure
 
@@ -395,6 +377,7 @@ def _heat_maps(
     rows, columns = panels.shape
     annotate = settings.get("annotate", True) and rows * columns <= MOST_ANNOTATED_CELLS
     cell = max(LEAST_CELL_WIDTH[annotate], (_width(settings) - MARGIN) / 2 / columns)
+    step = ceil(LEAST_TICK_DISTANCE / cell)
     heights = [CELL_HEIGHT[annotate] * rows, *([BARS_HEIGHT] if below else [])]
     figure, axes = _new_figure(
         2 * cell * columns + MARGIN,
@@ -413,8 +396,10 @@ def _heat_maps(
             cmap=settings.get("palette", PALETTE),
             vmin=-limit,
             vmax=limit,
-            annot=annotate,
-            fmt=".2f",
+            annot=numbers(panels.means[negation]) if annotate else None,
+            fmt="",
+            xticklabels=step,
+            yticklabels=1,
             annot_kws={"size": float(np.clip(24 * cell, 4.5, 7.5))},
             linewidths=0.3,
             cbar=False,
@@ -426,8 +411,19 @@ def _heat_maps(
         axis.tick_params(axis="x", rotation=0, length=0, labelbottom=not below)
         if below:
             axes[1, column].tick_params(axis="x", length=0, labelbottom=True)
+    # Not before: sns.heatmap draws the whole figure, and laying it out each time is slow.
+    figure.set_layout_engine("constrained")
     _colour_bar(figure, axes[0], panels, limit, label)
     return figure, axes
+
+
+def numbers(grid: pd.DataFrame) -> np.ndarray:
+    """What is written into cells: two decimals, but a bare 0 for exactly 0 and no minus zero."""
+
+    def text(value: float) -> str:
+        return "0" if value == 0 else f"{value:z.2f}"
+
+    return np.array([[text(value) for value in row] for row in grid.to_numpy()])
 
 
 def _colour_bar(figure: Figure, axes: np.ndarray, panels: Panels, limit: float, label: str) -> None:
@@ -446,7 +442,7 @@ def _new_figure(
     width: float, height: float, rows: int, **subplots: Any
 ) -> tuple[Figure, np.ndarray]:
     """A figure with a column for each negation, in inches; belongs to no window."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height))
     FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, 2, squeeze=False, **subplots)
 

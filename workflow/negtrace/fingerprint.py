@@ -72,7 +72,7 @@ def imports(module: str) -> tuple[str, ...]:
             named += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             origin = _absolute(module, node)
-            # `from negtrace import figures` names a module, `from negtrace.store import sha256` not.
+            # `from negtrace import x` may name a module, `from negtrace.store import x` does not.
             named += [origin, *(f"{origin}.{alias.name}" for alias in node.names)]
     return tuple(name for name in named if _is_module(name))
 

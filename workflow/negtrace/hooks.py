@@ -55,6 +55,35 @@ class Hooks:
 
         self.handles.append(attention.register_forward_hook(hook, with_kwargs=True))
 
+    def on_projection(
+        self, attention: nn.Module, part: str, change: Callable[[Tensor], Tensor]
+    ) -> None:
+        """Replace the concatenated queries, keys or values [batch, n, width] by `change(...)`."""
+        at = "qkv".index(part)
+        width = attention.out_proj.in_features
+
+        def projected(x: Tensor) -> list[Tensor]:
+            qkv = F.linear(x, attention.in_proj_weight, attention.in_proj_bias)
+            return list(qkv.split(width, dim=-1))
+
+        def hook(module: nn.Module, args: tuple, kwargs: dict, output: object) -> object:
+            self.fired += 1
+            parts = projected(args[0])
+            parts[at] = change(parts[at])
+            out = module.out_proj(naive_attention(*parts, module.num_heads, kwargs["attn_mask"]))
+            return (out, None) if isinstance(output, tuple) else out
+
+        self.handles.append(attention.register_forward_hook(hook, with_kwargs=True))
+
+
+def naive_attention(q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Tensor | None) -> Tensor:
+    """softmax(q k^T / sqrt(d) + mask) v, head by head [batch, n, width]."""
+    parts = []
+    for qh, kh, vh in zip(*(x.chunk(heads, dim=-1) for x in (q, k, v)), strict=True):
+        scores = qh @ kh.transpose(-1, -2) / qh.shape[-1] ** 0.5
+        parts.append((scores if mask is None else scores + mask).softmax(dim=-1) @ vh)
+    return torch.cat(parts, dim=-1)
+
 
 @contextmanager
 def hooks() -> Iterator[Hooks]:
@@ -113,6 +142,8 @@ def attach(
         active.on_output(blocks[layer - 1].ls_2, change)
     elif site == "head":
         active.on_z(blocks[layer - 1].attn, change)
+    elif site in ("q", "k", "v"):
+        active.on_projection(blocks[layer - 1].attn, site, change)
     else:
         raise ValueError(f"unknown site {site!r}")
 
@@ -147,7 +178,7 @@ def patched_embedding(
         base, source: token ids, start token to EOT.
         layer: hidden state 0..L for ``resid``, block 1..L otherwise.
         targets, sources: patched base positions and the source positions they are copied from.
-        head: for site ``head``, its number from 1.
+        head: for sites of single heads, its number from 1.
 
     Returns:
         unit-norm embedding [embed_dim].
@@ -156,7 +187,7 @@ def patched_embedding(
         RuntimeError: a hook did not fire exactly once per pass.
     """
     columns = slice(None)
-    if site == "head":
+    if head is not None:
         heads = text_blocks(model)[layer - 1].attn.num_heads
         head_width = text_blocks(model)[layer - 1].attn.out_proj.in_features // heads
         columns = slice((head - 1) * head_width, head * head_width)

@@ -20,9 +20,14 @@ def sweeps(study: Mapping[str, Any]) -> list[str]:
 
 
 def tables(study: Mapping[str, Any]) -> list[str]:
-    """Names of the tables that a report is made from."""
-    fixed = ["scores", "segments", "accuracy", "selectivity_map", "attention_map"]
-    return fixed + [f"map.{sweep}" for sweep in sweeps(study)]
+    """Names of all tables of one dataset, model and wording, in the order they are made."""
+    return [
+        *("alignment", "sentences", "scores"),
+        *(f"sweep.{sweep}" for sweep in sweeps(study)),
+        *("attention", "selectivity", "segments", "accuracy"),
+        *(f"map.{sweep}" for sweep in sweeps(study)),
+        *("selectivity_map", "attention_map"),
+    ]
 
 
 def map_figure(sweep: str) -> str:

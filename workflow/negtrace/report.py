@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -15,44 +17,70 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from negtrace import findings
 
 TEMPLATES = Path(__file__).parents[1] / "report"
+CAPTIONS = TEMPLATES / "captions"
 
 MEDIA_TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
 
-# Order and captions of figures; a name is the part of the file name before the first dot.
-CAPTIONS = {
-    "histogram_of_d": (
-        "Items by d",
-        "d is the score of the caption minus the score of the foil; items right of 0 are "
-        "classified correctly. Dashed lines separate the segments incorrect, ambiguous and "
-        "correct.",
-    ),
-    "cte_map": (
-        "Restoration by token and hidden state",
-        "One hidden state at one token is copied from the source run into the base run; a cell "
-        "is the mean share of the negation's effect on the score that comes back (0: none, 1: "
-        "all). Bars: standard deviation over items and tokens.",
-    ),
-    "head_restoration": (
-        "Restoration by head",
-        "One head's output is copied at all positions. Frames mark the three strongest heads of "
-        "each panel; bars are means over a block's heads.",
-    ),
-    "selectivity": (
-        "Negator selectivity by head",
-        "How much more a head attends to the negator than to the word in its place in the "
-        "affirmative sentence, at the later token where that difference is largest.",
-    ),
-    "attention_by_role": (
-        "Attention to the negator by query token",
-        "Attention to the negator minus attention to its counterpart, for every head of one "
-        "block and every token that attends.",
-    ),
+# In reading order; a name is the part of a figure's file name before the first dot.
+TITLES = {
+    "histogram_of_d": "Items by d",
+    "cte_map": "Restoration by token and hidden state",
+    "head_restoration": "Restoration by head",
+    "selectivity": "Negator selectivity by head",
+    "attention_by_role": "Attention to the negator by query token",
 }
+
+DEFINITIONS = {
+    "Pair": "The negated and the affirmative sentence of an item; several items (images) can share "
+    "one.",
+    "S(s, i)": "Score of sentence s for image i: the logit scale times the cosine of their "
+    "embeddings.",
+    "d": "S(caption) − S(foil). An item is classified correctly if d is above 0; its segment "
+    "depends on how far d is from 0.",
+    "Restoration": "(S patched − S base) / (S source − S base): 0 if the patch changes nothing, 1 "
+    "if it brings the whole effect of the negation.",
+    "Direction": "negate: activations of the negated sentence (source) are patched into the "
+    "affirmative one (base). affirm: the reverse.",
+    "Hidden state": "The residual stream: 0 is the embedding, l the output of block l. Blocks and "
+    "heads are counted from 1.",
+    "Selectivity": "Mean over items of the largest difference, over tokens after the negator, "
+    "between a head's attention to the negator and to the same place in the affirmative sentence.",
+}
+
+DEMO_NOTICE = (
+    "This is the demo world: the method at work on a small subject with a known task. It says "
+    "nothing about OpenAI's CLIP."
+)
+RANDOM_NOTICE = (
+    "The model's weights are random: it has learned nothing, and its maps are null pictures."
+)
+
+
+class Picture(NamedTuple):
+    """A figure as the report shows it."""
+
+    name: str  # of the file, without its ending
+    title: str
+    caption: list[str]  # paragraphs
+    source: str  # data URI
 
 
 @dataclass(frozen=True)
 class Section:
-    """Results of one dataset, model and wording."""
+    """Results of one dataset, model and wording.
+
+    Args:
+        kind: the dataset's kind in the configuration.
+        identity: the model's identity, with hashes of its weights; see `openclip.load`.
+        provenance: of the table ``scores``; see `store.provenance`.
+        excluded, accuracy: these tables.
+        selectivity: table ``selectivity_map``.
+        maps: ``restoration_map`` by sweep, as in ``resid.negate``.
+        figures: picture files by name, as in ``cte_map.negate``.
+        tables: paths of all tables, to list.
+        segment: the segment that maps show where they can.
+        items: table ``segments``; without it, small denominators go unnoticed.
+    """
 
     dataset: str
     model: str
@@ -67,74 +95,130 @@ class Section:
     figures: Mapping[str, Path]
     tables: Sequence[Path]
     segment: str
+    items: pd.DataFrame | None = None
+
+    @property
+    def heading(self) -> str:
+        return f"{self.model} on {self.dataset}, {self.wording} wording"
+
+    @property
+    def anchor(self) -> str:
+        """An id for the section, of characters that need no escaping."""
+        return re.sub(r"[^A-Za-z0-9_-]", "_", f"{self.dataset}-{self.model}-{self.wording}")
 
     @property
     def notices(self) -> list[str]:
         """What a reader must know before reading any number."""
-        found = []
-        if self.kind == "scenes":
-            found.append(
-                "The demo world and its model show the method on a subject with a known task. "
-                "They say nothing about OpenAI's CLIP."
-            )
-        if self.identity.get("random"):
-            found.append(
-                "The weights are random: nothing was learned, and the maps are null pictures."
-            )
-        return found
+        found = [DEMO_NOTICE] if self.kind == "scenes" else []
+        return found + ([RANDOM_NOTICE] if self.identity.get("random") else [])
 
-    @property
+    @cached_property
+    def headline(self) -> str:
+        resid, heads = (self._first_map(site) for site in ("resid", "head"))
+        return findings.headline(self.accuracy, resid, heads, self.segment)
+
+    @cached_property
     def sentences(self) -> list[str]:
-        """What the numbers say."""
+        """What the numbers say, with cautions first."""
         said = findings.of_accuracy(self.accuracy)
+        if self.maps:
+            any_map = next(iter(self.maps.values()))
+            said += findings.of_cautions(any_map, self.segment, self.items)
         for sweep, table in self.maps.items():
-            site, direction = sweep.split(".")
-            lead = f"Direction {direction}: " if len(self.maps) > 2 else ""
-            of_site = (
-                findings.of_resid(table, self.segment)
-                if site == "resid"
-                else findings.of_heads(table, self.segment, "restoration")
-            )
-            said += [lead + sentence for sentence in of_site]
+            said += self._of_map(sweep, table)
         said += findings.of_heads(self.selectivity, self.segment, "selectivity")
         for sweep, table in self.maps.items():
-            if sweep.startswith("head"):
-                said += findings.of_overlap(table, self.selectivity, self.segment)
+            if sweep.startswith("head."):
+                overlap = findings.of_overlap(table, self.selectivity, self.segment)
+                said += self._with_direction(sweep, overlap)
         return said
 
-    @property
-    def pictures(self) -> list[tuple[str, str, str]]:
-        """(title, caption, data URI) of every figure, in reading order."""
-        ordered = sorted(
-            self.figures.items(), key=lambda f: list(CAPTIONS).index(f[0].split(".")[0])
+    def _of_map(self, sweep: str, table: pd.DataFrame) -> list[str]:
+        site = sweep.split(".")[0]
+        if site == "resid":
+            said = findings.of_resid(table, self.segment)
+        elif site == "head":
+            said = findings.of_heads(table, self.segment, "restoration")
+        else:
+            said = []
+        return self._with_direction(sweep, said)
+
+    def _with_direction(self, sweep: str, said: list[str]) -> list[str]:
+        """Name the direction where the study has more than one."""
+        directions = {name.split(".")[1] for name in self.maps}
+        lead = f"Direction {sweep.split('.')[1]}. " if len(directions) > 1 else ""
+        return [lead + sentence for sentence in said]
+
+    def _first_map(self, site: str) -> pd.DataFrame | None:
+        """The site's map in direction negate, or else in the direction there is."""
+        names = sorted(
+            (name for name in self.maps if name.startswith(f"{site}.")),
+            key=lambda name: not name.endswith(".negate"),
         )
-        shown = []
-        for name, path in ordered:
-            title, caption = CAPTIONS[name.split(".")[0]]
-            direction = name.partition(".")[2]
-            shown.append(
-                (f"{title} ({direction})" if direction else title, caption, data_uri(path))
-            )
-        return shown
+        return self.maps[names[0]] if names else None
+
+    @property
+    def pictures(self) -> list[Picture]:
+        """All figures, the known ones first and in reading order."""
+        known = list(TITLES)
+
+        def place(name: str) -> tuple[int, str]:
+            kind = name.split(".")[0]
+            return (known.index(kind) if kind in known else len(known), name)
+
+        return [picture(name, self.figures[name]) for name in sorted(self.figures, key=place)]
 
     @property
     def excluded_counts(self) -> list[tuple[str, int]]:
+        """(reason, number of items), the most frequent first."""
         return list(self.excluded["reason"].value_counts().items())
+
+    @property
+    def facts(self) -> list[tuple[str, list[tuple[str, Any]]]]:
+        """What the numbers depend on: (label, [(name, value)])."""
+        provenance = self.provenance
+        hashes = [(f"sha256 of {name}", value) for name, value in _items(provenance, "inputs")]
+        seed = [("seed", provenance["seed"])] if provenance.get("seed") is not None else []
+        return [
+            ("Dataset", [("kind", self.kind)]),
+            ("Model", list(self.identity.items())),
+            ("Forward runs", [*_items(provenance, "params"), *seed, *hashes]),
+            ("Versions", [*_negtrace(provenance), *_items(provenance, "versions")]),
+        ]
 
     @property
     def table_rows(self) -> list[tuple[str, int]]:
         """(path, rows) of every table."""
-        return [(str(path), pq.read_metadata(path).num_rows) for path in self.tables]
+        return [(Path(path).as_posix(), pq.read_metadata(path).num_rows) for path in self.tables]
+
+
+def picture(name: str, path: Path) -> Picture:
+    """A figure with its title and caption; one without a caption keeps its name as title."""
+    kind, _, direction = name.partition(".")
+    title = TITLES.get(kind, kind.replace("_", " "))
+    return Picture(
+        name.replace(".", "-"),
+        f"{title}, direction {direction}" if direction else title,
+        caption(kind),
+        data_uri(path),
+    )
+
+
+def caption(kind: str) -> list[str]:
+    """Paragraphs of a figure's caption; none if it has no file."""
+    path = CAPTIONS / f"{kind}.rst"
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    return [" ".join(paragraph.split()) for paragraph in text.split("\n\n") if paragraph.strip()]
 
 
 def data_uri(path: Path) -> str:
-    """A picture as a data URI."""
+    """A picture as a data URI; as an image of its own its element ids cannot meet another's."""
     content = base64.b64encode(path.read_bytes()).decode()
     return f"data:{MEDIA_TYPES[path.suffix]};base64,{content}"
 
 
 def render(title: str, sections: Sequence[Section], config: str) -> str:
-    """The report as one HTML document.
+    """The report as one HTML document; all text from outside is escaped.
 
     Args:
         title: the study's title.
@@ -148,5 +232,13 @@ def render(title: str, sections: Sequence[Section], config: str) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    template = environment.get_template("report.html.j2")
-    return template.render(title=title, sections=sections, config=config)
+    template = environment.get_template("template.html.j2")
+    return template.render(title=title, sections=sections, config=config, definitions=DEFINITIONS)
+
+
+def _items(provenance: Mapping[str, Any], key: str) -> list[tuple[str, Any]]:
+    return list((provenance.get(key) or {}).items())
+
+
+def _negtrace(provenance: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return [("negtrace", provenance["negtrace"])] if "negtrace" in provenance else []

@@ -140,7 +140,9 @@ def patched_embeddings(
         if carried:
             out[:carried] = carry(tower, batch, tail, block, belt[:carried], max_rows)
         entering = site.enter(tower, batch, tail, block)
-        out[carried : carried + count] = finish_block(tower, block, entering, max_rows)
+        if not site.after_mlp:
+            entering = finish_block(tower, block, entering, max_rows)
+        out[carried : carried + count] = entering
         carried += count
     return tower.read_out(final.squeeze(2))
 
@@ -165,7 +167,7 @@ def known_layers(
                 known[0] = "source"
         if pooled in cells.targets:
             known[layers[-1]] = "source"
-    if pooled not in cells.targets:
+    if pooled not in cells.targets and site.local:
         known[layers[-1]] = "base"
     return known
 

@@ -1,7 +1,8 @@
 """Sites: where a patch acts, and what it makes of the residual stream in the block it acts in.
 
 A site is one entry of `SITES`.  Its `enter` gives, for every cell of one block, the residual
-stream between that block's attention and MLP; the engine in `restoration.py` does the rest.
+stream right after the patch: between that block's attention and MLP, or (`after_mlp`) behind it.
+The engine in `restoration.py` does the rest.
 """
 
 from __future__ import annotations
@@ -30,8 +31,11 @@ class Site:
         first_layer: 0 if the site counts hidden states (0..L), 1 if it counts blocks (1..L).
         by_head: whether each head is a cell of its own.
         positions: whether a cell is one position or all positions together.
-        enter: (tower, batch, tail, block) -> residual stream after the block's attention, for
-            each of `cells(block)`; in the last block for the pooled row alone (m = 1).
+        enter: (tower, batch, tail, block) -> residual stream after the patch, for each of
+            `cells(block)`; in the last block for the pooled row alone (m = 1).
+        after_mlp: whether `enter` gives the output of the block rather than the MLP's input.
+        local: whether a patched position changes its own row alone in the block it enters (keys
+            and values are read by later rows).
     """
 
     name: str
@@ -39,6 +43,8 @@ class Site:
     by_head: bool
     positions: Literal["each", "all"]
     enter: Enter
+    after_mlp: bool = False
+    local: bool = True
 
     def cells(self, block: int, shape: TowerShape) -> list[tuple[int, int | None]]:
         """(layer, head) of the cells whose patch enters in a block, heads numbered from 1."""
@@ -82,10 +88,88 @@ def enter_head(tower: TextTower, batch: PairBatch, tail: Tail, block: int) -> Te
     return mid + added.view(-1, *mid.shape)
 
 
+def enter_attn_out(tower: TextTower, batch: PairBatch, tail: Tail, block: int) -> Tensor:
+    """Replace what attention adds to the residual stream."""
+    i = block - 1
+    if block == tower.shape.layers:
+        tail = tail.only_pooled()
+    out = tail.patched(
+        batch.base.mid[i] - batch.base.resid[i], batch.source.mid[i] - batch.source.resid[i]
+    )
+    return (tail.base(batch.base.resid[i]) + out)[None]
+
+
+def enter_mlp_out(tower: TextTower, batch: PairBatch, tail: Tail, block: int) -> Tensor:
+    """Replace what the MLP adds to the residual stream."""
+    i = block - 1
+    if block == tower.shape.layers:
+        tail = tail.only_pooled()
+    out = tail.patched(
+        batch.base.resid[block] - batch.base.mid[i], batch.source.resid[block] - batch.source.mid[i]
+    )
+    return (tail.base(batch.base.mid[i]) + out)[None]
+
+
+def enter_projection(
+    part: Literal["q", "k", "v"],
+) -> Enter:
+    """Replace one head's queries, keys or values."""
+
+    def enter(tower: TextTower, batch: PairBatch, tail: Tail, block: int) -> Tensor:
+        i, heads = block - 1, tower.shape.heads
+        base = dict(zip("qkv", tail.base(batch.base.qkv[i]).chunk(3, dim=-1), strict=True))
+        patched = tail.patched(batch.base.qkv[i], batch.source.qkv[i]).chunk(3, dim=-1)
+        rows = base | {part: dict(zip("qkv", patched, strict=True))[part]}
+        k_before, v_before = tail.base_prefix(batch.base.qkv[i]).chunk(3, dim=-1)[1:]
+        query, seen = rows["q"], tail
+        if block == tower.shape.layers:
+            query, seen = tail.pooled_row(query), tail.only_pooled()
+        z = tower.attend(
+            query,
+            torch.cat([k_before, rows["k"]], dim=1),
+            torch.cat([v_before, rows["v"]], dim=1),
+            seen.mask,
+        )
+        change = z - seen.base(batch.base.z[i])
+        return seen.base(batch.base.mid[i]) + heads_out(tower, block, change, heads)
+
+    return enter
+
+
+def heads_out(
+    tower: TextTower, block: int, z: Float[Tensor, "B m width"], heads: int
+) -> Float[Tensor, "heads B m width"]:
+    """What each head alone adds to the residual stream, without the bias."""
+    out = rearrange(tower.blocks[block - 1]["out.weight"], "width (h d) -> h width d", h=heads)
+    rows = rearrange(z, "b m (h d) -> h (b m) d", h=heads)
+    added = torch.einsum("hrd,hwd->hrw", rows, out)
+    return added.view(heads, *z.shape[:2], -1)
+
+
 SITES: dict[str, Site] = {
     site.name: site
     for site in (
         Site("resid", first_layer=0, by_head=False, positions="each", enter=enter_resid),
+        Site("attn_out", first_layer=1, by_head=False, positions="each", enter=enter_attn_out),
+        Site(
+            "mlp_out",
+            first_layer=1,
+            by_head=False,
+            positions="each",
+            enter=enter_mlp_out,
+            after_mlp=True,
+        ),
         Site("head", first_layer=1, by_head=True, positions="all", enter=enter_head),
+        *(
+            Site(
+                part,
+                first_layer=1,
+                by_head=True,
+                positions="all",
+                enter=enter_projection(part),
+                local=part == "q",
+            )
+            for part in ("q", "k", "v")
+        ),
     )
 }

@@ -1,4 +1,7 @@
-# Analysis: segments by threshold, maps by role. Reruns in seconds, touches no model.
+# Analysis: segments by threshold, maps by role. Touches no model.
+#
+# In:  scores, sweeps, attention (all candidates) and pairs (those that pass the filter).
+# Out: segments, accuracy and one map per sweep; selectivity_map and attention_map.
 
 
 rule segments:

@@ -1,26 +1,38 @@
 # Figures and the report.
+#
+# In:  maps, segments and accuracy of every dataset, model and wording of the study.
+# Out: figures of each, results/config.yaml and results/report.html.
+
+FIGURE_FILES = [
+    f"{OF_RUN}/figures/{name}"
+    for name in layout.figure_files(STUDY, config["figures"]["formats"])
+]
 
 
 rule figures:
     input:
         unpack(figure_tables),
     output:
-        figure_files(),
+        FIGURE_FILES,
     log:
         f"{LOGS}/figures.{{dataset}}.{{model}}.{{wording}}.log",
     benchmark:
         f"{BENCHMARKS}/figures.{{dataset}}.{{model}}.{{wording}}.tsv"
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=table_memory,
+        runtime=table_minutes,
     params:
         code=code_hash("figures"),
         settings=json.dumps(config["figures"], sort_keys=True),
         thresholds=json.dumps(config["segments"], sort_keys=True),
+        folder=subpath(output[0], parent=True),
     shell:
         "python -m negtrace.steps.figures --segments {input.segments:q}"
         " --selectivity-map {input.selectivity_map:q} --attention-map {input.attention_map:q}"
         " --maps {input.maps:q} --settings {params.settings:q}"
-        " --thresholds {params.thresholds:q} --folder $(dirname {output[0]:q}) > {log:q} 2>&1"
+        " --thresholds {params.thresholds:q} --folder {params.folder:q} > {log:q} 2>&1"
 
 
 rule merged_config:
@@ -30,7 +42,11 @@ rule merged_config:
         f"{LOGS}/merged_config.log",
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=table_memory,
+        runtime=table_minutes,
     params:
+        code=code_hash("merged_config"),
         config=json.dumps(config, sort_keys=True),
     shell:
         "python -m negtrace.steps.merged_config --config {params.config:q}"
@@ -41,19 +57,16 @@ rule merged_config:
 rule report:
     input:
         config="results/config.yaml",
-        towers=expand("results/models/{model}/tower.json", model=STUDY["models"]),
-        pairs=expand(
-            "results/{dataset}/pairs.{wording}.parquet",
-            dataset=STUDY["datasets"],
-            wording=STUDY["wordings"],
+        towers=expand(
+            f"{TOWER}/{layout.TOWER_DESCRIPTION}",
+            model=STUDY["models"],
         ),
-        excluded=expand(
-            "results/{dataset}/excluded.{wording}.parquet",
-            dataset=STUDY["datasets"],
-            wording=STUDY["wordings"],
+        pairs=of_every_dataset("results/{dataset}/pairs.{wording}.parquet"),
+        excluded=of_every_dataset("results/{dataset}/excluded.{wording}.parquet"),
+        tables=of_every_run(
+            [f"{OF_RUN}/{name}.parquet" for name in layout.tables(STUDY)]
         ),
-        tables=of_every_run(RUN_TABLES),
-        figures=of_every_run(figure_files()),
+        figures=of_every_run(FIGURE_FILES),
     output:
         report(
             "results/report.html",
@@ -66,6 +79,9 @@ rule report:
         f"{BENCHMARKS}/report.tsv"
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=table_memory,
+        runtime=table_minutes,
     params:
         code=code_hash("report"),
     shell:

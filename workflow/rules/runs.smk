@@ -1,10 +1,13 @@
 # Runs: tokens and roles, image embeddings, sentence embeddings and scores.
+#
+# In:  candidates (before any threshold), images, text towers.
+# Out: alignment, images, sentences and scores of every dataset and model.
 
 
 rule alignment:
     input:
         candidates="results/{dataset}/candidates.{wording}.parquet",
-        shape="results/models/{model}/tower.json",
+        description=f"{TOWER}/{layout.TOWER_DESCRIPTION}",
     output:
         alignment=f"{OF_RUN}/alignment.parquet",
     log:
@@ -13,20 +16,25 @@ rule alignment:
         f"{BENCHMARKS}/alignment.{{dataset}}.{{model}}.{{wording}}.tsv"
     conda:
         "../../envs/torch.yaml"
+    resources:
+        mem_mb=table_memory,
+        runtime=table_minutes,
     params:
         code=code_hash("alignment"),
         architecture=lambda wildcards: config["models"][wildcards.model]["architecture"],
+        tower=subpath(input.description, parent=True),
     shell:
         "python -m negtrace.steps.alignment --dataset {wildcards.dataset}"
         " --model {wildcards.model} --wording {wildcards.wording}"
         " --architecture {params.architecture:q} --candidates {input.candidates:q}"
-        " --tower $(dirname {input.shape:q}) --alignment {output.alignment:q} > {log:q} 2>&1"
+        " --tower {params.tower:q} --alignment {output.alignment:q} > {log:q} 2>&1"
 
 
 # Every rephrased item is a standard item too, so one table of embeddings serves both wordings.
 rule images:
     input:
         candidates="results/{dataset}/candidates.standard.parquet",
+        source=image_source,
         files=model_files,
     output:
         embeddings="results/{dataset}/{model}/images.parquet",
@@ -38,25 +46,26 @@ rule images:
         "../../envs/torch.yaml"
     threads: config["compute"]["threads"]
     resources:
-        mem_mb=job_memory,
-        runtime=job_minutes,
+        mem_mb=model_memory,
+        runtime=model_minutes,
+        device=DEVICE,
+        image_batch=config["compute"]["image_batch"],
     params:
         code=code_hash("images"),
         spec=model_spec,
         folder=image_folder,
-        batch=config["compute"]["image_batch"],
-        device=config["compute"]["device"],
     shell:
         "python -m negtrace.steps.images --dataset {wildcards.dataset}"
         " --model {wildcards.model} --spec {params.spec:q} --images {params.folder:q}"
-        " --candidates {input.candidates:q} --batch {params.batch} --device {params.device}"
-        " --threads {threads} --embeddings {output.embeddings:q} > {log:q} 2>&1"
+        " --candidates {input.candidates:q} --batch {resources.image_batch}"
+        " --device {resources.device} --threads {threads}"
+        " --embeddings {output.embeddings:q} > {log:q} 2>&1"
 
 
 rule runs:
     input:
-        weights="results/models/{model}/tower.safetensors",
-        shape="results/models/{model}/tower.json",
+        weights=f"{TOWER}/tower.safetensors",
+        description=f"{TOWER}/{layout.TOWER_DESCRIPTION}",
         alignment=f"{OF_RUN}/alignment.parquet",
         candidates="results/{dataset}/candidates.{wording}.parquet",
         images="results/{dataset}/{model}/images.parquet",
@@ -71,14 +80,18 @@ rule runs:
         "../../envs/torch.yaml"
     threads: config["compute"]["threads"]
     resources:
-        mem_mb=job_memory,
-        runtime=job_minutes,
+        mem_mb=model_memory,
+        runtime=model_minutes,
+        device=DEVICE,
+        activation_mb=ACTIVATION_MB,
     params:
         code=code_hash("runs"),
-        compute=compute_options,
+        dtype=config["compute"]["dtype"],
+        tower=subpath(input.weights, parent=True),
     shell:
         "python -m negtrace.steps.runs --dataset {wildcards.dataset} --model {wildcards.model}"
-        " --wording {wildcards.wording} --tower $(dirname {input.weights:q})"
+        " --wording {wildcards.wording} --tower {params.tower:q}"
         " --alignment {input.alignment:q} --candidates {input.candidates:q}"
-        " --images {input.images:q} {params.compute} --threads {threads}"
+        " --images {input.images:q} --dtype {params.dtype} --device {resources.device}"
+        " --memory-mb {resources.activation_mb} --threads {threads}"
         " --sentences {output.sentences:q} --scores {output.scores:q} > {log:q} 2>&1"

@@ -1,10 +1,13 @@
 # Sweeps: restoration of every cell of a site, and attention to the negator.
+#
+# In:  text towers, alignment, candidates (before any threshold), images, scores.
+# Out: one sweep per site and direction, attention and selectivity, per item or pair.
 
 
 rule sweep:
     input:
-        weights="results/models/{model}/tower.safetensors",
-        shape="results/models/{model}/tower.json",
+        weights=f"{TOWER}/tower.safetensors",
+        description=f"{TOWER}/{layout.TOWER_DESCRIPTION}",
         alignment=f"{OF_RUN}/alignment.parquet",
         candidates="results/{dataset}/candidates.{wording}.parquet",
         images="results/{dataset}/{model}/images.parquet",
@@ -19,24 +22,28 @@ rule sweep:
         "../../envs/torch.yaml"
     threads: config["compute"]["threads"]
     resources:
-        mem_mb=job_memory,
-        runtime=job_minutes,
+        mem_mb=model_memory,
+        runtime=model_minutes,
+        device=DEVICE,
+        activation_mb=ACTIVATION_MB,
     params:
         code=code_hash("sweep"),
-        compute=compute_options,
+        dtype=config["compute"]["dtype"],
+        tower=subpath(input.weights, parent=True),
     shell:
         "python -m negtrace.steps.sweep --dataset {wildcards.dataset} --model {wildcards.model}"
         " --wording {wildcards.wording} --site {wildcards.site}"
-        " --direction {wildcards.direction} --tower $(dirname {input.weights:q})"
+        " --direction {wildcards.direction} --tower {params.tower:q}"
         " --alignment {input.alignment:q} --candidates {input.candidates:q}"
-        " --images {input.images:q} --scores {input.scores:q} {params.compute}"
+        " --images {input.images:q} --scores {input.scores:q} --dtype {params.dtype}"
+        " --device {resources.device} --memory-mb {resources.activation_mb}"
         " --threads {threads} --sweep {output.sweep:q} > {log:q} 2>&1"
 
 
 rule attention:
     input:
-        weights="results/models/{model}/tower.safetensors",
-        shape="results/models/{model}/tower.json",
+        weights=f"{TOWER}/tower.safetensors",
+        description=f"{TOWER}/{layout.TOWER_DESCRIPTION}",
         alignment=f"{OF_RUN}/alignment.parquet",
     output:
         attention=f"{OF_RUN}/attention.parquet",
@@ -49,14 +56,18 @@ rule attention:
         "../../envs/torch.yaml"
     threads: config["compute"]["threads"]
     resources:
-        mem_mb=job_memory,
-        runtime=job_minutes,
+        mem_mb=model_memory,
+        runtime=model_minutes,
+        device=DEVICE,
+        activation_mb=ACTIVATION_MB,
     params:
         code=code_hash("attention"),
-        compute=compute_options,
+        dtype=config["compute"]["dtype"],
+        tower=subpath(input.weights, parent=True),
     shell:
         "python -m negtrace.steps.attention --dataset {wildcards.dataset}"
         " --model {wildcards.model} --wording {wildcards.wording}"
-        " --tower $(dirname {input.weights:q}) --alignment {input.alignment:q}"
-        " {params.compute} --threads {threads} --attention {output.attention:q}"
+        " --tower {params.tower:q} --alignment {input.alignment:q} --dtype {params.dtype}"
+        " --device {resources.device} --memory-mb {resources.activation_mb}"
+        " --threads {threads} --attention {output.attention:q}"
         " --selectivity {output.selectivity:q} > {log:q} 2>&1"

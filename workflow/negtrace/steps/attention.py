@@ -16,7 +16,7 @@ from negtrace.tower import available_device, load_tower
 def step(options: Namespace) -> None:
     torch.set_num_threads(options.threads)
     tower = load_tower(options.tower, options.dtype, available_device(options.device))
-    attention = negator_attention(tower, read_table(options.alignment), options.memory_gb)
+    attention = negator_attention(tower, read_table(options.alignment), options.memory_mb / 1024)
     made = provenance(
         "attention",
         inputs={"alignment": options.alignment},
@@ -40,7 +40,7 @@ if __name__ == "__main__":
             "alignment": Path,
             "dtype": str,
             "device": str,
-            "memory_gb": float,
+            "memory_mb": int,
             "threads": int,
             "attention": Path,
             "selectivity": Path,

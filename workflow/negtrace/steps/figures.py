@@ -7,16 +7,17 @@ from argparse import Namespace
 from pathlib import Path
 
 from negtrace import figures
+from negtrace.layout import map_figure
 from negtrace.steps.command import run
 from negtrace.store import read_table
 
 
 def step(options: Namespace) -> None:
-    settings = json.loads(options.settings)
+    settings, thresholds = json.loads(options.settings), json.loads(options.thresholds)
     selectivity = read_table(options.selectivity_map)
     drawn = {
         "histogram_of_d": figures.histogram_of_d(
-            read_table(options.segments), json.loads(options.thresholds)
+            read_table(options.segments), thresholds, settings
         ),
         "selectivity": figures.head_map(selectivity, settings, "selectivity"),
         "attention_by_role": figures.attention_by_role(
@@ -27,11 +28,10 @@ def step(options: Namespace) -> None:
         table = read_table(path)
         site, direction = table["site"].iloc[0], table["direction"].iloc[0]
         if site == "resid":
-            drawn[f"cte_map.{direction}"] = figures.cte_map(table, settings)
+            figure = figures.cte_map(table, settings)
         else:
-            drawn[f"{site}_restoration.{direction}"] = figures.head_map(
-                table, settings, "restoration"
-            )
+            figure = figures.head_map(table, settings, "restoration")
+        drawn[map_figure(f"{site}.{direction}")] = figure
     for name, figure in drawn.items():
         figures.save(figure, options.folder / name, settings["formats"], settings["dpi"])
 

@@ -9,10 +9,9 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from negtrace.images import check_images, generate_images, image_files
+from negtrace.images import check_images, image_files
 from negtrace.openclip import ModelSpec, encode_images, load
 from negtrace.progress import track
-from negtrace.settings import GENERATED
 from negtrace.steps.command import run
 from negtrace.store import labelled, provenance, read_table, sha256_of_files, write_table
 from negtrace.tower import available_device
@@ -20,14 +19,10 @@ from negtrace.tower import available_device
 
 def step(options: Namespace) -> None:
     torch.set_num_threads(options.threads)
-    items = pd.concat([read_table(path) for path in options.candidates])
+    items = read_table(options.candidates)
+    check_images(options.images, items)
     names = image_files(items)
-    folder = Path(options.images)
-    if options.images == GENERATED:
-        folder = options.embeddings.parent.parent / "source" / "images"
-        generate_images(folder, names)
-    check_images(folder, items)
-    files = [folder / name for name in names]
+    files = [options.images / name for name in names]
     loaded = load(ModelSpec(**json.loads(options.spec)))
     embeddings = encode_images(
         loaded,
@@ -53,8 +48,8 @@ if __name__ == "__main__":
             "dataset": str,
             "model": str,
             "spec": str,
-            "images": str,
-            "candidates": (Path,),
+            "images": Path,
+            "candidates": Path,
             "batch": int,
             "device": str,
             "threads": int,

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import yaml
 
+from negtrace import layout
 from negtrace.report import Section, render
 from negtrace.steps.command import run
 from negtrace.store import read_provenance, read_table, write_text
-from negtrace.tower import SHAPE_FILE
 
 
 def step(options: Namespace) -> None:
@@ -28,32 +28,28 @@ def step(options: Namespace) -> None:
 def section(results: Path, config: dict, dataset: str, model: str, wording: str) -> Section:
     """Everything the report shows of one dataset, model and wording."""
     folder = results / dataset / model / wording
-    study = config["study"]
-    sweeps = [f"{site}.{direction}" for site in study["sites"] for direction in study["directions"]]
-    formats = config["figures"]["formats"]
-    figures = sorted((folder / "figures").glob("*.svg" if "svg" in formats else "*.png"))
+    study, formats = config["study"], config["figures"]["formats"]
+    shown_format = "svg" if "svg" in formats else formats[0]
+    description = json.loads((results / "models" / model / layout.TOWER_DESCRIPTION).read_text())
     return Section(
         dataset=dataset,
         model=model,
         wording=wording,
         kind=config["datasets"][dataset]["kind"],
-        identity=json.loads((results / "models" / model / SHAPE_FILE).read_text())["identity"],
+        identity=description["identity"],
         provenance=read_provenance(folder / "scores.parquet"),
         excluded=read_table(results / dataset / f"excluded.{wording}.parquet"),
         accuracy=read_table(folder / "accuracy.parquet"),
         selectivity=read_table(folder / "selectivity_map.parquet"),
-        maps={sweep: read_table(folder / f"map.{sweep}.parquet") for sweep in sweeps},
-        figures={path.stem: path for path in figures if wanted(path.stem, sweeps)},
-        tables=sorted(folder.glob("*.parquet")),
+        maps={sweep: read_table(folder / f"map.{sweep}.parquet") for sweep in layout.sweeps(study)},
+        # By name, because the folder may hold another study's figures and a killed job's leavings.
+        figures={
+            name: folder / "figures" / f"{name}.{shown_format}" for name in layout.figures(study)
+        },
+        tables=[folder / f"{name}.parquet" for name in layout.tables(study)],
         segment=config["figures"]["segment"],
+        items=read_table(folder / "segments.parquet"),
     )
-
-
-def wanted(figure: str, sweeps: list[str]) -> bool:
-    """Whether a figure is of this study (the folder may hold another study's as well)."""
-    name, _, direction = figure.partition(".")
-    site = {"cte_map": "resid", "head_restoration": "head"}.get(name)
-    return site is None or f"{site}.{direction}" in sweeps
 
 
 if __name__ == "__main__":

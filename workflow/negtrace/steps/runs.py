@@ -16,7 +16,7 @@ from negtrace.tower import available_device, load_tower
 def step(options: Namespace) -> None:
     torch.set_num_threads(options.threads)
     tower = load_tower(options.tower, options.dtype, available_device(options.device))
-    sentences = sentence_embeddings(tower, read_table(options.alignment), options.memory_gb)
+    sentences = sentence_embeddings(tower, read_table(options.alignment), options.memory_mb / 1024)
     scored = scores(
         read_table(options.candidates),
         sentences,
@@ -47,7 +47,7 @@ if __name__ == "__main__":
             "images": Path,
             "dtype": str,
             "device": str,
-            "memory_gb": float,
+            "memory_mb": int,
             "threads": int,
             "sentences": Path,
             "scores": Path,

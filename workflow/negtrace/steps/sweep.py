@@ -25,7 +25,7 @@ def step(options: Namespace) -> None:
         options.site,
         options.direction,
         tower.identity["logit_scale"],
-        options.memory_gb,
+        options.memory_mb / 1024,
         bar,
     )
     made = provenance(
@@ -56,7 +56,7 @@ if __name__ == "__main__":
             **dict.fromkeys(TABLES, Path),
             "dtype": str,
             "device": str,
-            "memory_gb": float,
+            "memory_mb": int,
             "threads": int,
             "sweep": Path,
         },

@@ -1,0 +1,358 @@
+"""Real Snakemake runs of a small study: what runs, what is left alone, what is refused.
+
+One finished run is shared; every test gets a copy of it, times included.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+SOURCES = ("Snakefile", "config.yaml", "profiles", "workflow", "envs")
+SAMPLE = ROOT / "tests" / "data" / "existence_small.json"
+
+ARCHITECTURE = {
+    "embed_dim": 24,
+    "vision_cfg": {"image_size": 16, "patch_size": 8, "width": 32, "layers": 1, "head_width": 16},
+    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2},
+}
+STUDY = {
+    "study": {"title": "A small study", "datasets": ["demo"], "models": ["tiny"]},
+    "datasets": {"demo": {"items": 24}},
+    "models": {
+        name: {"architecture": "tiny.json", "weights": "random", "seed": seed}
+        for seed, name in enumerate(("tiny", "other"))
+    },
+    "compute": {"threads": 1, "memory_gb": 0.5},
+    "figures": {"dpi": 50},
+}
+
+# Rules that must not run again unless something before them changed.
+FORWARD = {"scenes", "candidates", "tower", "alignment", "images", "runs"}
+SWEEPS = {"sweep", "attention"}
+MAPS = {"restoration_map", "attention_maps"}
+OUTPUT = {"merged_config", "figures", "report", "all"}
+
+
+class Checkout:
+    """A copy of the workflow with a study of its own, and Snakemake run in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def create(cls, folder: Path) -> Checkout:
+        for name in SOURCES:
+            source = ROOT / name
+            ignored = shutil.ignore_patterns("__pycache__", "*.safetensors")
+            if source.is_dir():
+                shutil.copytree(source, folder / name, ignore=ignored)
+            else:
+                shutil.copy2(source, folder / name)
+        checkout = cls(folder)
+        (folder / "tiny.json").write_text(json.dumps(ARCHITECTURE))
+        checkout.configure(lambda study: None)
+        return checkout
+
+    def configure(self, change: Callable[[dict], None]) -> None:
+        """Write the small study with a change."""
+        study = json.loads(json.dumps(STUDY))
+        change(study)
+        (self.folder / "study.yaml").write_text(yaml.safe_dump(study))
+
+    def command(self, *arguments: str) -> list[str]:
+        options = ["--configfile", "study.yaml", "--nocolor", *arguments]
+        return [sys.executable, "-m", "snakemake", *options]
+
+    def run(self, *arguments: str, fails: bool = False) -> str:
+        """Run Snakemake and return all that it printed."""
+        done = subprocess.run(
+            self.command(*arguments),
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert (done.returncode != 0) == fails, done.stdout[-5000:]
+        return done.stdout
+
+    def jobs(self, *arguments: str) -> dict[str, int]:
+        """Run Snakemake; how many jobs of which rule it ran (with -n: would run)."""
+        printed = self.run(*arguments)
+        table = printed.partition("Job stats:")[2].partition("total")[0]
+        return {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
+
+    def path(self, *parts: str) -> Path:
+        return self.folder.joinpath("results", *parts)
+
+    def tables(self) -> dict[str, Path]:
+        """All finished tables; what a killed job left behind has a hidden name."""
+        found = sorted(self.path().rglob("*.parquet"))
+        return {
+            str(path.relative_to(self.folder)): path
+            for path in found
+            if not path.name.startswith(".")
+        }
+
+    def times(self, pattern: str) -> dict[Path, int]:
+        """Modification times of the results that match."""
+        return {path: path.stat().st_mtime_ns for path in self.path().glob(pattern)}
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Checkout:
+    """The small study, run once."""
+    checkout = Checkout.create(tmp_path_factory.mktemp("finished"))
+    checkout.run()
+    return checkout
+
+
+@pytest.fixture
+def study(finished, tmp_path) -> Checkout:
+    """A copy of the finished study."""
+    shutil.copytree(finished.folder, tmp_path / "study", symlinks=True)
+    return Checkout(tmp_path / "study")
+
+
+def test_the_first_run_makes_report_tables_figures_and_benchmarks(finished):
+    report = finished.path("report.html").read_text()
+    assert "A small study" in report
+    assert report.count("data:image/svg+xml;base64,") == 5
+    assert not re.search(r"(src|href)=[\"']?(https?:)?//", report)
+    run = finished.path("demo", "tiny", "rephrased")
+    for table in ("sweep.resid.negate", "sweep.head.negate", "map.resid.negate", "accuracy"):
+        assert pq.read_metadata(run / f"{table}.parquet").num_rows > 0
+    assert {path.suffix for path in (run / "figures").iterdir()} == {".svg", ".png"}
+    config = yaml.safe_load(finished.path("config.yaml").read_text())
+    assert config["study"]["title"] == "A small study"
+    assert config["filter"] == {"min_votes": 2}
+    computing = FORWARD | SWEEPS | MAPS | {"pairs", "segments", "figures", "report"}
+    measured = {path.name.split(".")[0] for path in finished.path("benchmarks").iterdir()}
+    assert measured == computing
+
+
+def test_results_name_no_place_on_the_machine(finished):
+    for path in [*finished.tables().values(), finished.path("report.html")]:
+        assert str(finished.folder).encode() not in path.read_bytes(), path
+
+
+def test_a_second_run_does_nothing(study):
+    started = time.monotonic()
+    assert "Nothing to be done" in study.run()
+    assert time.monotonic() - started < 10
+
+
+def test_room_for_jobs_reruns_none_of_them(study):
+    room = {"threads": 2, "memory_gb": 1, "device": "cpu", "image_batch": 7}
+    study.configure(lambda config: config["compute"].update(room))
+    assert set(study.jobs("-n")) == {"merged_config", "report", "all"}
+
+
+def test_touched_files_rerun_nothing(study):
+    for path in (study.folder / "tiny.json", study.path("demo", "source", "existence.json")):
+        path.touch()
+    assert "Nothing to be done" in study.run("-n")
+
+
+def test_a_figure_setting_redraws_figures_only(study):
+    before = study.times("**/*.parquet")
+    study.configure(lambda config: config["figures"].update(annotate=False, formats=["svg"]))
+    assert set(study.jobs()) == OUTPUT
+    assert study.times("**/*.parquet") == before
+
+
+def test_a_segment_threshold_reruns_the_analysis_only(study):
+    before = study.times("demo/tiny/rephrased/sweep.*")
+    assert len(before) == 2
+    study.configure(lambda config: config.update(segments={"correct_from": 0.001}))
+    assert set(study.jobs()) == {"segments"} | MAPS | OUTPUT
+    assert study.times("demo/tiny/rephrased/sweep.*") == before
+    segments = pq.read_table(study.path("demo", "tiny", "rephrased", "segments.parquet"))
+    assert "correct" in segments["segment"].to_pylist()
+
+
+def test_the_annotator_filter_reruns_the_analysis_only(study):
+    study.configure(lambda config: config.update(filter={"min_votes": 3}))
+    assert set(study.jobs("-n")) == {"pairs", "segments"} | MAPS | OUTPUT
+
+
+def test_an_added_model_runs_only_that_model(study):
+    before = study.times("demo/tiny/**/*.parquet")
+    study.configure(lambda config: config["study"].update(models=["tiny", "other"]))
+    jobs = study.jobs()
+    assert (
+        set(jobs) == {"tower", "alignment", "images", "runs", "segments"} | SWEEPS | MAPS | OUTPUT
+    )
+    assert jobs["runs"] == jobs["figures"] == 1
+    assert study.times("demo/tiny/**/*.parquet") == before
+    report = study.path("report.html").read_text()
+    assert "tiny on demo" in report
+    assert "other on demo" in report
+
+
+def test_an_added_direction_runs_only_its_sweeps(study):
+    study.configure(lambda config: config["study"].update(directions=["negate", "affirm"]))
+    jobs = study.jobs("-n")
+    assert set(jobs) == {"sweep", "restoration_map"} | OUTPUT
+    assert jobs["sweep"] == jobs["restoration_map"] == 2
+
+
+@pytest.mark.parametrize(
+    ("module", "rerun"),
+    [
+        ("restoration.py", {"sweep", "restoration_map"} | OUTPUT - {"merged_config"}),
+        ("attention.py", {"attention", "attention_maps"} | OUTPUT - {"merged_config"}),
+        ("figures.py", {"figures", "report", "all"}),
+        ("report.py", {"report", "all"}),
+        ("progress.py", set()),
+    ],
+)
+def test_an_edited_module_reruns_what_uses_it(study, module, rerun):
+    with open(study.folder / "workflow" / "negtrace" / module, "a") as file:
+        file.write("\n# edited\n")
+    assert set(study.jobs("-n")) == rerun
+
+
+def test_a_killed_run_resumes_and_leaves_no_truncated_table(study, finished):
+    shutil.rmtree(study.path("demo", "tiny"))
+    study.path("report.html").unlink()
+    study.path("logs", "sweep.demo.tiny.rephrased.resid.negate.log").unlink()
+    kill_once_there(study, "logs/sweep.*.resid.*.log")
+    survivors = study.tables()
+    for path in survivors.values():
+        pq.read_table(path)
+    run = study.path("demo", "tiny", "rephrased")
+    assert (run / "alignment.parquet").exists()
+    assert not (run / "attention_map.parquet").exists()
+    # What a job may leave that is killed while it writes.
+    (run / ".tmp-left.parquet").write_bytes(b"PAR1 half a table")
+    (run / "figures").mkdir(exist_ok=True)
+    (run / "figures" / ".tmp-left.svg").write_text("<svg")
+    study.run("--unlock")
+    jobs = study.jobs()
+    assert not {"scenes", "candidates", "tower", "alignment"} & set(jobs)
+    tables = study.tables()
+    assert tables.keys() == finished.tables().keys()
+    for name, path in finished.tables().items():
+        assert tables[name].read_bytes() == path.read_bytes(), name
+    assert "Nothing to be done" in study.run("-n")
+
+
+def kill_once_there(study: Checkout, pattern: str) -> None:
+    """Start a run and kill it and all its jobs when a file of results/ appears."""
+    run = subprocess.Popen(
+        study.command(),
+        cwd=study.folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while not list(study.path().glob(pattern)):
+            assert run.poll() is None, "the run ended before it could be killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    finally:
+        if run.poll() is None:
+            os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+
+
+def test_a_valse_file_with_generated_images_in_both_wordings(tmp_path):
+    study = Checkout.create(tmp_path)
+
+    def change(config: dict) -> None:
+        config["study"].update(
+            datasets=["valse"], wordings=["standard", "rephrased"], sites=["head"]
+        )
+        config["datasets"]["valse"] = {
+            "kind": "valse",
+            "annotations": "items.json",
+            "images": {"kind": "generated", "seed": 0},
+        }
+
+    shutil.copy(SAMPLE, tmp_path / "items.json")
+    study.configure(change)
+    jobs = study.jobs()
+    assert jobs["images"] == jobs["generated_images"] == 1
+    assert jobs["sweep"] == jobs["runs"] == 2
+    assert "scenes" not in jobs
+    assert not study.path("demo").exists()
+    report = study.path("report.html").read_text()
+    assert "tiny on valse, standard wording" in report
+    assert "tiny on valse, rephrased wording" in report
+
+
+def own_images(config: dict) -> None:
+    config["study"]["datasets"] = ["own"]
+    config["datasets"]["own"] = {"kind": "valse", "annotations": "items.json", "images": "pictures"}
+
+
+def test_missing_and_corrupt_images_stop_the_run_and_are_named(study):
+    source = study.path("demo", "source")
+    shutil.copytree(source / "images", study.folder / "pictures")
+    shutil.copy(source / "existence.json", study.folder / "items.json")
+    missing, corrupt = sorted((study.folder / "pictures").iterdir())[:2]
+    missing.unlink()
+    corrupt.write_bytes(corrupt.read_bytes()[:60])
+    study.configure(own_images)
+    printed = study.run("--until", "images", fails=True)
+    assert "error: pictures: 2 of the dataset's images cannot be used" in printed
+    assert f"{missing.name} (item {missing.stem}): the file is missing" in printed
+    assert f"{corrupt.name} (item {corrupt.stem}): not a readable image" in printed
+    assert not study.path("own", "tiny", "images.parquet").exists()
+
+
+def test_truncated_annotations_stop_the_run_and_are_named(study):
+    (study.folder / "pictures").mkdir()
+    (study.folder / "items.json").write_text(SAMPLE.read_text()[:500])
+    study.configure(own_images)
+    printed = study.run("--until", "candidates", fails=True)
+    assert re.search(r"error: items\.json: .*JSON", printed)
+    assert "Traceback" not in printed
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda config: config.update(segmants={"correct_from": 2}),
+            "unknown key segmants, did you mean 'segments'?",
+        ),
+        (
+            lambda config: config["figures"].update(dpi="high"),
+            "figures.dpi is 'high', but must be a whole number",
+        ),
+        (
+            lambda config: config["models"]["tiny"].update(weights="gone.pt"),
+            "models.tiny.weights: there is no file gone.pt",
+        ),
+    ],
+    ids=["misspelt", "type", "file"],
+)
+def test_a_wrong_configuration_stops_before_anything_runs(study, change, message):
+    study.configure(change)
+    printed = study.run("-n", fails=True)
+    assert message in printed
+    assert "Job stats" not in printed
+    assert "Traceback" not in printed
+
+
+def test_an_unknown_architecture_is_named_with_similar_ones(study):
+    study.configure(lambda config: config["models"]["tiny"].update(architecture="ViT-B-3"))
+    printed = study.run("--until", "tower", fails=True)
+    assert "error: open_clip knows no architecture 'ViT-B-3'; did you mean ViT-B-32" in printed
