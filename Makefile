@@ -3,17 +3,18 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# Jobs of the workflow find this environment's python too.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: demo test lint clean
 
 demo: .venv/run.stamp
-	snakemake --cores all
+	$(BIN)/snakemake --cores all
 	@echo
 	@echo "The report is $(CURDIR)/results/report.html"
 
 test: lint
-	$(BIN)/pytest
+	$(BIN)/python -m pytest
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check .
@@ -22,13 +23,16 @@ lint: .venv/test.stamp
 	$(BIN)/snakemake --lint
 
 .venv/run.stamp: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "negtrace needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
 
 .venv/test.stamp: .venv/run.stamp
-	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test]"
 	touch $@
 
 clean:
-	rm -rf .venv results/[!R]* .snakemake
+	rm -rf .venv .snakemake
+	find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +

@@ -24,7 +24,9 @@ localrules:
     segments,
 
 
+# The report's inputs too: Snakemake would not miss a deleted table as long as the report is there.
 rule all:
     default_target: True
     input:
-        "results/report.html",
+        rules.report.input,
+        rules.report.output,

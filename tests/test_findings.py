@@ -245,8 +245,8 @@ def test_headline(accuracy):
     restoring = heads({(4, 2): (0.5, 0.4), (7, 1): (0.3, 0.3)})
     assert findings.headline(accuracy, cte(), restoring, "correct") == (
         "The caption scores higher than the foil in 68.6% of items. The effect of the negation is"
-        " mostly off the determiner from hidden state 4 on, shows at full_stop with up to 0.37"
-        " (hidden state 6) and is mostly at EOT from hidden state 9 on. The head that restores"
+        " mostly off the determiner from hidden state 4 on, shows at subject_first with up to"
+        " 0.37 (hidden state 4) and is mostly at EOT from hidden state 9 on. The head that restores"
         " most is head 2 of block 4 (0.45)."
     )
     assert findings.headline(accuracy, None, None, "correct") == (

@@ -10,7 +10,8 @@ from conftest import EOT, SOT
 from negtrace.hooks import hooks, pad, patched_embedding, text_blocks
 
 SENTENCE = [SOT, 5, 9, 2, EOT]
-SITES = ("resid", "attn_out", "mlp_out", "head")
+SITES = ("resid", "attn_out", "mlp_out", "head", "q", "k", "v", "pattern")
+BY_HEAD = SITES[3:]
 
 
 def hook_count(model) -> int:
@@ -23,7 +24,14 @@ def hook_count(model) -> int:
 def test_patching_with_itself_changes_nothing(tiny, site):
     plain = F.normalize(tiny.model.encode_text(pad(tiny.model, SENTENCE)), dim=-1)[0]
     patched = patched_embedding(
-        tiny.model, SENTENCE, SENTENCE, site, 2, [1, 3], [1, 3], head=1 if site == "head" else None
+        tiny.model,
+        SENTENCE,
+        SENTENCE,
+        site,
+        2,
+        [1, 3],
+        [1, 3],
+        heads=[1] if site in BY_HEAD else None,
     )
     torch.testing.assert_close(patched, plain, atol=1e-12, rtol=0)
 
@@ -33,7 +41,7 @@ def test_patch_from_another_sentence_changes_the_embedding(tiny):
     plain = F.normalize(tiny.model.encode_text(pad(tiny.model, SENTENCE)), dim=-1)[0]
     for site in SITES:
         patched = patched_embedding(
-            tiny.model, SENTENCE, other, site, 1, [2], [2], head=1 if site == "head" else None
+            tiny.model, SENTENCE, other, site, 1, [2], [2], heads=[1] if site in BY_HEAD else None
         )
         assert (patched - plain).abs().max() > 1e-6, site
 

@@ -7,11 +7,13 @@ import pandas as pd
 import pytest
 import torch
 from conftest import EOT, SOT, TinyModel, alignment_table, items_of, random_images
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from negtrace.hooks import patched_embedding
-from negtrace.restoration import NO_COUNTERPART, sweep
+from negtrace.errors import InputError
+from negtrace.hooks import activations, patched_embedding, replaced_embedding
+from negtrace.interventions import NO_COUNTERPART, Intervention
+from negtrace.restoration import sweep
 from negtrace.runs import BASE_OF, SOURCE_OF, scores, sentence_embeddings, sentence_pairs
 from negtrace.sites import SITES
 
@@ -38,42 +40,136 @@ class Study:
         self.images = random_images(self.items, tiny.tower.shape.embed_dim)
         sentences = sentence_embeddings(tiny.tower, self.alignment)
         self.scores = scores(self.items, sentences, self.images, LOGIT_SCALE)
+        self.means: dict = {}
 
-    def sweep(self, site: str, direction: str, **options) -> pd.DataFrame:
+    def sweep(self, intervention: str | Intervention, direction: str, **options) -> pd.DataFrame:
         tables = (self.alignment, self.items, self.images, self.scores)
-        return sweep(self.tiny.tower, *tables, site, direction, LOGIT_SCALE, **options)
+        return sweep(self.tiny.tower, *tables, intervention, direction, LOGIT_SCALE, **options)
 
-    def twin_score(self, row, direction: str) -> float:
+    def twin_score(self, row, direction: str, intervention: Intervention | None = None) -> float:
         """Score of a cell by one hooked forward pass."""
+        intervention = intervention or Intervention(row.site)
+        model = self.tiny.model
         pair = next(p for p in sentence_pairs(self.alignment) if p.pair_id == row.pair_id)
         base, source = pair.sentence(BASE_OF[direction]), pair.sentence(SOURCE_OF[direction])
-        targets = range(len(base.tokens)) if pd.isna(row.position) else [row.position]
-        matched = [(t, base.counterparts[t]) for t in targets if base.counterparts[t] >= 0]
-        embedding = patched_embedding(
-            self.tiny.model,
-            base.tokens,
-            source.tokens,
-            row.site,
-            row.layer,
-            *zip(*matched, strict=True),
-            head=None if pd.isna(row.head) else row.head,
+        copied = intervention.donor == "source"
+        origin = base.counterparts if copied else range(len(base.tokens))
+        places = intervention.positions
+        if not pd.isna(row.position):
+            targets = [row.position]
+        elif isinstance(places, tuple):
+            targets = [i for i, role in enumerate(base.roles) if role in places]
+        else:
+            targets = range(len(base.tokens))
+        matched = [(t, origin[t]) for t in targets if origin[t] >= 0]
+        layers = list(range(row.layer, row.layer + intervention.window))
+        heads = None if pd.isna(row.head) else [row.head]
+        if intervention.head_sets:
+            chosen = intervention.head_sets[row.head_set - 1]
+            layers = sorted({block for block, _ in chosen})
+            heads = {block: [h for b, h in chosen if b == block] for block in layers}
+        if copied:
+            values = activations(model, source.tokens, row.site, layers)
+        else:
+            values = activations(model, base.tokens, row.site, layers)
+            for layer in layers:
+                values[layer] = self.stand_in(values[layer], base, row.site, layer, intervention)
+        embedding = replaced_embedding(
+            model, base.tokens, row.site, values, *zip(*matched, strict=True), heads
         )
         image = self.images.loc[self.items["item_id"] == row.item_id, "embedding"].iloc[0]
         return LOGIT_SCALE * float(embedding.numpy() @ image)
+
+    def stand_in(self, values, base, site: str, layer: int, intervention: Intervention):
+        """Zeros, or at each token the mean over all sentences' tokens of its role."""
+        values = torch.zeros_like(values)
+        if intervention.donor == "mean":
+            key = (site, layer)
+            if key not in self.means:
+                by_role: dict[str, list] = {}
+                for pair in sentence_pairs(self.alignment):
+                    for sentence in (pair.negated, pair.affirmative):
+                        seen = activations(self.tiny.model, sentence.tokens, site, [layer])[layer]
+                        for i, role in enumerate(sentence.roles):
+                            by_role.setdefault(role, []).append(seen[0, i])
+                self.means[key] = {r: torch.stack(v).mean(0) for r, v in by_role.items()}
+            for i, role in enumerate(base.roles):
+                values[0, i] = self.means[key][role]
+        return values
+
+
+def compare(study: Study, table: pd.DataFrame, direction: str, intervention=None) -> None:
+    """Every eligible cell of the first item of each pair against the twin."""
+    once = table[table["item_id"].str.endswith("_0") & table["eligible"]]
+    expected = [study.twin_score(row, direction, intervention) for row in once.itertuples()]
+    found = once["s_patched"].to_numpy()
+    np.testing.assert_allclose(found, expected, atol=TOLERANCE, rtol=0)
+    base = study.scores.set_index("item_id")[f"s_{BASE_OF[direction]}"]
+    assert np.abs(found - base.loc[once["item_id"]]).max() > 0.01
 
 
 @pytest.mark.parametrize("direction", ["negate", "affirm"])
 @pytest.mark.parametrize("site", list(SITES))
 def test_engine_equals_twin_in_every_cell(tiny, site, direction):
-    study = Study(tiny)
-    table = study.sweep(site, direction)
-    once = table[table["item_id"].isin([f"item{pair}_0" for pair in range(len(PAIRS))])]
-    eligible = once[once["eligible"]]
-    expected = [study.twin_score(row, direction) for row in eligible.itertuples()]
-    found = eligible["s_patched"].to_numpy()
-    np.testing.assert_allclose(found, expected, atol=TOLERANCE, rtol=0)
-    base = study.scores.set_index("item_id")[f"s_{BASE_OF[direction]}"]
-    assert np.abs(found - base.loc[eligible["item_id"]]).max() > 0.1
+    study = Study(tiny, PAIRS[:2])
+    compare(study, study.sweep(site, direction), direction)
+
+
+INTERVENTIONS = {
+    "attn_out at a window of blocks": Intervention("attn_out", window=2),
+    "mlp_out at a window, all positions": Intervention("mlp_out", "all", window=3),
+    "head at a window of blocks": Intervention("head", window=2),
+    "head at each position": Intervention("head", "each"),
+    "q at each position": Intervention("q", "each"),
+    "k at each position": Intervention("k", "each"),
+    "v at each position": Intervention("v", "each"),
+    "pattern at each query": Intervention("pattern", "each"),
+    "resid at a set of roles": Intervention("resid", ("edit", "EOT")),
+    "attn_out at a set of roles, window": Intervention("attn_out", ("edit", "EOT"), window=2),
+    "sets of heads": Intervention("head", head_sets=(((1, 1), (1, 2), (3, 2)), ((2, 1), (3, 1)))),
+    "sets of heads at each position": Intervention("head", "each", head_sets=(((1, 1), (2, 2)),)),
+    "zero ablation of resid": Intervention("resid", donor="zero"),
+    "zero ablation of heads": Intervention("head", donor="zero"),
+    "zero ablation of q": Intervention("q", donor="zero"),
+    "mean ablation of resid": Intervention("resid", donor="mean"),
+    "mean ablation of attn_out, window": Intervention("attn_out", window=2, donor="mean"),
+    "mean ablation of mlp_out": Intervention("mlp_out", donor="mean"),
+    "mean ablation of heads": Intervention("head", donor="mean"),
+    "mean ablation of a set of heads": Intervention(
+        "head", head_sets=(((1, 2), (3, 1), (3, 2)),), donor="mean"
+    ),
+    "mean ablation of v": Intervention("v", "each", donor="mean"),
+}
+
+
+@pytest.mark.parametrize("structure", ["causal_quick_gelu", "bidirectional_last"])
+@pytest.mark.parametrize("name", list(INTERVENTIONS))
+def test_interventions_equal_twin_in_every_cell(tiny_models, name, structure):
+    study, intervention = Study(tiny_models[structure], PAIRS[:2]), INTERVENTIONS[name]
+    table = study.sweep(intervention, "affirm")
+    compare(study, table, "affirm", intervention)
+    cells = table.drop_duplicates([c for c in ("layer", "head", "head_set") if c in table])
+    assert len(cells) == len(intervention.cells(study.tiny.tower.shape))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"site": "nowhere"}, "unknown site 'nowhere'; choose one of resid, attn_out"),
+        ({"site": "resid", "positions": "some"}, "use 'each', 'all' or a tuple of roles"),
+        ({"site": "resid", "window": 2}, "site resid has no windows"),
+        ({"site": "head", "window": 0}, "use 1 or more"),
+        ({"site": "q", "head_sets": (((1, 1),),)}, "defined for site head"),
+        ({"site": "head", "head_sets": ((),)}, "a set of heads is empty"),
+        ({"site": "head", "donor": "median"}, "use source, zero or mean"),
+        ({"site": "pattern", "donor": "zero"}, "from the source run only"),
+        ({"site": "head", "window": 9}, "a window of 9 blocks in a tower of 3"),
+        ({"site": "head", "head_sets": (((4, 1),),)}, "no head 1 in block 4"),
+    ],
+)
+def test_undefined_interventions_are_refused(causal, arguments, message):
+    with pytest.raises(InputError, match=message):
+        Intervention(**arguments).cells(causal.tower.shape)
 
 
 token = st.integers(1, 50)
@@ -95,22 +191,42 @@ def token_pairs(draw):
     return [SOT, *words, EOT], [SOT, *other, EOT]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@st.composite
+def interventions(draw):
+    """Any intervention on a tower of at least 3 blocks and 2 heads."""
+    site = draw(st.sampled_from(list(SITES)))
+    window = draw(st.integers(1, 3)) if SITES[site].replaces else 1
+    a_head = st.tuples(st.integers(1, 3), st.integers(1, 2))
+    a_set = st.lists(a_head, min_size=1, max_size=4, unique=True).map(tuple)
+    head_sets = ()
+    if site == "head" and window == 1:
+        head_sets = tuple(draw(st.lists(a_set, max_size=2)))
+    roles = st.sampled_from([("edit", "EOT"), ("SOT",), ("shared_after", "EOT")])
+    positions = draw(st.one_of(st.sampled_from(["each", "all"]), roles))
+    donors = ["source"] if SITES[site].same_positions else ["source", "zero", "mean"]
+    return Intervention(site, positions, window, head_sets, draw(st.sampled_from(donors)))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
-    pairs=st.lists(token_pairs(), min_size=1, max_size=4),
-    site=st.sampled_from(list(SITES)),
+    pairs=st.lists(token_pairs(), min_size=1, max_size=3),
+    intervention=interventions(),
     direction=st.sampled_from(["negate", "affirm"]),
     memory_gb=st.sampled_from([1e-6, 1.0]),
     data=st.data(),
 )
-def test_random_cells_equal_twin(tiny_models, pairs, site, direction, memory_gb, data):
+def test_random_cells_equal_twin(tiny_models, pairs, intervention, direction, memory_gb, data):
     structure = data.draw(st.sampled_from(list(tiny_models)))
     study = Study(tiny_models[structure], pairs, items_per_pair=1)
-    table = study.sweep(site, direction, memory_gb=memory_gb)
+    table = study.sweep(intervention, direction, memory_gb=memory_gb)
     eligible = table[table["eligible"]].reset_index(drop=True)
-    for i in data.draw(st.lists(st.integers(0, len(eligible) - 1), min_size=1, max_size=6)):
+    assert eligible["s_patched"].notna().all()
+    assert table.loc[~table["eligible"], ["s_patched", "restoration"]].isna().all(axis=None)
+    assume(len(eligible))
+    for i in data.draw(st.lists(st.integers(0, len(eligible) - 1), min_size=1, max_size=5)):
         row = next(eligible.iloc[[i]].itertuples())
-        assert study.twin_score(row, direction) == pytest.approx(row.s_patched, abs=TOLERANCE)
+        expected = study.twin_score(row, direction, intervention)
+        assert row.s_patched == pytest.approx(expected, abs=TOLERANCE)
 
 
 def test_facts_of_resid(causal):
@@ -160,9 +276,10 @@ def test_patching_a_run_with_itself_changes_nothing(causal):
         assert table["restoration"].isna().all()
 
 
+@pytest.mark.parametrize("structure", ["causal_quick_gelu", "bidirectional_first"])
 @pytest.mark.parametrize("site", list(SITES))
-def test_result_does_not_depend_on_batches_or_order(tiny, site):
-    study = Study(tiny)
+def test_result_does_not_depend_on_batches_or_order(tiny_models, structure, site):
+    study = Study(tiny_models[structure])
     whole = study.sweep(site, "negate")
     small = study.sweep(site, "negate", memory_gb=1e-9)
     pd.testing.assert_frame_equal(whole, small, check_exact=False, atol=1e-11, rtol=0)

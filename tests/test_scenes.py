@@ -125,15 +125,48 @@ def test_unseen_combinations_are_balanced_and_absent_from_the_seen_ones(entries)
         assert all(seen[name] >= 3 for name in names)
 
 
-def test_hard_scenes_show_colour_and_shape_apart():
+@pytest.mark.parametrize(
+    ("relation", "expected"),
+    [
+        ("present", {(True, True)}),
+        ("absent", {(False, False)}),
+        ("partial", {(True, False), (False, True)}),
+        ("look_alike", {(True, True)}),
+    ],
+)
+@pytest.mark.parametrize("combination", [("red", "star"), ("beige", "diamond")])
+def test_scenes_stand_in_the_relation_asked_for(relation, expected, combination):
     rng = np.random.default_rng(0)
-    subject = scenes.Subject("red", "star")
-    for _ in range(50):
-        scene = scenes.scene_about(subject, False, True, rng)
-        assert not scene.shows(subject)
-        assert scene.shows(scenes.Subject("red", None))
-        assert scene.shows(scenes.Subject(None, "star"))
-        assert scenes.scene_about(subject, True, False, rng).shows(subject)
+    colour, shape = combination
+    found, counts = set(), set()
+    for _ in range(100):
+        scene = scenes.scene_about(scenes.Subject(colour, shape), relation, rng)
+        assert scene.shows(scenes.Subject(colour, shape)) == (relation == "present")
+        found.add(
+            (scene.shows(scenes.Subject(colour, None)), scene.shows(scenes.Subject(None, shape)))
+        )
+        counts.add(len(scene.things))
+    assert found == expected
+    assert counts <= set(range(1, scenes.MOST_THINGS + 1))
+    assert len(counts) > 1
+
+
+def test_one_word_subjects_are_present_or_absent():
+    rng = np.random.default_rng(0)
+    for subject in scenes.subjects(()):
+        for relation in ("present", "absent", "partial"):
+            scene = scenes.scene_about(subject, relation, rng)
+            assert scene.shows(subject) == (relation == "present")
+
+
+def test_unnamed_colours_are_none_of_the_named_ones():
+    rng = np.random.default_rng(0)
+    scene = scenes.place([(scenes.UNNAMED, "star")] * 3, rng)
+    assert scene.shows(scenes.Subject(None, "star"))
+    assert not any(scene.shows(scenes.Subject(colour, None)) for colour in scenes.COLOURS)
+    named = np.array(list(scenes.COLOURS.values()))
+    for thing in scene.things:
+        assert np.linalg.norm(named - np.array(thing.shade), axis=1).min() > 60
 
 
 def test_seen_scenes_show_no_unseen_combination():

@@ -167,6 +167,16 @@ def test_touched_files_rerun_nothing(study):
     assert "Nothing to be done" in study.run("-n")
 
 
+def test_a_deleted_or_damaged_table_is_made_again(study):
+    damaged = study.path("demo", "tiny", "rephrased", "sweep.head.negate.parquet")
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    study.configure(lambda config: config.update(segments={"correct_from": 0.5}))
+    printed = study.run("--until", "restoration_map", fails=True)
+    assert re.search(rf"error: \S*{damaged.name}: .*delete it and run again", printed)
+    damaged.unlink()
+    assert study.jobs("-n").keys() >= {"sweep", "restoration_map", "report"}
+
+
 def test_a_figure_setting_redraws_figures_only(study):
     before = study.times("**/*.parquet")
     study.configure(lambda config: config["figures"].update(annotate=False, formats=["svg"]))
@@ -228,7 +238,6 @@ def test_an_edited_module_reruns_what_uses_it(study, module, rerun):
 
 def test_a_killed_run_resumes_and_leaves_no_truncated_table(study, finished):
     shutil.rmtree(study.path("demo", "tiny"))
-    study.path("report.html").unlink()
     study.path("logs", "sweep.demo.tiny.rephrased.resid.negate.log").unlink()
     kill_once_there(study, "logs/sweep.*.resid.*.log")
     survivors = study.tables()
@@ -236,7 +245,7 @@ def test_a_killed_run_resumes_and_leaves_no_truncated_table(study, finished):
         pq.read_table(path)
     run = study.path("demo", "tiny", "rephrased")
     assert (run / "alignment.parquet").exists()
-    assert not (run / "attention_map.parquet").exists()
+    assert not (run / "sweep.resid.negate.parquet").exists()
     # What a job may leave that is killed while it writes.
     (run / ".tmp-left.parquet").write_bytes(b"PAR1 half a table")
     (run / "figures").mkdir(exist_ok=True)

@@ -1,12 +1,17 @@
 """Train the demo model: a small open_clip CLIP that understands "no" in the demo world.
 
-Every step draws scenes and sentence pairs (affirmative and negated, same form) and minimises
+Every step draws scenes and sentence pairs (affirmative and negated, same form) and minimises, with
+smoothed labels,
 
-- a sigmoid loss over the full image x sentence truth matrix, true cells, look-alikes and
-  other false cells of a sentence weighing the same, and
+- a sigmoid loss over the full image x sentence truth matrix, the true and the false scenes of a
+  sentence weighing the same, and
 - a logistic loss on d = S(affirmative) - S(negated) of every image and pair.
 
-Only combinations in `scenes.SEEN` occur.  The same seed gives the same weights on the same machine.
+Only combinations in `scenes.SEEN` occur, besides objects in colours that no sentence names, so
+that a shape is known in any colour.  Look-alikes (a sentence's colour and its shape on different
+objects) are left out of the loss: they call for binding, which this model does not have.
+The weights kept are those of the best report on new scenes of *seen* combinations.
+The same seed gives the same weights on the same machine.
 
     python workflow/demo/train.py --output workflow/demo/negtrace-demo.safetensors
 """
@@ -16,7 +21,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +29,12 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from negtrace import scenes
 
-CONFIG = Path(os.environ.get("CFG") or Path(__file__).with_name("negtrace-demo.json"))
-SHOWN = scenes.COMBINATIONS if os.environ.get("SHOW") else scenes.SEEN
+CONFIG = Path(__file__).with_name("negtrace-demo.json")
 MEAN = torch.tensor(open_clip.OPENAI_DATASET_MEAN).view(3, 1, 1)
 STD = torch.tensor(open_clip.OPENAI_DATASET_STD).view(3, 1, 1)
 
@@ -71,17 +75,18 @@ def normalise(images: Tensor) -> Tensor:
 
 
 def training_scenes(count: int, rng: np.random.Generator) -> list[scenes.Scene]:
-    """Random scenes, and as many built around a subject (present, or absent with look-alikes)."""
+    """Half of the scenes random, half built around a subject; a fifth of the objects unnamed."""
     pool = []
     subjects = scenes.subjects(scenes.SEEN)
+    unnamed = [(scenes.UNNAMED, shape) for shape in scenes.SHAPES]
+    others = [*scenes.SEEN, *unnamed * (len(scenes.SEEN) // len(unnamed) // 4)]
     for number in range(count):
         if number % 2:
-            pool.append(scenes.sample_scene(rng, SHOWN))
+            pool.append(scenes.sample_scene(rng, others))
         else:
             subject = subjects[int(rng.integers(len(subjects)))]
-            present = rng.integers(2)
-            hard = None not in (subject.colour, subject.shape)
-            pool.append(scenes.scene_about(subject, bool(present), hard, rng, SHOWN))
+            relation = ("present", "partial")[int(rng.integers(2))]
+            pool.append(scenes.scene_about(subject, relation, rng, others))
     return pool
 
 
@@ -90,20 +95,34 @@ def presence(pool: list[scenes.Scene], subjects: list[scenes.Subject]) -> Tensor
     return torch.tensor([[scene.shows(subject) for subject in subjects] for scene in pool])
 
 
-def look_alikes(truth: Tensor, subjects: list[scenes.Subject]) -> Tensor:
-    """Scenes that have a two-word subject's colour and its shape, but not on one object."""
+def near_misses(truth: Tensor, subjects: list[scenes.Subject]) -> tuple[Tensor, Tensor]:
+    """Scenes without a two-word subject that have its colour or its shape, and that have both.
+
+    Both are bool [scenes, subjects]; the second are the look-alikes.
+    """
     column = {subject: i for i, subject in enumerate(subjects)}
-    colour = [column.get(scenes.Subject(s.colour, None), -1) for s in subjects]
-    shape = [column.get(scenes.Subject(None, s.shape), -1) for s in subjects]
     two_words = torch.tensor([None not in (s.colour, s.shape) for s in subjects])
-    return truth[:, colour] & truth[:, shape] & ~truth & two_words
+    colour = truth[:, [column.get(scenes.Subject(s.colour, None), 0) for s in subjects]]
+    shape = truth[:, [column.get(scenes.Subject(None, s.shape), 0) for s in subjects]]
+    absent = ~truth & two_words
+    return absent & (colour ^ shape), absent & colour & shape
 
 
-def balance(true: Tensor, hard: Tensor) -> Tensor:
-    """Weights under which true, look-alike and other false scenes of a sentence count the same."""
-    groups = torch.stack([true, hard, ~true & ~hard]).float()
-    weights = groups / groups.sum(1, keepdim=True).clamp(min=1)
-    return weights.sum(0) / weights.sum()
+def balance(true: Tensor, partial: Tensor, look_alike: Tensor, share: float) -> Tensor:
+    """Weights [scenes, pairs] that sum to 1: true and false scenes of a pair count the same.
+
+    Of the false ones, those with a partial match count three times as much as the rest;
+    look-alikes have the given share of a partial match's weight.
+    """
+    false = ~(true | partial | look_alike)
+
+    def per_pair(cells: Tensor) -> Tensor:
+        return cells / cells.sum(0).clamp(min=1e-6)
+
+    near = per_pair(partial.float() + share * look_alike.float())
+    far = per_pair(false.float())
+    unlike = 3 * near + far
+    return (per_pair(true.float()) + per_pair(unlike)) / (2 * true.shape[1])
 
 
 def drop_neurons(model: nn.Module, share: float) -> None:
@@ -132,25 +151,30 @@ def sentence_tokens(subjects: list[scenes.Subject], tokenizer: open_clip.SimpleT
 
 
 @torch.no_grad()
-def accuracy(model: nn.Module, text: TrainingText, tokenizer, seed: int, count: int) -> dict:
-    """Share of items with S(caption) > S(foil) on new scenes, by condition."""
-    items = list(scenes.sample_items(count, seed))
-    images = F.normalize(
-        model.encode_image(normalise(pixels([scenes.render(i.scene) for i in items]))), dim=-1
-    )
+def margins(
+    model: nn.Module, text: TrainingText, tokenizer: open_clip.SimpleTokenizer, items: list
+) -> np.ndarray:
+    """d = S(caption) - S(foil) of every item, [items]."""
+    pictures = model.encode_image(normalise(pixels([scenes.render(i.scene) for i in items])))
     tokens = [tokenizer([getattr(i, kind) for i in items])[:, :16] for kind in ("caption", "foil")]
     caption, foil = (text(t) for t in tokens)
-    d = model.logit_scale.exp() * ((caption - foil) * images).sum(-1)
-    rows: dict[str, list[float]] = {}
-    for item, value in zip(items, d.tolist(), strict=True):
+    cosine = ((caption - foil) * F.normalize(pictures, dim=-1)).sum(-1)
+    return (model.logit_scale.exp() * cosine).numpy()
+
+
+def accuracy(d: np.ndarray, items: list) -> dict[str, float]:
+    """Share of items with d > 0 by place of the negation and kind of combination."""
+    rows: dict[str, list[bool]] = {}
+    for item, value in zip(items, d, strict=True):
         negation = "caption" if " no " in item.caption else "foil"
-        rows.setdefault(f"{negation}/{'unseen' if item.subject.unseen else 'seen'}", []).append(
-            value
-        )
-    return {
-        key: (round(float(np.mean(np.array(v) > 0)), 4), round(float(np.mean(np.array(v) > 1)), 3))
-        for key, v in sorted(rows.items())
-    }
+        kind = "unseen" if item.subject.unseen else "seen"
+        rows.setdefault(f"{negation}/{kind}", []).append(value > 0)
+    return {key: round(float(np.mean(hits)), 4) for key, hits in sorted(rows.items())}
+
+
+def smoothed(sign: Tensor, logit: Tensor, smoothing: float) -> Tensor:
+    """Logistic loss of a logit whose sign should be `sign`, with label smoothing."""
+    return F.softplus(-sign * logit) + smoothing * sign * logit
 
 
 def train(args: argparse.Namespace) -> None:
@@ -167,9 +191,12 @@ def train(args: argparse.Namespace) -> None:
     text = TrainingText(model, vocabulary.unique())
     pool = training_scenes(args.pool, rng)
     truth = presence(pool, subjects)
-    hard = look_alikes(truth, subjects)
-    images = pixels([scenes.render(scene) for scene in pool])
-    print(f"{len(pool)} scenes, {len(subjects)} subjects, {len(text.token_ids)} tokens", flush=True)
+    partial, look_alike = near_misses(truth, subjects)
+    images = pixels([scenes.render(scene) for scene in tqdm(pool, "scenes", mininterval=5)])
+    held_out = list(scenes.sample_items(1200, args.seed + 10_000))
+
+    one_word = np.array([None in (s.colour, s.shape) for s in subjects])
+    subject_shares = np.where(one_word, 0.5 / one_word.sum(), 0.5 / (~one_word).sum())
 
     drop_neurons(model, args.dropout)
     model.token_embedding.weight.requires_grad_(False)
@@ -185,10 +212,11 @@ def train(args: argparse.Namespace) -> None:
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, args.rate, args.steps, pct_start=0.08, cycle_momentum=False
     )
-    start = time.time()
-    for step in range(1, args.steps + 1):
+    best = 0.0
+    steps = tqdm(range(1, args.steps + 1), "steps", mininterval=5)
+    for step in steps:
         chosen = torch.from_numpy(rng.integers(len(pool), size=args.scenes))
-        about = torch.from_numpy(rng.integers(len(subjects), size=args.pairs))
+        about = torch.from_numpy(rng.choice(len(subjects), size=args.pairs, p=subject_shares))
         form = torch.from_numpy(rng.choice(len(scenes.FORMS), size=args.pairs, p=(0.3, 0.4, 0.3)))
         phrase = torch.from_numpy(rng.integers(len(scenes.TRAILING_PHRASES), size=args.pairs))
         tokens = vocabulary[about, form, phrase]  # [pairs, 2, columns]
@@ -196,32 +224,36 @@ def train(args: argparse.Namespace) -> None:
         pictures = F.normalize(model.encode_image(normalise(images[chosen])), dim=-1)
         cosine = torch.einsum("ie,spe->isp", pictures, sentences)
         scores = model.logit_scale.exp() * cosine
-        true = truth[chosen][:, about]
-        sign = torch.where(true, 1.0, -1.0)
-        d = scores[..., 0] - scores[..., 1]
+        cells = (chosen[:, None], about)
+        sign = torch.where(truth[cells], 1.0, -1.0)
         losses = (
-            F.softplus(-sign * (scores[..., 0] + bias))
-            + F.softplus(sign * (scores[..., 1] + bias))
-            + F.softplus(-sign * d)
+            smoothed(sign, scores[..., 0] + bias, args.smoothing)
+            + smoothed(-sign, scores[..., 1] + bias, args.smoothing)
+            + smoothed(sign, scores[..., 0] - scores[..., 1], args.smoothing)
         )
-        loss = (losses * balance(true, hard[chosen][:, about])).sum()
+        weights = balance(truth[cells], partial[cells], look_alike[cells], args.look_alikes)
+        loss = (losses * weights).sum()
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(trained, 1.0)
         optimiser.step()
         schedule.step()
-        model.logit_scale.data.clamp_(max=np.log(100.0))
         if step % args.report == 0 or step == args.steps:
             model.eval()
-            found = accuracy(model, text, tokenizer, seed=args.seed + 10_000, count=600)
+            d = margins(model, text, tokenizer, held_out)
+            found = accuracy(d, held_out)
             model.train()
-            print(
-                f"step {step} {time.time() - start:.0f} s loss {loss.item():.3f} "
-                f"scale {model.logit_scale.exp().item():.1f} {found}",
-                flush=True,
+            seen = min(share for key, share in found.items() if key.endswith("/seen"))
+            kept = seen >= best
+            if kept:
+                best = seen
+                text.write_back()
+                save(model, args.output)
+            steps.write(
+                f"step {step} loss {loss.item():.3f} scale {model.logit_scale.exp().item():.1f} "
+                f"|d|>=1 {np.mean(np.abs(d) >= 1):.3f} {found}{' kept' if kept else ''}"
             )
-    text.write_back()
-    save(model, args.output)
+            sys.stdout.flush()
 
 
 def save(model: nn.Module, path: Path) -> None:
@@ -238,12 +270,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--scenes", type=int, default=256, help="scenes per step")
-    parser.add_argument("--pairs", type=int, default=32, help="sentence pairs per step")
-    parser.add_argument("--pool", type=int, default=30000, help="rendered training scenes")
+    parser.add_argument("--pairs", type=int, default=48, help="sentence pairs per step")
+    parser.add_argument("--pool", type=int, default=40000, help="rendered training scenes")
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--decay", type=float, default=0.1)
     parser.add_argument("--dropout", type=float, default=0.1)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--smoothing", type=float, default=0.05)
+    parser.add_argument("--look-alikes", type=float, default=0.0, help="their weight in the loss")
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--report", type=int, default=100, help="steps between reports")
     train(parser.parse_args())
 

@@ -300,7 +300,7 @@ def _head(row: Any, shown: pd.DataFrame) -> Head:
 
 
 def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    return f"{count:.0f} {noun}{'' if count == 1 else 's'}"
 
 
 def _listed(parts: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ identity as output projection.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -55,34 +55,36 @@ class Hooks:
 
         self.handles.append(attention.register_forward_hook(hook, with_kwargs=True))
 
-    def on_projection(
+    def on_attention(
         self, attention: nn.Module, part: str, change: Callable[[Tensor], Tensor]
     ) -> None:
-        """Replace the concatenated queries, keys or values [batch, n, width] by `change(...)`."""
-        at = "qkv".index(part)
-        width = attention.out_proj.in_features
-
-        def projected(x: Tensor) -> list[Tensor]:
-            qkv = F.linear(x, attention.in_proj_weight, attention.in_proj_bias)
-            return list(qkv.split(width, dim=-1))
+        """Replace q, k or v [batch, n, width], or the pattern [batch, heads, n, n]."""
+        width, heads = attention.out_proj.in_features, attention.num_heads
 
         def hook(module: nn.Module, args: tuple, kwargs: dict, output: object) -> object:
             self.fired += 1
-            parts = projected(args[0])
-            parts[at] = change(parts[at])
-            out = module.out_proj(naive_attention(*parts, module.num_heads, kwargs["attn_mask"]))
+            qkv = F.linear(args[0], attention.in_proj_weight, attention.in_proj_bias)
+            parts = dict(zip("qkv", qkv.split(width, dim=-1), strict=True))
+            if part in parts:
+                parts[part] = change(parts[part])
+            pattern = naive_pattern(parts["q"], parts["k"], heads, kwargs["attn_mask"])
+            if part == "pattern":
+                pattern = change(pattern)
+            values = parts["v"].chunk(heads, dim=-1)
+            z = torch.cat([pattern[:, h] @ values[h] for h in range(heads)], dim=-1)
+            out = module.out_proj(z)
             return (out, None) if isinstance(output, tuple) else out
 
         self.handles.append(attention.register_forward_hook(hook, with_kwargs=True))
 
 
-def naive_attention(q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Tensor | None) -> Tensor:
-    """softmax(q k^T / sqrt(d) + mask) v, head by head [batch, n, width]."""
-    parts = []
-    for qh, kh, vh in zip(*(x.chunk(heads, dim=-1) for x in (q, k, v)), strict=True):
+def naive_pattern(q: Tensor, k: Tensor, heads: int, mask: Tensor | None) -> Tensor:
+    """softmax(q k^T / sqrt(d) + mask), head by head [batch, heads, n, n]."""
+    patterns = []
+    for qh, kh in zip(q.chunk(heads, dim=-1), k.chunk(heads, dim=-1), strict=True):
         scores = qh @ kh.transpose(-1, -2) / qh.shape[-1] ** 0.5
-        parts.append((scores if mask is None else scores + mask).softmax(dim=-1) @ vh)
-    return torch.cat(parts, dim=-1)
+        patterns.append((scores if mask is None else scores + mask).softmax(dim=-1))
+    return torch.stack(patterns, dim=1)
 
 
 @contextmanager
@@ -142,8 +144,8 @@ def attach(
         active.on_output(blocks[layer - 1].ls_2, change)
     elif site == "head":
         active.on_z(blocks[layer - 1].attn, change)
-    elif site in ("q", "k", "v"):
-        active.on_projection(blocks[layer - 1].attn, site, change)
+    elif site in ("q", "k", "v", "pattern"):
+        active.on_attention(blocks[layer - 1].attn, site, change)
     else:
         raise ValueError(f"unknown site {site!r}")
 
@@ -161,53 +163,109 @@ def pad(model: nn.Module, tokens: Sequence[int], pad_id: int = 0) -> Tensor:
     return padded
 
 
-def patched_embedding(
+def activations(
+    model: nn.Module, tokens: Sequence[int], site: str, layers: Sequence[int], pad_id: int = 0
+) -> dict[int, Tensor]:
+    """A sentence's activations of a site at several layers, read off one forward pass."""
+    seen: dict[int, Tensor] = {}
+
+    def reader(layer: int) -> Callable[[Tensor], Tensor]:
+        def read(activation: Tensor) -> Tensor:
+            seen[layer] = activation.clone()
+            return activation
+
+        return read
+
+    run_hooked(model, tokens, site, {layer: reader(layer) for layer in layers}, pad_id)
+    return seen
+
+
+def replaced_embedding(
     model: nn.Module,
-    base: Sequence[int],
-    source: Sequence[int],
+    tokens: Sequence[int],
     site: str,
-    layer: int,
+    values: Mapping[int, Tensor],
     targets: Sequence[int],
     sources: Sequence[int],
-    head: int | None = None,
+    heads: Sequence[int] | Mapping[int, Sequence[int]] | None = None,
     pad_id: int = 0,
 ) -> Tensor:
-    """Embedding of the base sentence with one activation copied from the source sentence.
+    """Embedding of a sentence with activations overwritten.
 
     Args:
-        base, source: token ids, start token to EOT.
-        layer: hidden state 0..L for ``resid``, block 1..L otherwise.
-        targets, sources: patched base positions and the source positions they are copied from.
-        head: for sites of single heads, its number from 1.
+        tokens: token ids, start token to EOT.
+        values: for each patched layer, activations of the site [1, n, features]
+            (pattern: [1, heads, n, n]).
+        targets, sources: overwritten positions, and the positions of `values` they are copied from.
+        heads: overwritten heads, from 1, or a list of them for each layer; None: all features.
 
     Returns:
         unit-norm embedding [embed_dim].
 
     Raises:
-        RuntimeError: a hook did not fire exactly once per pass.
+        RuntimeError: a hook did not fire exactly once.
     """
-    columns = slice(None)
-    if head is not None:
-        heads = text_blocks(model)[layer - 1].attn.num_heads
-        head_width = text_blocks(model)[layer - 1].attn.out_proj.in_features // heads
-        columns = slice((head - 1) * head_width, head * head_width)
-    seen: list[Tensor] = []
 
-    def read(activation: Tensor) -> Tensor:
-        seen.append(activation.clone())
-        return activation
+    def writer(layer: int) -> Callable[[Tensor], Tensor]:
+        chosen = heads[layer] if isinstance(heads, Mapping) else heads
 
-    def write(activation: Tensor) -> Tensor:
-        activation = activation.clone()
-        for target, origin in zip(targets, sources, strict=True):
-            activation[0, target, columns] = seen[0][0, origin, columns]
-        return activation
+        def write(activation: Tensor) -> Tensor:
+            activation = activation.clone()
+            for target, origin in zip(targets, sources, strict=True):
+                if site == "pattern":
+                    for head in chosen:
+                        activation[0, head - 1, target] = values[layer][0, head - 1, origin]
+                elif chosen is None:
+                    activation[0, target] = values[layer][0, origin]
+                else:
+                    width = activation.shape[-1] // text_blocks(model)[0].attn.num_heads
+                    for head in chosen:
+                        columns = slice((head - 1) * width, head * width)
+                        activation[0, target, columns] = values[layer][0, origin, columns]
+            return activation
 
-    with torch.no_grad():
-        for tokens, change in ((source, read), (base, write)):
-            with hooks() as active:
-                attach(active, model, site, layer, change)
-                embedding = _encode(model, pad(model, tokens, pad_id))
-            if active.fired != 1:
-                raise RuntimeError(f"the hook on {site} {layer} fired {active.fired} times, not 1")
+        return write
+
+    return run_hooked(model, tokens, site, {layer: writer(layer) for layer in values}, pad_id)
+
+
+def patched_embedding(
+    model: nn.Module,
+    base: Sequence[int],
+    source: Sequence[int],
+    site: str,
+    layers: int | Sequence[int],
+    targets: Sequence[int],
+    sources: Sequence[int],
+    heads: Sequence[int] | Mapping[int, Sequence[int]] | None = None,
+    pad_id: int = 0,
+) -> Tensor:
+    """Embedding of the base sentence with activations copied from the source sentence.
+
+    Args:
+        layers: hidden states 0..L for ``resid``, blocks 1..L otherwise.
+        targets, sources: patched base positions and the source positions they are copied from.
+        heads: as in `replaced_embedding`.
+    """
+    layers = [layers] if isinstance(layers, int) else list(layers)
+    values = activations(model, source, site, layers, pad_id)
+    return replaced_embedding(model, base, site, values, targets, sources, heads, pad_id)
+
+
+def run_hooked(
+    model: nn.Module,
+    tokens: Sequence[int],
+    site: str,
+    changes: Mapping[int, Callable[[Tensor], Tensor]],
+    pad_id: int = 0,
+) -> Tensor:
+    """Embedding of a sentence with one hook per layer, each of which must fire exactly once."""
+    with torch.no_grad(), hooks() as active:
+        for layer, change in changes.items():
+            attach(active, model, site, layer, change)
+        embedding = _encode(model, pad(model, tokens, pad_id))
+    if active.fired != len(changes):
+        raise RuntimeError(
+            f"{len(changes)} hooks on {site} fired {active.fired} times; each must fire once"
+        )
     return embedding[0]

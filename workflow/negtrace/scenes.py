@@ -1,8 +1,8 @@
 """The demo world: pictures of simple coloured shapes, sentences about them in VALSE's grammar.
 
-A scene holds one to four shapes on a grey ground.  A sentence's subject is a shape ("stars"), a
+A scene holds one to three shapes on a grey ground.  A sentence's subject is a shape ("stars"), a
 colour and a shape ("red stars") or a colour alone ("red shapes"); it is present if at least one
-object of the scene matches it, in the singular and in the plural alike.  Four of the 50
+object of the scene matches it, in the singular and in the plural alike.  Six of the 96
 colour-shape combinations are *unseen*: the demo model's training has neither pictures of them nor
 sentences about them.
 """
@@ -24,6 +24,7 @@ from PIL import Image, ImageDraw
 
 IMAGE_SIZE = 48
 GRID = 2
+MOST_THINGS = 3
 
 COLOURS = {
     "red": (214, 30, 30),
@@ -36,18 +37,31 @@ COLOURS = {
     "white": (252, 252, 252),
     "black": (10, 10, 10),
     "cyan": (60, 220, 230),
+    "orange": (250, 130, 10),
+    "beige": (225, 200, 150),
 }
+UNNAMED = "unnamed"  # any colour that no sentence has a word for
 PLURALS = {
     "circle": "circles",
     "square": "squares",
     "triangle": "triangles",
     "star": "stars",
     "heart": "hearts",
+    "cross": "crosses",
+    "diamond": "diamonds",
+    "moon": "moons",
 }
 SHAPES = tuple(PLURALS)
 GENERIC = ("shape", "shapes")
 COMBINATIONS = tuple((colour, shape) for colour in COLOURS for shape in SHAPES)
-UNSEEN = (("red", "star"), ("blue", "heart"), ("green", "square"), ("pink", "triangle"))
+UNSEEN = (
+    ("red", "star"),
+    ("blue", "heart"),
+    ("green", "square"),
+    ("pink", "triangle"),
+    ("black", "moon"),
+    ("orange", "cross"),
+)
 SEEN = tuple(combination for combination in COMBINATIONS if combination not in UNSEEN)
 
 TRAILING_PHRASES = (
@@ -60,6 +74,7 @@ TRAILING_PHRASES = (
     "visible",
     "here",
 )
+Relation = Literal["present", "absent", "partial", "look_alike"]
 Form = Literal["singular", "plural", "plural_some"]
 FORMS: tuple[Form, ...] = ("singular", "plural", "plural_some")
 
@@ -134,8 +149,8 @@ def sentence(subject: Subject, form: Form, negated: bool, phrase: str = "") -> s
 def sample_scene(
     rng: np.random.Generator, combinations: Sequence[tuple[str, str]] = COMBINATIONS
 ) -> Scene:
-    """A random scene of one to four objects drawn from the given combinations."""
-    count = int(rng.integers(1, 5))
+    """A random scene of one to three objects drawn from the given combinations."""
+    count = int(rng.integers(1, MOST_THINGS + 1))
     return place([combinations[i] for i in rng.integers(len(combinations), size=count)], rng)
 
 
@@ -149,11 +164,22 @@ def place(combinations: Sequence[tuple[str, str]], rng: np.random.Generator) -> 
         column, row = spot % GRID, spot // GRID
         x = (column + 0.5) * cell + rng.uniform(-slack, slack)
         y = (row + 0.5) * cell + rng.uniform(-slack, slack)
-        shade = np.clip(np.array(COLOURS[colour]) + rng.integers(-12, 13, size=3), 0, 255)
-        things.append(
-            Thing(colour, shape, round(x, 2), round(y, 2), round(size, 2), tuple(shade.tolist()))
-        )
+        shade = unnamed_shade(rng) if colour == UNNAMED else _shade(colour, rng)
+        things.append(Thing(colour, shape, round(x, 2), round(y, 2), round(size, 2), shade))
     return Scene(tuple(things), int(rng.integers(90, 150)))
+
+
+def _shade(colour: str, rng: np.random.Generator) -> Colour:
+    return tuple(np.clip(COLOURS[colour] + rng.integers(-12, 13, size=3), 0, 255).tolist())
+
+
+def unnamed_shade(rng: np.random.Generator) -> Colour:
+    """A colour well apart from every named one and from the greys of the ground."""
+    named = np.array([*COLOURS.values(), *((grey,) * 3 for grey in range(90, 150, 10))])
+    while True:
+        shade = rng.integers(256, size=3)
+        if np.linalg.norm(named - shade, axis=1).min() > 60:
+            return tuple(shade.tolist())
 
 
 def render(scene: Scene, size: int = IMAGE_SIZE) -> Image.Image:
@@ -201,6 +227,18 @@ def _outline(shape: str) -> tuple[tuple[float, float], ...]:
         return tuple(
             ((1.0, 0.4)[k % 2] * cos(t), (1.0, 0.4)[k % 2] * sin(t)) for k, t in enumerate(angles)
         )
+    if shape == "cross":
+        arm = 0.32
+        return (
+            *((-arm, -1), (arm, -1), (arm, -arm), (1, -arm), (1, arm), (arm, arm)),
+            *((arm, 1), (-arm, 1), (-arm, arm), (-1, arm), (-1, -arm), (-arm, -arm)),
+        )
+    if shape == "diamond":
+        return ((0, -1), (0.65, 0), (0, 1), (-0.65, 0))
+    if shape == "moon":
+        outer = [(0.2 - cos(t), sin(t)) for t in np.linspace(-pi / 2, pi / 2, 24)]
+        inner = [(0.2 - 0.35 * cos(t), sin(t)) for t in np.linspace(pi / 2, -pi / 2, 24)]
+        return (*outer, *inner[1:-1])
     if shape == "heart":
         curve = np.linspace(0, 2 * pi, 40, endpoint=False)
         return tuple(
@@ -229,12 +267,17 @@ class Item:
         return f"{self.item_id}.png"
 
 
-def sample_items(count: int, seed: int) -> Iterator[Item]:
-    """A balanced set of items: presence, unseen combinations, number, hard negatives.
+def sample_items(
+    count: int, seed: int, absent: Sequence[Relation] = ("absent", "partial")
+) -> Iterator[Item]:
+    """A balanced set of items: presence, unseen combinations, number, near misses.
 
     Half of the items have the negation in the caption; a third are about an unseen combination;
-    half of the absent two-word subjects are hard: their colour and their shape are both there.
+    where a two-word subject is absent, half of the scenes share its colour or its shape.
     Every 25th item has too few annotator votes for its caption.
+
+    Args:
+        absent: how the scenes of an absent two-word subject relate to it, in equal shares.
     """
     rng = np.random.default_rng(seed)
     one_word, unseen = subjects(()), [Subject(*combination) for combination in UNSEEN]
@@ -243,13 +286,13 @@ def sample_items(count: int, seed: int) -> Iterator[Item]:
         present = bool(number % 2)
         kind = (unseen, seen, (seen, seen, one_word)[number // 6 % 3])[number // 2 % 3]
         subject = kind[int(rng.integers(len(kind)))]
-        hard = None not in (subject.colour, subject.shape) and bool(rng.integers(2))
+        relation = "present" if present else absent[int(rng.integers(len(absent)))]
         form = FORMS[int(rng.choice(3, p=(0.3, 0.6, 0.1)))]
         phrase = TRAILING_PHRASES[int(rng.integers(len(TRAILING_PHRASES)))]
         affirmative, negated = (sentence(subject, form, no, phrase) for no in (False, True))
         yield Item(
             item_id=f"existence_shapes_{seed}_{number:05d}",
-            scene=scene_about(subject, present, hard, rng),
+            scene=scene_about(subject, relation, rng),
             subject=subject,
             caption=affirmative if present else negated,
             foil=negated if present else affirmative,
@@ -259,34 +302,41 @@ def sample_items(count: int, seed: int) -> Iterator[Item]:
 
 def scene_about(
     subject: Subject,
-    present: bool,
-    hard: bool,
+    relation: Relation,
     rng: np.random.Generator,
-    combinations: Sequence[tuple[str, str]] = COMBINATIONS,
+    others: Sequence[tuple[str, str]] = SEEN,
 ) -> Scene:
-    """A scene in which the subject is present or absent.
+    """A scene that stands in a given relation to a subject.
 
     Args:
-        hard: where a two-word subject is absent, its colour and its shape occur on other objects.
-        combinations: what the scene's other objects are drawn from.
+        relation: `present`: an object matches the subject.  Otherwise none does; of a two-word
+            subject, `absent` scenes have neither the colour nor the shape, `partial` ones exactly
+            one of them, `look_alike` ones both, on different objects.  For a one-word subject
+            the latter two mean `absent`.
+        others: what the scene's other objects are drawn from.
     """
-    distractors = [
-        combination for combination in combinations if not subject.matches(Thing(*combination))
-    ]
-    objects = [distractors[i] for i in rng.integers(len(distractors), size=rng.integers(1, 4))]
-    if present:
-        matching = [c for c in combinations if subject.matches(Thing(*c))]
-        shown = matching[int(rng.integers(len(matching)))]
-        objects = [shown, *objects[: int(rng.integers(len(objects) + 1))]]
-    elif hard:
-        same_colour = [c for c in distractors if c[0] == subject.colour]
-        same_shape = [c for c in distractors if c[1] == subject.shape]
-        objects = [
-            same_colour[int(rng.integers(len(same_colour)))],
-            same_shape[int(rng.integers(len(same_shape)))],
-            *objects[: int(rng.integers(len(objects)))],
-        ]
-    return place(objects, rng)
+    colour, shape = subject.colour, subject.shape
+    same_colour = [c for c in others if c[0] == colour and c[1] != shape]
+    same_shape = [c for c in others if c[1] == shape and c[0] != colour]
+    apart = [c for c in others if c[0] != colour and c[1] != shape]
+    two_words = colour is not None and shape is not None
+    shown: list[tuple[str, str]] = []
+    if relation == "present":
+        matching = [c for c in COMBINATIONS if subject.matches(Thing(*c)) and c not in UNSEEN]
+        shown = [(colour, shape)] if two_words else _draw(matching, 1, rng)
+        apart = list(others)
+    elif two_words and relation == "partial":
+        shown = _draw((same_colour, same_shape)[int(rng.integers(2))], 1, rng)
+    elif two_words and relation == "look_alike":
+        shown = [*_draw(same_colour, 1, rng), *_draw(same_shape, 1, rng)]
+    more = int(rng.integers(0 if shown else 1, MOST_THINGS - len(shown) + 1))
+    return place([*shown, *_draw(apart, more, rng)], rng)
+
+
+def _draw(
+    combinations: Sequence[tuple[str, str]], count: int, rng: np.random.Generator
+) -> list[tuple[str, str]]:
+    return [combinations[i] for i in rng.integers(len(combinations), size=count)]
 
 
 def valse_entry(item: Item) -> dict[str, Any]:

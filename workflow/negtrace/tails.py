@@ -40,10 +40,16 @@ class PositionSet:
 
 @dataclass(frozen=True)
 class PairBatch:
-    """Base and source runs of a batch of pairs."""
+    """Base runs of a batch of pairs, and the runs that patches are copied from.
+
+    Attributes:
+        source_is_run: whether `source` is a forward pass, so that its queries, keys and values
+            follow from its hidden states (not so for zeros and means).
+    """
 
     base: Run
     source: Run
+    source_is_run: bool = True
 
 
 @dataclass(frozen=True)
@@ -113,17 +119,28 @@ def first_difference(base: Sentence, source: Sentence) -> int:
     return min(len(base.tokens), len(source.tokens))
 
 
-def single_positions(pair: int, base: Sentence, source: Sentence) -> Iterator[PositionSet]:
-    """One set per position that has a counterpart."""
-    for position, counterpart in enumerate(base.counterparts):
-        if counterpart >= 0:
-            yield PositionSet(pair, position, (position,), (counterpart,))
+def position_sets(
+    pair: int, base: Sentence, sources: Sequence[int], positions: str | Sequence[str]
+) -> Iterator[PositionSet]:
+    """What is patched together in one base sentence.
 
-
-def all_positions(pair: int, base: Sentence, source: Sentence) -> Iterator[PositionSet]:
-    """All positions that have a counterpart, as one set."""
-    matched = [(p, c) for p, c in enumerate(base.counterparts) if c >= 0]
-    yield PositionSet(pair, ALL_POSITIONS, *zip(*matched, strict=True))
+    Args:
+        pair: index of the pair in its batch.
+        sources: for each base position, the source position it is copied from, or -1.
+        positions: ``each`` position for itself, ``all`` at once, or all tokens of these roles at
+            once (no set where the sentence has none of them with a counterpart).
+    """
+    matched = [(target, origin) for target, origin in enumerate(sources) if origin >= 0]
+    if positions == "each":
+        for target, origin in matched:
+            yield PositionSet(pair, target, (target,), (origin,))
+        return
+    if positions != "all":
+        matched = [
+            (target, origin) for target, origin in matched if base.roles[target] in positions
+        ]
+    if matched:
+        yield PositionSet(pair, ALL_POSITIONS, *zip(*matched, strict=True))
 
 
 def make_tails(
