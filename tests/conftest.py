@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from negtrace.openclip import architecture_config, text_tower
-from negtrace.tower import TextTower
+from negtrace.tower import TextTower, TowerShape
 
 SHARED_VALSE = Path(__file__).parents[2] / "shared" / "valse" / "existence.json"
 
@@ -40,6 +40,10 @@ STRUCTURES = {
             "act_kwargs": {"approximate": "tanh"},
             "norm_kwargs": {"eps": 1e-6},
         },
+    },
+    "class_token": {
+        "custom_text": True,
+        "text_cfg": {"embed_cls": True},
     },
     "bidirectional_first": {
         "custom_text": True,
@@ -102,13 +106,23 @@ def causal(tiny_models) -> TinyModel:
     return tiny_models["causal_quick_gelu"]
 
 
-def alignment_table(pairs: list[tuple[list[int], list[int]]]) -> pd.DataFrame:
+def embedding(tiny: TinyModel, tokens: list[int]) -> torch.Tensor:
+    """open_clip's own unit-norm embedding of a sentence, start token to EOT [embed_dim]."""
+    from negtrace.hooks import pad
+
+    return torch.nn.functional.normalize(tiny.model.encode_text(pad(tiny.model, tokens)), dim=-1)[0]
+
+
+def alignment_table(pairs: list[tuple[list[int], list[int]]], shape: TowerShape) -> pd.DataFrame:
     """Alignment of token sequences (negated, affirmative), matched as `alignment.py` does."""
-    from negtrace.alignment import align_pair
+    from negtrace.alignment import align_pair, complete_pair
 
     rows = []
     for number, (negated, affirmative) in enumerate(pairs):
         aligned = align_pair(negated, affirmative, lambda token: f"w{token}")
+        negated, affirmative = shape.complete(negated), shape.complete(affirmative)
+        lengths = (len(negated), len(affirmative))
+        aligned = complete_pair(aligned, lengths, shape.pool in ("last", "class"))
         for polarity, tokens, roles, counterparts in (
             ("negated", negated, aligned.negated_roles, aligned.negated_counterparts),
             (

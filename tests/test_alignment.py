@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from negtrace import alignment
 from negtrace.errors import InputError
+from negtrace.tower import TowerShape
 
 SOT, EOT = "<start_of_text>", "<end_of_text>"
 
@@ -35,7 +36,14 @@ def decode(token: int) -> str:
 
 def aligned(negated: str, affirmative: str, context_length: int = 77) -> pd.DataFrame:
     pairs = pd.DataFrame({"pair_id": ["p"], "negated": [negated], "affirmative": [affirmative]})
-    return alignment.align(pairs, encode, decode, context_length)
+    return alignment.align(pairs, CLIP, tower_shape(context_length))
+
+
+CLIP = alignment.Tokenizer(encode, decode, start_tokens=1, pad_id=0)
+
+
+def tower_shape(context_length: int = 77, **conventions) -> TowerShape:
+    return TowerShape(8, 2, 1, 8, context_length, 100_000, 8, **conventions)
 
 
 def rows(table: pd.DataFrame, polarity: str) -> list[tuple[str, str, int | None]]:
@@ -274,7 +282,8 @@ def test_word_boundary_marks_of_other_tokenizers():
     vocabulary = ["<s>", "▁There", "▁is", "▁no", "▁a", "▁dog", ".", "</s>"]
     sentences = {"negated": [0, 1, 2, 3, 5, 6, 7], "affirmative": [0, 1, 2, 4, 5, 6, 7]}
     pairs = pd.DataFrame({"pair_id": ["p"], "negated": "negated", "affirmative": "affirmative"})
-    table = alignment.align(pairs, sentences.__getitem__, vocabulary.__getitem__, 77)
+    made = alignment.Tokenizer(sentences.__getitem__, vocabulary.__getitem__, 1, 0)
+    table = alignment.align(pairs, made, tower_shape())
     assert rows(table, "negated") == [
         ("<s>", "SOT", 0),
         ("▁There", "there", 1),
@@ -284,6 +293,53 @@ def test_word_boundary_marks_of_other_tokenizers():
         (".", "full_stop", 5),
         ("</s>", "EOT", 6),
     ]
+
+
+def test_tokenizer_without_start_token_and_punctuation():
+    vocabulary = ["▁there", "▁are", "▁no", "▁some", "▁dogs", "</s>"]
+    sentences = {"negated": [0, 1, 2, 4, 5], "affirmative": [0, 1, 3, 4, 5]}
+    pairs = pd.DataFrame({"pair_id": ["p"], "negated": "negated", "affirmative": "affirmative"})
+    made = alignment.Tokenizer(sentences.__getitem__, vocabulary.__getitem__, 0, 5)
+    shape = tower_shape(8, causal=False, pool="last", pad_id=5)
+    table = alignment.align(pairs, made, shape)
+    assert rows(table, "negated") == [
+        ("▁there", "there", 0),
+        ("▁are", "be", 1),
+        ("▁no", "determiner", 2),
+        ("▁dogs", "subject_first", 3),
+        ("</s>", "EOT", 4),
+        ("<padding>", "padding", 5),
+        ("<padding>", "padding", 6),
+        ("<pooled>", "pooled", 7),
+    ]
+    assert list(table.loc[table["polarity"] == "negated", "token_id"])[5:] == [5, 5, 5]
+
+
+def test_padding_of_sentences_of_different_length():
+    pairs = [("There are no dogs.", "There are dogs.")]
+    table = pd.DataFrame(pairs, columns=["negated", "affirmative"]).assign(pair_id="p")
+    longer = rows(
+        alignment.align(table, CLIP, tower_shape(9, causal=False, pool="first")), "negated"
+    )
+    assert [role for _, role, _ in longer[6:]] == ["EOT", "padding", "padding"]
+    assert [other for *_, other in longer[6:]] == [5, 7, 8]
+    shorter = rows(
+        alignment.align(table, CLIP, tower_shape(9, causal=False, pool="first")), "affirmative"
+    )
+    assert [other for *_, other in shorter[5:]] == [6, None, 7, 8]
+
+
+def test_class_token_follows_one_padding_token():
+    table = pd.DataFrame(
+        {"pair_id": ["p"], "negated": ["There are no dogs."], "affirmative": ["There are dogs."]}
+    )
+    aligned_pair = alignment.align(table, CLIP, tower_shape(9, pool="class"))
+    found = rows(aligned_pair, "affirmative")
+    assert [role for _, role, _ in found[-3:]] == ["EOT", "padding", "pooled"]
+    assert [other for *_, other in found[-3:]] == [6, 7, 8]
+    assert aligned_pair["token_id"].iloc[-1] == 99_999
+    with pytest.raises(InputError, match="can read 6"):
+        alignment.align(table, CLIP, tower_shape(7, pool="class"))
 
 
 def test_table_of_several_pairs():
@@ -300,7 +356,7 @@ def test_table_of_several_pairs():
         calls.append(sentence)
         return encode(sentence)
 
-    table = alignment.align(pairs, counting_encode, decode, 77)
+    table = alignment.align(pairs, CLIP._replace(encode=counting_encode), tower_shape())
     assert sorted(calls) == sorted(set(pairs["negated"]) | set(pairs["affirmative"]))
     order = table[["pair_id", "polarity"]].drop_duplicates()
     assert list(order.itertuples(index=False, name=None)) == [
@@ -318,7 +374,7 @@ def test_table_of_several_pairs():
 
 def test_no_pairs():
     empty = pd.DataFrame({"pair_id": [], "negated": [], "affirmative": []}, dtype="str")
-    table = alignment.align(empty, encode, decode, 77)
+    table = alignment.align(empty, CLIP, tower_shape())
     assert table.empty
     assert {name: str(dtype) for name, dtype in table.dtypes.items()} == alignment.COLUMN_TYPES
 
@@ -331,7 +387,7 @@ def test_sentence_longer_than_the_context():
     message = str(caught.value)
     assert repr(negated) in message
     assert "8 tokens" in message
-    assert "context length is 7" in message
+    assert "can read 7" in message
     assert "shorten the sentence" in message
 
 

@@ -31,7 +31,7 @@ def torch_attention(model, tokens: list[int]) -> list[torch.Tensor]:
 
 
 def test_attention_equals_torch(causal):
-    table = negator_attention(causal.tower, alignment_table([REPHRASED]))
+    table = negator_attention(causal.tower, alignment_table([REPHRASED], causal.tower.shape))
     negated, affirmative = (torch_attention(causal.model, tokens) for tokens in REPHRASED)
     assert len(table) == 3 * 3 * len(REPHRASED[0])
     for row in table.itertuples():
@@ -58,22 +58,26 @@ def test_selectivity_is_the_maximum_after_the_negator():
 
 
 def test_without_a_counterpart_the_difference_is_undefined(causal):
-    table = negator_attention(causal.tower, alignment_table([INSERTED]))
+    table = negator_attention(causal.tower, alignment_table([INSERTED], causal.tower.shape))
     assert table["a_affirmative"].isna().all()
     assert table["a_negated"].notna().all()
     assert selectivity(table)["selectivity"].isna().all()
 
 
-def test_negator_is_the_determiner_or_the_first_edit():
+def test_negator_is_the_determiner_or_the_first_edit(causal):
     roles = ("SOT", "there", "be", "determiner", "subject_first", "EOT")
     negated = Sentence(tuple(range(6)), roles, tuple(range(6)))
     assert negator_position(SentencePair("p", negated, negated)) == 3
-    general = sentence_pairs(alignment_table([([SOT, 9, 3, 8, EOT], [SOT, 9, 8, EOT])]))[0]
+    general = sentence_pairs(
+        alignment_table([([SOT, 9, 3, 8, EOT], [SOT, 9, 8, EOT])], causal.tower.shape)
+    )[0]
     assert negator_position(general) == 2
 
 
 def test_pairs_of_different_length_share_a_batch(causal):
-    together = negator_attention(causal.tower, alignment_table([INSERTED, REPHRASED]))
-    alone = negator_attention(causal.tower, alignment_table([REPHRASED]))
+    together = negator_attention(
+        causal.tower, alignment_table([INSERTED, REPHRASED], causal.tower.shape)
+    )
+    alone = negator_attention(causal.tower, alignment_table([REPHRASED], causal.tower.shape))
     second = together[together["pair_id"] == "pair1"]
     np.testing.assert_allclose(second["a_negated"], alone["a_negated"], atol=1e-7)

@@ -42,7 +42,7 @@ def test_accuracy_on_held_out_items_in_all_conditions(loaded, tmp_path):
     tower = openclip.text_tower(loaded.model)
     for wording in ("standard", "rephrased"):
         items, _ = candidates(valse, wording)
-        alignment = align(items, loaded.encode, loaded.decode, tower.shape.context_length)
+        alignment = align(items, loaded.tokenizer, tower.shape)
         sentences = sentence_embeddings(tower, alignment)
         table = scores(items, sentences, images, loaded.identity["logit_scale"])
         table["combination"] = table["item_id"].map(combination)

@@ -193,7 +193,7 @@ def test_a_role_has_the_same_colour_in_both_panels_even_if_others_are_missing_in
 
 def test_roles_of_the_general_schema():
     roles = ["SOT", "shared_before", "edit", "shared_after", "EOT"]
-    table = tidy(CTE, ("role", roles), ("layer", list(range(6))))
+    table = tidy(CTE, ("role", roles), ("layer", list(range(6)))).assign(site="resid")
     axis = heat_axes(figures.cte_map(table, SETTINGS))["foil"]
     assert row_names(axis) == roles
     np.testing.assert_allclose(drawn(axis), CTE["foil"])
@@ -370,3 +370,17 @@ def test_drawing_changes_no_settings_and_opens_no_window():
     selectivity()
     assert dict(plt.rcParams) == before
     assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("site", ["attn_out", "mlp_out"])
+def test_other_sites_by_position_count_blocks(site):
+    figure = figures.restoration(cte_table().assign(site=site, head=None), SETTINGS)
+    axis = heat_axes(figure)["foil"]
+    np.testing.assert_allclose(drawn(axis)[3:], CTE["foil"])
+    assert {a.get_xlabel() for a in figure.axes} >= {"block"}
+    assert figures.SITE_LABELS[site] in figure.get_suptitle()
+
+
+def test_a_site_that_no_item_can_be_patched_at_says_so():
+    figure = figures.restoration(cte_table().iloc[:0], SETTINGS)
+    assert "no item" in figure.texts[0].get_text()

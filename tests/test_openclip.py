@@ -62,7 +62,7 @@ def test_file_may_not_shadow_another_architecture(tmp_path):
     ("name", "reason"),
     [
         ("roberta-ViT-B-32", "Hugging Face"),
-        ("coca_ViT-B-32", "class token"),
+        ("xlm-roberta-base-ViT-B-32", "Hugging Face"),
     ],
 )
 def test_untraceable_towers_are_refused_with_the_reason(name, reason):
@@ -71,7 +71,9 @@ def test_untraceable_towers_are_refused_with_the_reason(name, reason):
     assert preflight(ModelSpec("ViT-B-32")) == "ViT-B-32"
 
 
-@pytest.mark.parametrize("name", ["ViT-L-14-quickgelu", "ViT-H-14", "RN50", "ViT-B-16-SigLIP"])
+@pytest.mark.parametrize(
+    "name", ["ViT-L-14-quickgelu", "ViT-H-14", "RN50", "ViT-B-16-SigLIP", "coca_ViT-B-32"]
+)
 def test_native_towers_are_accepted(name):
     assert refusal(open_clip.get_model_config(name)) is None
 
@@ -115,12 +117,13 @@ def test_seeded_random_weights_and_checkpoint_agree(architecture, tmp_path):
 
 
 def test_tokenizer_adds_start_and_end():
-    encode, decode = tokenizer_of("ViT-B-32")
-    tokens = encode("There are no dogs.")
+    tokenizer = tokenizer_of("ViT-B-32")
+    tokens = tokenizer.encode("There are no dogs.")
     padded = open_clip.get_tokenizer("ViT-B-32")(["There are no dogs."])[0].tolist()
     assert tokens == padded[: len(tokens)]
     assert set(padded[len(tokens) :]) == {0}
-    assert [decode(t) for t in tokens[1:-1]] == ["there", "are", "no", "dogs", "."]
+    assert (tokenizer.start_tokens, tokenizer.pad_id) == (1, 0)
+    assert [tokenizer.decode(t) for t in tokens[1:-1]] == ["there", "are", "no", "dogs", "."]
 
 
 def test_images_are_encoded_as_open_clip_does(architecture, tmp_path):

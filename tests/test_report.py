@@ -242,7 +242,8 @@ def test_every_known_figure_has_a_caption(kind, section):
     paragraphs = report.caption(kind)
     assert len(paragraphs) >= 2
     assert all(len(paragraph.split()) > 8 for paragraph in paragraphs)
-    assert paragraphs[0] in " ".join(Page(render("", [section], "")).text.split())
+    shown = replace(section, figures={kind: next(iter(section.figures.values()))})
+    assert paragraphs[0] in " ".join(Page(render("", [shown], "")).text.split())
 
 
 def test_an_unknown_figure_is_shown_with_its_name(section, tmp_path):

@@ -6,15 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import EOT, SOT, TinyModel, alignment_table, items_of, random_images
+from conftest import EOT, SOT, STRUCTURES, TinyModel, alignment_table, items_of, random_images
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from negtrace.alignment import PADDING
 from negtrace.errors import InputError
 from negtrace.hooks import activations, patched_embedding, replaced_embedding
 from negtrace.interventions import NO_COUNTERPART, Intervention
 from negtrace.restoration import sweep
-from negtrace.runs import BASE_OF, SOURCE_OF, scores, sentence_embeddings, sentence_pairs
+from negtrace.runs import BASE_OF, SOURCE_OF, Sentence, scores, sentence_embeddings, sentence_pairs
 from negtrace.sites import SITES
 
 LOGIT_SCALE = 20.0
@@ -35,7 +36,7 @@ class Study:
 
     def __init__(self, tiny: TinyModel, pairs=PAIRS, items_per_pair: int = 2) -> None:
         self.tiny = tiny
-        self.alignment = alignment_table(pairs)
+        self.alignment = alignment_table(pairs, tiny.tower.shape)
         self.items = items_of(len(pairs), items_per_pair)
         self.images = random_images(self.items, tiny.tower.shape.embed_dim)
         sentences = sentence_embeddings(tiny.tower, self.alignment)
@@ -46,6 +47,17 @@ class Study:
         tables = (self.alignment, self.items, self.images, self.scores)
         return sweep(self.tiny.tower, *tables, intervention, direction, LOGIT_SCALE, **options)
 
+    def as_open_clip_reads(self, sentence: Sentence) -> tuple[list[int], list[int]]:
+        """Tokens to give to open_clip, and where each position lies there.
+
+        open_clip adds a class token by itself, behind all padding.
+        """
+        tokens, places = list(sentence.tokens), list(range(len(sentence.tokens)))
+        if self.tiny.tower.shape.pool == "class":
+            places[-1] = self.tiny.tower.shape.context_length
+            tokens = tokens[:-2]
+        return tokens, places
+
     def twin_score(self, row, direction: str, intervention: Intervention | None = None) -> float:
         """Score of a cell by one hooked forward pass."""
         intervention = intervention or Intervention(row.site)
@@ -53,34 +65,35 @@ class Study:
         pair = next(p for p in sentence_pairs(self.alignment) if p.pair_id == row.pair_id)
         base, source = pair.sentence(BASE_OF[direction]), pair.sentence(SOURCE_OF[direction])
         copied = intervention.donor == "source"
+        donor = source if copied else base
         origin = base.counterparts if copied else range(len(base.tokens))
-        places = intervention.positions
-        if not pd.isna(row.position):
+        roles = {row.role} if row.role == PADDING else intervention.positions
+        if row.role != PADDING and not pd.isna(row.position):
             targets = [row.position]
-        elif isinstance(places, tuple):
-            targets = [i for i, role in enumerate(base.roles) if role in places]
-        else:
+        elif isinstance(roles, str | None):
             targets = range(len(base.tokens))
-        matched = [(t, origin[t]) for t in targets if origin[t] >= 0]
+        else:
+            targets = [i for i, role in enumerate(base.roles) if role in roles]
+        tokens, places = self.as_open_clip_reads(base)
+        donor_tokens, donor_places = self.as_open_clip_reads(donor)
+        matched = [(places[t], donor_places[origin[t]]) for t in targets if origin[t] >= 0]
         layers = list(range(row.layer, row.layer + intervention.window))
         heads = None if pd.isna(row.head) else [row.head]
         if intervention.head_sets:
             chosen = intervention.head_sets[row.head_set - 1]
             layers = sorted({block for block, _ in chosen})
             heads = {block: [h for b, h in chosen if b == block] for block in layers}
-        if copied:
-            values = activations(model, source.tokens, row.site, layers)
-        else:
-            values = activations(model, base.tokens, row.site, layers)
+        values = activations(model, donor_tokens, row.site, layers)
+        if not copied:
             for layer in layers:
                 values[layer] = self.stand_in(values[layer], base, row.site, layer, intervention)
         embedding = replaced_embedding(
-            model, base.tokens, row.site, values, *zip(*matched, strict=True), heads
+            model, tokens, row.site, values, *zip(*matched, strict=True), heads
         )
         image = self.images.loc[self.items["item_id"] == row.item_id, "embedding"].iloc[0]
         return LOGIT_SCALE * float(embedding.numpy() @ image)
 
-    def stand_in(self, values, base, site: str, layer: int, intervention: Intervention):
+    def stand_in(self, values, base: Sentence, site: str, layer: int, intervention: Intervention):
         """Zeros, or at each token the mean over all sentences' tokens of its role."""
         values = torch.zeros_like(values)
         if intervention.donor == "mean":
@@ -89,12 +102,13 @@ class Study:
                 by_role: dict[str, list] = {}
                 for pair in sentence_pairs(self.alignment):
                     for sentence in (pair.negated, pair.affirmative):
-                        seen = activations(self.tiny.model, sentence.tokens, site, [layer])[layer]
-                        for i, role in enumerate(sentence.roles):
-                            by_role.setdefault(role, []).append(seen[0, i])
+                        tokens, places = self.as_open_clip_reads(sentence)
+                        seen = activations(self.tiny.model, tokens, site, [layer])[layer]
+                        for place, role in zip(places, sentence.roles, strict=True):
+                            by_role.setdefault(role, []).append(seen[0, place])
                 self.means[key] = {r: torch.stack(v).mean(0) for r, v in by_role.items()}
-            for i, role in enumerate(base.roles):
-                values[0, i] = self.means[key][role]
+            for place, role in zip(self.as_open_clip_reads(base)[1], base.roles, strict=True):
+                values[0, place] = self.means[key][role]
         return values
 
 
@@ -108,10 +122,19 @@ def compare(study: Study, table: pd.DataFrame, direction: str, intervention=None
     assert np.abs(found - base.loc[once["item_id"]]).max() > 0.01
 
 
-@pytest.mark.parametrize("direction", ["negate", "affirm"])
+BOTH_DIRECTIONS = ("causal_quick_gelu", "bidirectional_last", "class_token")
+
+
+@pytest.mark.parametrize(
+    ("structure", "direction"),
+    [
+        *((structure, "negate") for structure in STRUCTURES),
+        *((structure, "affirm") for structure in BOTH_DIRECTIONS),
+    ],
+)
 @pytest.mark.parametrize("site", list(SITES))
-def test_engine_equals_twin_in_every_cell(tiny, site, direction):
-    study = Study(tiny, PAIRS[:2])
+def test_engine_equals_twin_in_every_cell(tiny_models, structure, site, direction):
+    study = Study(tiny_models[structure], PAIRS[:2])
     compare(study, study.sweep(site, direction), direction)
 
 
@@ -142,7 +165,7 @@ INTERVENTIONS = {
 }
 
 
-@pytest.mark.parametrize("structure", ["causal_quick_gelu", "bidirectional_last"])
+@pytest.mark.parametrize("structure", list(BOTH_DIRECTIONS))
 @pytest.mark.parametrize("name", list(INTERVENTIONS))
 def test_interventions_equal_twin_in_every_cell(tiny_models, name, structure):
     study, intervention = Study(tiny_models[structure], PAIRS[:2]), INTERVENTIONS[name]
@@ -247,7 +270,7 @@ def test_facts_of_resid(causal):
 
 def test_all_positions_of_one_hidden_state_restore_everything(tiny):
     base, source = PAIRS[0][1], PAIRS[0][0]
-    everywhere = range(tiny.tower.shape.context_length)
+    everywhere = range(tiny.tower.shape.context_length + (tiny.tower.shape.pool == "class"))
     expected = Study(tiny).scores
     for layer in range(tiny.tower.shape.layers + 1):
         embedding = patched_embedding(
@@ -262,7 +285,7 @@ def test_all_positions_of_one_hidden_state_restore_everything(tiny):
 def test_patching_a_run_with_itself_changes_nothing(causal):
     """An identical source gives the base score in every cell and an undefined restoration."""
     sentence = PAIRS[0][0]
-    alignment = alignment_table([PAIRS[0]])
+    alignment = alignment_table([PAIRS[0]], causal.tower.shape)
     twin = alignment[alignment["polarity"] == "negated"]
     same = pd.concat([twin, twin.assign(polarity="affirmative")], ignore_index=True)
     study = Study(causal, [(sentence, PAIRS[0][1])])

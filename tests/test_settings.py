@@ -56,7 +56,7 @@ def test_shipped_configuration_is_valid(config):
         ),
         ("filter/min_votes", "two", r"filter\.min_votes is 'two', but must be a whole number"),
         ("filter/min_votes", 4, r"filter\.min_votes is 4, but must be at most 3"),
-        ("study/sites", ["residual"], r"study\.sites\.0 is 'residual'.*allowed: resid, head"),
+        ("study/sites", ["residual"], r"study\.sites\.0 is 'residual'.*allowed: resid, attn_out"),
         ("study/wordings", [], r"study\.wordings is empty"),
         ("study/models", ["dmo"], r"study\.models names 'dmo', did you mean 'demo'.*defined: demo"),
         ("study/datasets", ["valse"], r"study\.datasets names 'valse'"),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-import torch.nn.functional as F
-from conftest import EOT, SOT
+from conftest import EOT, SOT, embedding
 
 from negtrace.errors import InputError
 from negtrace.hooks import multihead_z, pad
@@ -16,10 +15,8 @@ SENTENCES = [[SOT, 5, 9, 2, EOT], [SOT, 7, 1, 30, 31, 32, 8, EOT], [SOT, 3, EOT]
 
 
 def test_embedding_equals_open_clip(tiny):
-    expected = torch.cat(
-        [F.normalize(tiny.model.encode_text(pad(tiny.model, s)), dim=-1) for s in SENTENCES]
-    )
-    run = run_sentences(tiny.tower, SENTENCES)
+    expected = torch.stack([embedding(tiny, s) for s in SENTENCES])
+    run = run_sentences(tiny.tower, [tiny.tower.shape.complete(s) for s in SENTENCES])
     torch.testing.assert_close(run.embedding, expected, atol=1e-12, rtol=0)
     assert expected.abs().max() > 0.1
 

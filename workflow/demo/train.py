@@ -7,9 +7,10 @@ smoothed labels,
   sentence weighing the same, and
 - a logistic loss on d = S(affirmative) - S(negated) of every image and pair.
 
-Only combinations in `scenes.SEEN` occur, besides objects in colours that no sentence names, so
-that a shape is known in any colour.  Look-alikes (a sentence's colour and its shape on different
-objects) are left out of the loss: they call for binding, which this model does not have.
+Only combinations in `scenes.SEEN` occur, besides objects in colours and of shapes that no sentence
+names, so that a shape is known in any colour and a colour on any shape.  Look-alikes (a sentence's
+colour and its shape on different objects) are left out of the loss: they call for binding, which
+this model does not have.
 The weights kept are those of the best report on new scenes of *seen* combinations.
 The same seed gives the same weights on the same machine.
 
@@ -75,11 +76,21 @@ def normalise(images: Tensor) -> Tensor:
 
 
 def training_scenes(count: int, rng: np.random.Generator) -> list[scenes.Scene]:
-    """Half of the scenes random, half built around a subject; a fifth of the objects unnamed."""
+    """Half of the scenes random, half built around a subject.
+
+    A quarter each of the objects that they are filled with has an unnamed colour and an unnamed
+    shape.
+    """
     pool = []
     subjects = scenes.subjects(scenes.SEEN)
-    unnamed = [(scenes.UNNAMED, shape) for shape in scenes.SHAPES]
-    others = [*scenes.SEEN, *unnamed * (len(scenes.SEEN) // len(unnamed) // 4)]
+    any_colour = [(scenes.UNNAMED, shape) for shape in scenes.SHAPES]
+    any_shape = [(colour, scenes.UNNAMED) for colour in scenes.COLOURS]
+    half = len(scenes.SEEN) // 2
+    others = [
+        *scenes.SEEN,
+        *any_colour * (half // len(any_colour)),
+        *any_shape * (half // len(any_shape)),
+    ]
     for number in range(count):
         if number % 2:
             pool.append(scenes.sample_scene(rng, others))
@@ -93,6 +104,13 @@ def training_scenes(count: int, rng: np.random.Generator) -> list[scenes.Scene]:
 def presence(pool: list[scenes.Scene], subjects: list[scenes.Subject]) -> Tensor:
     """Truth of every subject in every scene, bool [scenes, subjects]."""
     return torch.tensor([[scene.shows(subject) for subject in subjects] for scene in pool])
+
+
+def shares(subjects: list[scenes.Subject]) -> np.ndarray:
+    """How often each subject is asked about: shapes, which are hard to see, more than colours."""
+    kinds = np.array([(s.colour is not None) + 2 * (s.shape is not None) for s in subjects])
+    share = np.array([0, 0.15, 0.35, 0.5])  # colour alone, shape alone, both
+    return share[kinds] / np.bincount(kinds)[kinds]
 
 
 def near_misses(truth: Tensor, subjects: list[scenes.Subject]) -> tuple[Tensor, Tensor]:
@@ -195,8 +213,7 @@ def train(args: argparse.Namespace) -> None:
     images = pixels([scenes.render(scene) for scene in tqdm(pool, "scenes", mininterval=5)])
     held_out = list(scenes.sample_items(1200, args.seed + 10_000))
 
-    one_word = np.array([None in (s.colour, s.shape) for s in subjects])
-    subject_shares = np.where(one_word, 0.5 / one_word.sum(), 0.5 / (~one_word).sum())
+    subject_shares = shares(subjects)
 
     drop_neurons(model, args.dropout)
     model.token_embedding.weight.requires_grad_(False)
@@ -220,6 +237,7 @@ def train(args: argparse.Namespace) -> None:
         form = torch.from_numpy(rng.choice(len(scenes.FORMS), size=args.pairs, p=(0.3, 0.4, 0.3)))
         phrase = torch.from_numpy(rng.integers(len(scenes.TRAILING_PHRASES), size=args.pairs))
         tokens = vocabulary[about, form, phrase]  # [pairs, 2, columns]
+        tokens = tokens[..., : int(tokens.argmax(-1).max()) + 1]
         sentences = text(tokens.flatten(0, 1)).unflatten(0, (-1, 2))
         pictures = F.normalize(model.encode_image(normalise(images[chosen])), dim=-1)
         cosine = torch.einsum("ie,spe->isp", pictures, sentences)
@@ -268,14 +286,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=CONFIG.with_suffix(".safetensors"))
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, default=3000)
-    parser.add_argument("--scenes", type=int, default=256, help="scenes per step")
-    parser.add_argument("--pairs", type=int, default=48, help="sentence pairs per step")
+    parser.add_argument("--steps", type=int, default=2400)
+    parser.add_argument("--scenes", type=int, default=384, help="scenes per step")
+    parser.add_argument("--pairs", type=int, default=24, help="sentence pairs per step")
     parser.add_argument("--pool", type=int, default=40000, help="rendered training scenes")
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--decay", type=float, default=0.1)
-    parser.add_argument("--dropout", type=float, default=0.1)
-    parser.add_argument("--smoothing", type=float, default=0.05)
+    parser.add_argument("--dropout", type=float, default=0.05)
+    parser.add_argument("--smoothing", type=float, default=0.03)
     parser.add_argument("--look-alikes", type=float, default=0.0, help="their weight in the loss")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--report", type=int, default=100, help="steps between reports")

@@ -12,6 +12,10 @@ Roles come in two schemas; both sentences of a pair use the same one.
     affirmative sentence has no determiner.
 Anything else:
     SOT, shared_before, edit, shared_after, EOT; shared_between lies between two edited spans.
+
+Some tokenizers have no start token; their sentences have no SOT.  What a tower reads behind EOT
+has roles of its own: padding, and pooled for the position that is read out if it lies there (the
+last of the context, or a class token).
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from negtrace.errors import InputError
+from negtrace.tower import TowerShape
 
 THERE_ROLES = (
     "SOT",
@@ -36,9 +41,11 @@ THERE_ROLES = (
 )
 DIFF_ROLES = ("SOT", "shared_before", "edit", "shared_between", "shared_after", "EOT")
 
+PADDING, POOLED = "padding", "pooled"
+
 # "many" and "the" are the neutral swaps that a negation is compared with.
 DETERMINERS = frozenset({"no", "a", "an", "some", "many", "the"})
-DETERMINER_POSITION = 3
+DETERMINER_POSITION = 2  # after the start token
 
 COLUMN_TYPES = {
     "pair_id": "str",
@@ -49,6 +56,15 @@ COLUMN_TYPES = {
     "role": "str",
     "counterpart": "Int16",
 }
+
+
+class Tokenizer(NamedTuple):
+    """How a model cuts sentences into tokens."""
+
+    encode: Callable[[str], list[int]]  # sentence to ids, start token to EOT, no padding
+    decode: Callable[[int], str]  # id to the token's text
+    start_tokens: int  # start tokens that encode sets before the sentence, 0 or 1
+    pad_id: int  # what fills a sentence up to the context length
 
 
 class EditedSpan(NamedTuple):
@@ -123,31 +139,35 @@ def counterparts(
     return of_negated, of_affirmative
 
 
-def is_there_pair(negated_words: Sequence[str], spans: Sequence[EditedSpan]) -> bool:
-    """Whether the pair is "There is/are <determiner> …", inserted or exchanged for one token."""
+def is_there_pair(negated_words: Sequence[str], spans: Sequence[EditedSpan], start: int) -> bool:
+    """Whether the pair is "There is/are <determiner> …", inserted or exchanged for one token.
+
+    Args:
+        start: number of start tokens, 0 or 1.
+    """
     if len(spans) != 1:
         return False
-    at = DETERMINER_POSITION
+    at = start + DETERMINER_POSITION
     negated, affirmative = spans[0]
     return (
         negated == range(at, at + 1)
         and len(affirmative) <= 1
-        and negated_words[1] == "there"
-        and negated_words[2] in {"is", "are"}
+        and negated_words[start] == "there"
+        and negated_words[start + 1] in {"is", "are"}
         and negated_words[at] in DETERMINERS
     )
 
 
-def there_roles(words: Sequence[str], has_determiner: bool) -> list[str]:
+def there_roles(words: Sequence[str], has_determiner: bool, start: int = 1) -> list[str]:
     """Roles in a "There is/are" sentence, from the texts of its tokens [n]."""
-    head = ["SOT", "there", "be"] + ["determiner"] * has_determiner
+    head = ["SOT"] * start + ["there", "be"] + ["determiner"] * has_determiner
     tail = ["full_stop"] * (words[-2] == ".") + ["EOT"]
     n_subject = len(words) - len(head) - len(tail)
     subject = ["subject_first"] + ["subject_rest"] * (n_subject - 1)
     return head + subject[:n_subject] + tail
 
 
-def diff_roles(n_tokens: int, edits: Sequence[range]) -> list[str]:
+def diff_roles(n_tokens: int, edits: Sequence[range], start: int = 1) -> list[str]:
     """Roles by where the edited spans lie in a sentence of n tokens; an empty span is a place."""
     edited = {i for edit in edits for i in edit}
 
@@ -158,47 +178,73 @@ def diff_roles(n_tokens: int, edits: Sequence[range]) -> list[str]:
             return "shared_before"
         return "shared_after" if i >= edits[-1].stop else "shared_between"
 
-    return ["SOT", *(role(i) for i in range(1, n_tokens - 1)), "EOT"]
+    return ["SOT"] * start + [*(role(i) for i in range(start, n_tokens - 1)), "EOT"]
 
 
 def align_pair(
-    negated: Sequence[int], affirmative: Sequence[int], word_of: Callable[[int], str]
+    negated: Sequence[int],
+    affirmative: Sequence[int],
+    word_of: Callable[[int], str],
+    start: int = 1,
 ) -> AlignedPair:
     """Align the two sentences of one pair.
 
     Args:
         negated, affirmative: token ids, start token to EOT; they must not be equal.
         word_of: text of a token in lower case, without marks of word boundaries.
+        start: number of start tokens, 0 or 1.
     """
     spans = edited_spans(negated, affirmative)
     negated_words = [word_of(token) for token in negated]
-    if is_there_pair(negated_words, spans):
+    if is_there_pair(negated_words, spans, start):
         affirmative_words = [word_of(token) for token in affirmative]
         roles = (
-            there_roles(negated_words, has_determiner=True),
-            there_roles(affirmative_words, has_determiner=len(spans[0].affirmative) == 1),
+            there_roles(negated_words, True, start),
+            there_roles(affirmative_words, len(spans[0].affirmative) == 1, start),
         )
     else:
         roles = (
-            diff_roles(len(negated), [span.negated for span in spans]),
-            diff_roles(len(affirmative), [span.affirmative for span in spans]),
+            diff_roles(len(negated), [span.negated for span in spans], start),
+            diff_roles(len(affirmative), [span.affirmative for span in spans], start),
         )
     return AlignedPair(*roles, *counterparts(len(negated), len(affirmative), spans))
 
 
+def complete_pair(pair: AlignedPair, lengths: tuple[int, int], pools_at_end: bool) -> AlignedPair:
+    """Add what a tower reads behind EOT; it corresponds from the end backwards.
+
+    Args:
+        lengths: of the completed negated and affirmative sentence.
+        pools_at_end: whether the last position is the one that is read out.
+    """
+    spoken = (len(pair.negated_roles), len(pair.affirmative_roles))
+    behind = tuple(length - n for length, n in zip(lengths, spoken, strict=True))
+    columns: list[list] = [list(column) for column in pair]
+    for number, extra in enumerate(behind):
+        roles = [PADDING] * extra
+        if extra and pools_at_end:
+            roles[-1] = POOLED
+        columns[number] += roles
+        other = 1 - number
+        shift = lengths[other] - lengths[number]
+        columns[2 + number] += [
+            i + shift if i + shift >= spoken[other] else None
+            for i in range(spoken[number], lengths[number])
+        ]
+    return AlignedPair(*columns)
+
+
 def align(
     pairs: pd.DataFrame,
-    encode: Callable[[str], list[int]],
-    decode: Callable[[int], str],
-    context_length: int,
+    tokenizer: Tokenizer,
+    shape: TowerShape,
 ) -> pd.DataFrame:
     """Tokenise, classify and align both sentences of every distinct pair.
 
     Args:
         pairs: columns pair_id, negated, affirmative; rows that repeat a pair_id are skipped.
-        encode: sentence to token ids, start token and EOT included, without padding.
-        decode: token id to the token's text.
-        context_length: tokens that the model can read, start token and EOT included.
+        tokenizer: the model's.
+        shape: of the model's text tower.
 
     Returns:
         the table ``alignment`` without its shared columns: one row per token, pairs in order of
@@ -210,15 +256,17 @@ def align(
     """
     distinct = pairs[["pair_id", "negated", "affirmative"]].drop_duplicates("pair_id")
     texts = pd.unique(pd.concat([distinct["negated"], distinct["affirmative"]]))
-    tokens = {text: [int(token) for token in encode(text)] for text in texts}
+    tokens = {text: [int(token) for token in tokenizer.encode(text)] for text in texts}
+    # A class token sees one padding token, so a sentence may not fill the context.
+    longest = shape.context_length - (shape.pool == "class")
     for text, ids in tokens.items():
-        if len(ids) > context_length:
+        if len(ids) > longest:
             raise InputError(
                 f"sentence {text!r} has {len(ids)} tokens, start and end token included, but the "
-                f"model's context length is {context_length}; shorten the sentence or remove its "
-                "items"
+                f"model can read {longest}; shorten the sentence or remove its items"
             )
-    token_texts = {token: decode(token) for token in {i for ids in tokens.values() for i in ids}}
+    completed = {text: shape.complete(ids) for text, ids in tokens.items()}
+    token_texts = {i: tokenizer.decode(i) for i in {i for ids in tokens.values() for i in ids}}
     words = {token: _bare_word(text) for token, text in token_texts.items()}
 
     columns: dict[str, list] = {name: [] for name in COLUMN_TYPES}
@@ -228,17 +276,24 @@ def align(
                 f"pair {pair_id}: the tokenizer gives {negated!r} and {affirmative!r} the same "
                 "tokens; remove the pair's items or use another model"
             )
-        pair = align_pair(tokens[negated], tokens[affirmative], words.__getitem__)
+        pair = complete_pair(
+            align_pair(
+                tokens[negated], tokens[affirmative], words.__getitem__, tokenizer.start_tokens
+            ),
+            (len(completed[negated]), len(completed[affirmative])),
+            shape.pool in ("last", "class"),
+        )
         for polarity, text, roles, others in (
             ("negated", negated, pair.negated_roles, pair.negated_counterparts),
             ("affirmative", affirmative, pair.affirmative_roles, pair.affirmative_counterparts),
         ):
-            ids = tokens[text]
+            ids, n = completed[text], len(tokens[text])
             columns["pair_id"] += [pair_id] * len(ids)
             columns["polarity"] += [polarity] * len(ids)
             columns["position"] += range(len(ids))
             columns["token_id"] += ids
-            columns["token"] += [token_texts[token] for token in ids]
+            columns["token"] += [token_texts[token] for token in ids[:n]]
+            columns["token"] += [f"<{role}>" for role in roles[n:]]
             columns["role"] += roles
             columns["counterpart"] += others
     return pd.DataFrame(

@@ -14,10 +14,10 @@ import torch
 from negtrace.runs import (
     Sentence,
     SentencePair,
-    causal_visibility,
     run_bytes,
     run_sentences,
     sentence_pairs,
+    visibility,
 )
 from negtrace.tower import TextTower
 
@@ -99,7 +99,7 @@ def _attention_to(tower: TextTower, sentences: list[Sentence], keys: list[int]) 
     """A(q -> key) for every query [layers, batch, heads, n]."""
     run = run_sentences(tower, [s.tokens for s in sentences])
     n = run.resid.shape[2]
-    visible = causal_visibility(n, run.resid.device) if tower.shape.causal else None
+    visible = visibility(run.pooled, n, tower.shape)
     rows = torch.arange(len(sentences))
     columns = torch.tensor(keys).clamp(min=0)
     attention = []

@@ -25,6 +25,7 @@ from matplotlib.patches import Rectangle
 from negtrace.effects import ALL, SEGMENTS
 from negtrace.errors import InputError
 from negtrace.findings import NEGATIONS, available_segment, segment_label
+from negtrace.layout import SITE_LABELS
 from negtrace.store import atomic_path
 
 # Sentence order, and colours that colour-blind readers can tell apart (Okabe and Ito).
@@ -40,6 +41,8 @@ ROLE_COLOURS = {
     "subject_rest": "#F0E442",
     "full_stop": "#009E73",
     "EOT": "#0072B2",
+    "padding": "#bbbbbb",
+    "pooled": "#661100",
     ALL: "#000000",
 }
 ROLE_ORDER = tuple(ROLE_COLOURS)
@@ -165,22 +168,23 @@ def _bins(d: pd.Series, lower: float, upper: float, about: int = 30) -> np.ndarr
 
 @styled
 def cte_map(table: pd.DataFrame, settings: Mapping[str, Any], segment: str | None = None) -> Figure:
-    """Roles x hidden states: mean restoration, and below it the standard deviations.
+    """Roles x hidden states (or blocks): mean restoration, below it the standard deviations.
 
     Colours run from -1 to 1 in every figure, so that models compare.
 
     Args:
-        table: ``restoration_map`` of site resid in one direction.
+        table: ``restoration_map`` of a site that is patched by position, in one direction.
         settings: the configuration's ``figures``.
         segment: which items (default: the settings', else correct); all if it is empty.
     """
     panels = paired_grids(table, _segment(settings, segment), "role", "layer")
+    site = str(table["site"].iloc[0])
     figure, axes = _heat_maps(panels, settings, limit=1.0, label="mean restoration", below=True)
-    _title(figure, "Restoration by patched token and hidden state", panels.label)
+    _title(figure, f"Restoration by patched token and {SITE_LABELS[site]}", panels.label)
     axes[0, 0].set_ylabel("patched token")
     for axis, negation in zip(axes[1], NEGATIONS, strict=True):
         _deviation_bars(axis, panels.deviations[negation])
-        axis.set_xlabel("hidden state")
+        axis.set_xlabel("hidden state" if site == "resid" else "block")
     axes[1, 0].set_ylabel("standard deviation")
     handles, labels = _bars_of_both(axes[1])
     if handles:
@@ -209,11 +213,34 @@ def head_restoration(
     """Heads x blocks: restoration by one head at all positions, the highest framed.
 
     Args:
-        table: ``restoration_map`` of site head in one direction.
+        table: ``restoration_map`` of a site of single heads, in one direction.
         settings: the configuration's ``figures``.
         segment: which items (default: the settings', else correct); all if it is empty.
     """
     return head_map(table, settings, "restoration", segment)
+
+
+def restoration(
+    table: pd.DataFrame, settings: Mapping[str, Any], segment: str | None = None
+) -> Figure:
+    """The figure of any site: `head_restoration` if it has heads, else `cte_map`.
+
+    A site that no item can be patched at (attention patterns of sentences of different length)
+    gets a figure that says so.
+    """
+    if table.empty:
+        return _note("no item of this study can be patched at this site")
+    by_head = table["head"].notna().any()
+    return (head_restoration if by_head else cte_map)(table, settings, segment)
+
+
+@styled
+def _note(text: str) -> Figure:
+    """A figure that holds a line of text."""
+    figure = Figure(figsize=(WIDTH_CM / CM_PER_INCH, 0.6))
+    FigureCanvasAgg(figure)
+    figure.text(0.5, 0.5, text, ha="center", va="center")
+    return figure
 
 
 @styled
@@ -227,7 +254,8 @@ def head_map(
     panels = paired_grids(table, _segment(settings, segment), "head", "layer")
     limit = min(1.0, panels.largest)
     figure, axes = _heat_maps(panels, settings, limit, f"mean {quantity}", below=True)
-    _title(figure, f"{quantity.capitalize()} by head", panels.label)
+    what = SITE_LABELS[str(table["site"].iloc[0])] if "site" in table else "head"
+    _title(figure, f"{quantity.capitalize()} by {what}", panels.label)
     axes[0, 0].set_ylabel("head")
     for column, negation in enumerate(NEGATIONS):
         grid = panels.means[negation]

@@ -230,6 +230,33 @@ def of_heads(table: pd.DataFrame, wanted: str, quantity: str, count: int = TOP_H
     return sentences
 
 
+def of_blocks(table: pd.DataFrame, wanted: str, what: str, count: int = TOP_HEADS) -> list[str]:
+    """The cells (token and block) of a site that restore most, over both negations.
+
+    Args:
+        table: ``restoration_map`` of a site that is patched by position, other than resid.
+        what: the site in words.
+    """
+    shown = _shown(table, wanted)
+    overall = shown[shown["negation"] == ALL].sort_values(
+        ["mean", "layer", "role"], ascending=[False, True, True]
+    )
+    if overall.empty:
+        return []
+    named = [f"block {row.layer} at {row.role} ({row.mean:.2f})" for row in overall.itertuples()]
+    described = segment_label(table, wanted)
+    notable = int((overall["mean"] >= NOTABLE).sum())
+    if not notable:
+        return [
+            f"No {what} at a single token has a mean restoration of {NOTABLE:g} or more"
+            f" ({described}); the highest is {named[0]}."
+        ]
+    return [
+        f"Highest mean restoration by {what} ({described}): "
+        f"{'; '.join(named[: min(count, notable)])}."
+    ]
+
+
 def of_overlap(
     restoration: pd.DataFrame, selectivity: pd.DataFrame, wanted: str, count: int = TOP_HEADS
 ) -> list[str]:

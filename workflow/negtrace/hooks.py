@@ -79,11 +79,17 @@ class Hooks:
 
 
 def naive_pattern(q: Tensor, k: Tensor, heads: int, mask: Tensor | None) -> Tensor:
-    """softmax(q k^T / sqrt(d) + mask), head by head [batch, heads, n, n]."""
+    """softmax(q k^T / sqrt(d) + mask), head by head [batch, heads, n, n].
+
+    Args:
+        mask: [n, n], or [batch x heads, n, n].
+    """
     patterns = []
-    for qh, kh in zip(q.chunk(heads, dim=-1), k.chunk(heads, dim=-1), strict=True):
+    for head, (qh, kh) in enumerate(zip(q.chunk(heads, -1), k.chunk(heads, -1), strict=True)):
         scores = qh @ kh.transpose(-1, -2) / qh.shape[-1] ** 0.5
-        patterns.append((scores if mask is None else scores + mask).softmax(dim=-1))
+        if mask is not None:
+            scores = scores + (mask if mask.ndim == 2 else mask[head::heads])
+        patterns.append(scores.softmax(dim=-1))
     return torch.stack(patterns, dim=1)
 
 

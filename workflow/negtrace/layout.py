@@ -11,7 +11,28 @@ from typing import Any
 TOWER_DESCRIPTION = "tower.json"
 
 # Which figure each site's map becomes.
-MAP_FIGURES = {"resid": "cte_map", "head": "head_restoration"}
+MAP_FIGURES = {
+    "resid": "cte_map",
+    "attn_out": "attn_out_restoration",
+    "mlp_out": "mlp_out_restoration",
+    "head": "head_restoration",
+    "q": "query_restoration",
+    "k": "key_restoration",
+    "v": "value_restoration",
+    "pattern": "pattern_restoration",
+}
+
+# What is patched, in words.
+SITE_LABELS = {
+    "resid": "hidden state",
+    "attn_out": "attention output",
+    "mlp_out": "MLP output",
+    "head": "head",
+    "q": "queries of a head",
+    "k": "keys of a head",
+    "v": "values of a head",
+    "pattern": "attention pattern of a head",
+}
 
 
 def sweeps(study: Mapping[str, Any]) -> list[str]:

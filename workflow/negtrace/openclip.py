@@ -25,6 +25,7 @@ from open_clip.transformer import Attention
 from PIL import Image
 from torch import Tensor, nn
 
+from negtrace.alignment import Tokenizer
 from negtrace.errors import InputError
 from negtrace.tower import TextTower, TowerShape
 
@@ -49,20 +50,18 @@ class ModelSpec:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model ready for use; `encode` and `decode` are its tokenizer.
+    """A model ready for use.
 
     Attributes:
         model: open_clip module in evaluation mode, float32, on the CPU.
         preprocess: PIL image to pixel tensor [3, height, width].
-        encode: sentence to token ids, start and end tokens included, no padding.
-        decode: token id to its text.
+        tokenizer: how it cuts sentences into tokens.
         identity: architecture, weights, their hash, logit scale.
     """
 
     model: nn.Module
     preprocess: Callable[[Image.Image], Tensor]
-    encode: Callable[[str], list[int]]
-    decode: Callable[[int], str]
+    tokenizer: Tokenizer
     identity: dict[str, Any]
 
 
@@ -103,8 +102,14 @@ def refusal(config: dict[str, Any]) -> str | None:
     text = config["text_cfg"]
     if text.get("hf_model_name"):
         return f"its text tower is a Hugging Face model ({text['hf_model_name']})"
-    if text.get("embed_cls"):
-        return "its text tower appends a class token (CoCa)"
+    if text.get("correct_cls_mask"):
+        return "its class token has another mask than CoCa's (text_cfg.correct_cls_mask)"
+    if text.get("embed_cls") and text.get("no_causal_mask"):
+        return "it has a class token but no causal mask (text_cfg.embed_cls, no_causal_mask)"
+    if text.get("use_pad_mask"):
+        return "it masks padding (text_cfg.use_pad_mask)"
+    if text.get("tokenizer_mode"):
+        return "its tokenizer has a mode of its own (text_cfg.tokenizer_mode)"
     for key in ("qk_norm", "scaled_cosine_attn", "scale_heads", "scale_attn_inner"):
         if text.get(key):
             return f"its attention departs from softmax(q k / sqrt(d)) v (text_cfg.{key})"
@@ -167,7 +172,7 @@ def load(spec: ModelSpec) -> LoadedModel:
     except Exception as error:
         raise InputError(f"{name}: cannot load the weights {spec.weights!r}: {error}") from error
     model.eval().requires_grad_(False)
-    tokenizer = open_clip.get_tokenizer(name)
+    tokenizer = tokenizer_of(spec.architecture)
     identity = {
         "architecture": name,
         "weights": spec.weights if "/" not in spec.weights else Path(spec.weights).name,
@@ -177,30 +182,62 @@ def load(spec: ModelSpec) -> LoadedModel:
         "logit_scale": float(model.logit_scale.exp()),
     }
     preprocess = image_transform_v2(PreprocessCfg(**model.visual.preprocess_cfg), is_train=False)
-    return LoadedModel(model, preprocess, *tokenizer_functions(tokenizer), identity)
+    return LoadedModel(model, preprocess, tokenizer, identity)
 
 
-def tokenizer_functions(tokenizer: Any) -> tuple[Callable[[str], list[int]], Callable[[int], str]]:
-    """Encode and decode of CLIP's byte-pair tokenizer, with start and end tokens, unpadded.
+def tokenizer_of(architecture: str) -> Tokenizer:
+    """An architecture's tokenizer, without building the model.
 
     Raises:
-        InputError: a tokenizer of another kind.
+        InputError: it cannot be had, or is of an unknown kind.
     """
-    if not isinstance(tokenizer, open_clip.SimpleTokenizer):
-        raise InputError(f"tokenizers of class {type(tokenizer).__name__} are not supported")
+    name = architecture_config(architecture)[0]
+    try:
+        made = open_clip.get_tokenizer(name)
+    except ImportError as error:
+        raise InputError(
+            f"{name}: its tokenizer is a Hugging Face one; pip install transformers ({error})"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{name}: cannot load its tokenizer: {error}") from error
+    return as_tokenizer(made)
 
+
+def as_tokenizer(made: Any) -> Tokenizer:
+    """What negtrace needs of an open_clip tokenizer.
+
+    Raises:
+        InputError: it is of an unknown kind.
+    """
+    if isinstance(made, open_clip.SimpleTokenizer):
+        return _byte_pair_tokenizer(made)
+    if isinstance(made, open_clip.HFTokenizer) and not made.tokenizer_mode:
+        return _hugging_face_tokenizer(made)
+    raise InputError(f"tokenizers of class {type(made).__name__} are not supported")
+
+
+def _byte_pair_tokenizer(made: open_clip.SimpleTokenizer) -> Tokenizer:
     def encode(sentence: str) -> list[int]:
-        return [tokenizer.sot_token_id, *tokenizer.encode(sentence), tokenizer.eot_token_id]
+        return [made.sot_token_id, *made.encode(sentence), made.eot_token_id]
 
     def decode(token: int) -> str:
-        return tokenizer.decoder[token].replace("</w>", "")
+        return made.decoder[token].replace("</w>", "")
 
-    return encode, decode
+    return Tokenizer(encode, decode, start_tokens=1, pad_id=0)
 
 
-def tokenizer_of(architecture: str) -> tuple[Callable[[str], list[int]], Callable[[int], str]]:
-    """Encode and decode of an architecture's tokenizer, without building the model."""
-    return tokenizer_functions(open_clip.get_tokenizer(architecture_config(architecture)[0]))
+def _hugging_face_tokenizer(made: open_clip.HFTokenizer) -> Tokenizer:
+    inner = made.tokenizer
+
+    def encode(sentence: str) -> list[int]:
+        ids = inner(made.clean_fn(sentence)).input_ids
+        return [0 if made.strip_sep_token and i == inner.sep_token_id else i for i in ids]
+
+    def decode(token: int) -> str:
+        return inner.convert_ids_to_tokens(token)
+
+    starts = encode("a")[0] in inner.all_special_ids
+    return Tokenizer(encode, decode, int(starts), pad_id=int(made(["a"])[0, -1]))
 
 
 def state_hash(model: nn.Module) -> str:
@@ -212,36 +249,46 @@ def state_hash(model: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def text_tower(model: nn.Module, identity: dict[str, Any] | None = None) -> TextTower:
+def text_tower(
+    model: nn.Module, identity: dict[str, Any] | None = None, pad_id: int = 0
+) -> TextTower:
     """The text tower of an open_clip model, sharing its weights.
 
-    LayerScale is folded into the projections that it follows, which changes no output.
+    LayerScale is folded into the projections that it follows, which changes no output.  A class
+    token becomes one more row of the token embedding.
+
+    Args:
+        pad_id: what the model's tokenizer fills sentences up with.
 
     Raises:
         InputError: the module's structure is not the one that `tower.py` describes.
     """
     text = model.text if hasattr(model, "text") else model
     blocks = getattr(getattr(text, "transformer", None), "resblocks", None)
-    if blocks is None or getattr(text, "cls_emb", None) is not None:
+    if blocks is None:
         raise InputError(f"{type(text).__name__} is not a text tower of native open_clip blocks")
     first = blocks[0]
     pool = getattr(model, "text_pool_type", None) or text.pool_type
     projection = text.text_projection
     token_embedding = text.token_embedding.weight
+    class_token = getattr(text, "cls_emb", None)
+    if class_token is not None:
+        pool = "class"
+        token_embedding = torch.cat([token_embedding, class_token[None]])
     positional_embedding = text.positional_embedding
     shape = TowerShape(
         width=token_embedding.shape[1],
         heads=first.attn.num_heads,
         layers=len(blocks),
         mlp_width=first.mlp.c_fc.out_features,
-        context_length=positional_embedding.shape[0],
+        context_length=positional_embedding.shape[0] - (class_token is not None),
         vocab_size=token_embedding.shape[0],
         embed_dim=_projection_width(projection, token_embedding.shape[1]),
         activation=_activation(first.mlp.gelu),
         causal=text.attn_mask is not None,
-        pool={"argmax": "eot", "eos": "eot", "first": "first", "last": "last"}[pool],
+        pool={"argmax": "eot", "eos": "eot"}.get(pool, pool),
         ln_eps=first.ln_1.eps,
-        pad_id=getattr(text, "pad_id", 0),
+        pad_id=pad_id,
     )
     weights = {
         "token_embedding": token_embedding,

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from negtrace import findings
+from negtrace.layout import SITE_LABELS
 
 TEMPLATES = Path(__file__).parents[1] / "report"
 CAPTIONS = TEMPLATES / "captions"
@@ -25,7 +26,13 @@ MEDIA_TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
 TITLES = {
     "histogram_of_d": "Items by d",
     "cte_map": "Restoration by token and hidden state",
+    "attn_out_restoration": "Restoration by attention output",
+    "mlp_out_restoration": "Restoration by MLP output",
     "head_restoration": "Restoration by head",
+    "query_restoration": "Restoration by a head's queries",
+    "key_restoration": "Restoration by a head's keys",
+    "value_restoration": "Restoration by a head's values",
+    "pattern_restoration": "Restoration by a head's attention pattern",
     "selectivity": "Negator selectivity by head",
     "attention_by_role": "Attention to the negator by query token",
 }
@@ -137,10 +144,11 @@ class Section:
         site = sweep.split(".")[0]
         if site == "resid":
             said = findings.of_resid(table, self.segment)
-        elif site == "head":
-            said = findings.of_heads(table, self.segment, "restoration")
+        elif table["head"].notna().any():
+            patched = "" if site == "head" else f" by {SITE_LABELS[site]}"
+            said = findings.of_heads(table, self.segment, f"restoration{patched}")
         else:
-            said = []
+            said = findings.of_blocks(table, self.segment, SITE_LABELS[site])
         return self._with_direction(sweep, said)
 
     def _with_direction(self, sweep: str, said: list[str]) -> list[str]:

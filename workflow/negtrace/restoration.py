@@ -21,6 +21,7 @@ import torch
 from jaxtyping import Float
 from tqdm import tqdm
 
+from negtrace.alignment import PADDING
 from negtrace.donors import RoleMeans, mean_run, role_means, zero_run
 from negtrace.interventions import NO_COUNTERPART, Intervention
 from negtrace.propagation import ROWS_PER_PRODUCT, patched_embeddings
@@ -34,7 +35,6 @@ from negtrace.runs import (
     run_bytes,
     run_sentences,
     sentence_pairs,
-    stops_at_eot,
 )
 from negtrace.sites import Cell, Site
 from negtrace.tails import PairBatch, PositionSet, first_difference, make_tails, position_sets
@@ -220,7 +220,7 @@ def pair_batch(
 
 def batch_size(shape: TowerShape, cells: int, longest: int, itemsize: int, memory_gb: float) -> int:
     """Pairs per batch so that runs, belt and temporaries fit the memory budget."""
-    n = longest if stops_at_eot(shape) else shape.context_length
+    n = shape.context_length if shape.reads_whole_context else longest
     runs = 2 * run_bytes(shape, n, itemsize)
     belt = cells * n * shape.width * itemsize
     temporaries = ROWS_PER_PRODUCT["cpu"] * (shape.mlp_width * 2 + shape.width * 8) * itemsize
@@ -316,6 +316,8 @@ def tidy(
         base = pair.sentence(BASE_OF[direction])
         if each:
             exists[items, len(base.tokens) :] = False
+            padding = [i for i, name in enumerate(base.roles) if name == PADDING]
+            exists[np.ix_(items, padding[1:])] = False  # patched with the first, as one
             role[items, : len(base.tokens)] = base.roles
     wanted = np.broadcast_to(exists[:, None, :], grid.s_patched.shape)
     item, cell, position = np.nonzero(wanted)

@@ -1,7 +1,8 @@
 """Runs: the unpatched forward passes of both sentences of each pair, with every activation kept.
 
-A causal tower that pools at EOT never looks past EOT, so its sentences are cut there; every other
-tower gets sentences padded to its full context length.
+A causal tower that pools at EOT never looks past EOT, so its sentences are cut there; one with a
+class token gets that token right behind, and every other tower sentences padded to its full
+context length (`TowerShape.complete`).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ BASE_OF: dict[str, Polarity] = {"negate": "affirmative", "affirm": "negated"}
 
 @dataclass(frozen=True)
 class Sentence:
-    """One tokenised sentence, start token to EOT.
+    """One tokenised sentence, start token to EOT and what `TowerShape.complete` adds.
 
     Attributes:
         tokens: token ids.
@@ -81,31 +82,36 @@ class Run(NamedTuple):
     embedding: Float[Tensor, "batch embed_dim"]
 
 
-def stops_at_eot(shape: TowerShape) -> bool:
-    """Whether tokens after EOT cannot matter."""
-    return shape.causal and shape.pool == "eot"
-
-
 def padded_tokens(
     sentences: Sequence[Sequence[int]], shape: TowerShape, length: int | None = None
 ) -> tuple[Int[Tensor, "batch n"], Int[Tensor, " batch"]]:
     """Token ids padded to a common length, and each sentence's pooled position."""
     lengths = [len(tokens) for tokens in sentences]
-    n = (length or max(lengths)) if stops_at_eot(shape) else shape.context_length
+    n = shape.context_length if shape.reads_whole_context else (length or max(lengths))
     padded = torch.full((len(sentences), n), shape.pad_id)
     for row, tokens in enumerate(sentences):
         padded[row, : len(tokens)] = torch.tensor(tokens)
+    end = torch.tensor(lengths) - 1
     pooled = {
-        "eot": torch.tensor(lengths) - 1,
+        "eot": end,
+        "class": end,
         "first": torch.zeros(len(sentences), dtype=torch.long),
         "last": torch.full((len(sentences),), n - 1),
     }[shape.pool]
     return padded, pooled
 
 
-def causal_visibility(n: int, device: torch.device) -> Bool[Tensor, "1 n n"]:
-    """visible[0, query, key]: keys up to the query's own position."""
-    return torch.ones(n, n, dtype=torch.bool, device=device).tril()[None]
+def visibility(
+    pooled: Int[Tensor, " batch"], n: int, shape: TowerShape
+) -> Bool[Tensor, "#batch n n"] | None:
+    """visible[sentence, query, key]: keys up to the query's own position; None if all are."""
+    if not shape.causal:
+        return None
+    visible = torch.ones(n, n, dtype=torch.bool, device=pooled.device).tril()[None]
+    if shape.pool == "class":
+        visible = visible.repeat(len(pooled), 1, 1)
+        visible[torch.arange(len(pooled), device=pooled.device), pooled, pooled] = False
+    return visible
 
 
 def run_sentences(
@@ -115,7 +121,7 @@ def run_sentences(
     tokens, pooled = padded_tokens(sentences, tower.shape, length)
     tokens, pooled = tokens.to(tower.device), pooled.to(tower.device)
     x = tower.embed(tokens)
-    visible = causal_visibility(x.shape[1], x.device) if tower.shape.causal else None
+    visible = visibility(pooled, x.shape[1], tower.shape)
     batch, n, width = x.shape
     layers = tower.shape.layers
     resid = x.new_empty(layers + 1, batch, n, width)
@@ -135,7 +141,7 @@ def run_sentences(
 
 def run_bytes(shape: TowerShape, n: int, itemsize: int) -> int:
     """Memory of one sentence's `Run` at n tokens."""
-    if not stops_at_eot(shape):
+    if shape.reads_whole_context:
         n = shape.context_length
     return n * shape.width * itemsize * (6 * shape.layers + 1)
 

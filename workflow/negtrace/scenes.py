@@ -2,7 +2,7 @@
 
 A scene holds one to three shapes on a grey ground.  A sentence's subject is a shape ("stars"), a
 colour and a shape ("red stars") or a colour alone ("red shapes"); it is present if at least one
-object of the scene matches it, in the singular and in the plural alike.  Six of the 96
+object of the scene matches it, in the singular and in the plural alike.  Five of the 96
 colour-shape combinations are *unseen*: the demo model's training has neither pictures of them nor
 sentences about them.
 """
@@ -40,7 +40,7 @@ COLOURS = {
     "orange": (250, 130, 10),
     "beige": (225, 200, 150),
 }
-UNNAMED = "unnamed"  # any colour that no sentence has a word for
+UNNAMED = "unnamed"  # any colour, or shape, that no sentence has a word for
 PLURALS = {
     "circle": "circles",
     "square": "squares",
@@ -59,7 +59,6 @@ UNSEEN = (
     ("blue", "heart"),
     ("green", "square"),
     ("pink", "triangle"),
-    ("black", "moon"),
     ("orange", "cross"),
 )
 SEEN = tuple(combination for combination in COMBINATIONS if combination not in UNSEEN)
@@ -79,11 +78,15 @@ Form = Literal["singular", "plural", "plural_some"]
 FORMS: tuple[Form, ...] = ("singular", "plural", "plural_some")
 
 Colour = tuple[int, int, int]
+Outline = tuple[tuple[float, float], ...]  # polygon within [-1, 1] x [-1, 1], y pointing down
 
 
 @dataclass(frozen=True)
 class Thing:
-    """One object of a scene; centre and size in pixels, its exact shade as RGB."""
+    """One object of a scene; centre and size in pixels, its exact shade as RGB.
+
+    `outline` is that of an unnamed shape.
+    """
 
     colour: str
     shape: str
@@ -91,6 +94,7 @@ class Thing:
     y: float = 0.0
     size: float = 0.0
     shade: Colour = (0, 0, 0)
+    outline: Outline = ()
 
 
 @dataclass(frozen=True)
@@ -159,13 +163,16 @@ def place(combinations: Sequence[tuple[str, str]], rng: np.random.Generator) -> 
     cell = IMAGE_SIZE / GRID
     things = []
     for (colour, shape), spot in zip(combinations, rng.permutation(GRID * GRID), strict=False):
-        size = rng.uniform(0.75, 1.0) * cell
+        size = rng.uniform(0.85, 1.0) * cell
         slack = (cell - size) / 2
         column, row = spot % GRID, spot // GRID
         x = (column + 0.5) * cell + rng.uniform(-slack, slack)
         y = (row + 0.5) * cell + rng.uniform(-slack, slack)
         shade = unnamed_shade(rng) if colour == UNNAMED else _shade(colour, rng)
-        things.append(Thing(colour, shape, round(x, 2), round(y, 2), round(size, 2), shade))
+        outline = unnamed_outline(rng) if shape == UNNAMED else ()
+        things.append(
+            Thing(colour, shape, round(x, 2), round(y, 2), round(size, 2), shade, outline)
+        )
     return Scene(tuple(things), int(rng.integers(90, 150)))
 
 
@@ -207,14 +214,14 @@ def _coverage(thing: Thing, size: int) -> Image.Image:
     radius = thing.size / 2 * scale
     outline = [
         (thing.x * scale + px * radius, thing.y * scale + py * radius)
-        for px, py in _outline(thing.shape)
+        for px, py in thing.outline or _outline(thing.shape)
     ]
     draw.polygon(outline, fill=255)
     return canvas.resize((size, size), Image.Resampling.BOX)
 
 
 @cache
-def _outline(shape: str) -> tuple[tuple[float, float], ...]:
+def _outline(shape: str) -> Outline:
     """Polygon within [-1, 1] x [-1, 1], y pointing down."""
     if shape == "circle":
         return tuple((cos(t), sin(t)) for t in np.linspace(0, 2 * pi, 32, endpoint=False))
@@ -249,6 +256,18 @@ def _outline(shape: str) -> tuple[tuple[float, float], ...]:
             for t in curve
         )
     raise ValueError(f"unknown shape {shape!r}")
+
+
+def unnamed_outline(rng: np.random.Generator) -> Outline:
+    """An irregular polygon of 5 to 12 corners around the middle, some of them deep inside."""
+    corners = int(rng.integers(5, 13))
+    angles = 2 * pi * (np.arange(corners) + rng.uniform(-0.35, 0.35, corners)) / corners
+    radii = rng.uniform(0.3, 1.0, corners)
+    turn = rng.uniform(0, 2 * pi)
+    return tuple(
+        (round(float(r * cos(t + turn)), 3), round(float(r * sin(t + turn)), 3))
+        for r, t in zip(radii, angles, strict=True)
+    )
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from negtrace.alignment import PADDING
 from negtrace.runs import Run, Sentence
 from negtrace.tower import TowerShape
 
@@ -127,13 +128,18 @@ def position_sets(
     Args:
         pair: index of the pair in its batch.
         sources: for each base position, the source position it is copied from, or -1.
-        positions: ``each`` position for itself, ``all`` at once, or all tokens of these roles at
-            once (no set where the sentence has none of them with a counterpart).
+        positions: ``each`` position for itself (all padding as one), ``all`` at once, or all
+            tokens of these roles at once (no set where the sentence has none of them with a
+            counterpart).
     """
     matched = [(target, origin) for target, origin in enumerate(sources) if origin >= 0]
     if positions == "each":
+        padding = [both for both in matched if base.roles[both[0]] == PADDING]
         for target, origin in matched:
-            yield PositionSet(pair, target, (target,), (origin,))
+            if base.roles[target] != PADDING:
+                yield PositionSet(pair, target, (target,), (origin,))
+        if padding:
+            yield PositionSet(pair, base.roles.index(PADDING), *zip(*padding, strict=True))
         return
     if positions != "all":
         matched = [
@@ -187,7 +193,10 @@ def _tail(members: Sequence[tuple[PositionSet, int]], m: int, base: Run, shape: 
     mask = None
     if shape.causal:
         seen_prefix = (prefix >= 0)[:, None].expand(-1, m, -1)
-        seen_rows = torch.ones(m, m, dtype=torch.bool).tril().expand(len(sets), -1, -1)
+        own_rows = torch.ones(m, m, dtype=torch.bool).tril()
+        # A tail ends with the pooled row; a class token does not see itself.
+        own_rows[-1, -1] = shape.pool != "class"
+        seen_rows = own_rows.expand(len(sets), -1, -1)
         visible = torch.cat([seen_prefix, seen_rows], dim=-1)
         mask = torch.zeros(visible.shape, dtype=dtype).masked_fill_(~visible, float("-inf"))
         mask = mask.to(device)

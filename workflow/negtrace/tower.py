@@ -14,7 +14,7 @@ Blocks are numbered 1..L.  Block l reads hidden state l-1 and writes hidden stat
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -28,7 +28,7 @@ from torch import Tensor
 from negtrace.errors import InputError
 
 Activation = Literal["gelu", "gelu_tanh", "quick_gelu"]
-Pooling = Literal["eot", "first", "last"]
+Pooling = Literal["eot", "first", "last", "class"]
 
 WEIGHTS_FILE = "tower.safetensors"
 SHAPE_FILE = "tower.json"
@@ -63,9 +63,10 @@ class TowerShape:
         embed_dim: size of the sentence embedding.
         activation: the MLP's non-linearity.
         causal: whether a position sees only itself and earlier positions.
-        pool: which position is read out: the EOT token, the first, or the last of the context.
+        pool: which position is read out: the EOT token, the first, the last of the context, or a
+            class token behind it (CoCa's: it sees the sentence and one padding token, not itself).
         ln_eps: epsilon of every LayerNorm.
-        pad_id: token that fills a sentence up to the context length (non-causal towers).
+        pad_id: token that fills a sentence up to the context length.
     """
 
     width: int
@@ -84,6 +85,25 @@ class TowerShape:
     @property
     def head_width(self) -> int:
         return self.width // self.heads
+
+    @property
+    def class_id(self) -> int:
+        """Token id of the class token: the last row of the token embedding."""
+        return self.vocab_size - 1
+
+    @property
+    def reads_whole_context(self) -> bool:
+        """Whether the padding behind a sentence can matter, so that none of it may be cut off."""
+        return not (self.causal and self.pool in ("eot", "class"))
+
+    def complete(self, tokens: Sequence[int]) -> list[int]:
+        """A sentence, start token to EOT, with all that can matter behind it."""
+        tokens = list(tokens)
+        if self.pool == "class":
+            return [*tokens, self.pad_id, self.class_id]
+        if self.reads_whole_context:
+            return tokens + [self.pad_id] * (self.context_length - len(tokens))
+        return tokens
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> TowerShape:
@@ -134,10 +154,12 @@ class TextTower:
         return TextTower(self.shape, moved, self.identity)
 
     def embed(self, tokens: Int[Tensor, "batch n"]) -> Float[Tensor, "batch n width"]:
-        """Hidden state 0: token plus positional embedding."""
-        n = tokens.shape[1]
-        positions = self.weights["positional_embedding"][:n]
-        return F.embedding(tokens, self.weights["token_embedding"]) + positions
+        """Hidden state 0: token plus positional embedding; a class token's is always the last."""
+        table = self.weights["positional_embedding"]
+        positions = torch.arange(tokens.shape[1], device=tokens.device)
+        if self.shape.pool == "class":
+            positions = torch.where(tokens == self.shape.class_id, len(table) - 1, positions)
+        return F.embedding(tokens, self.weights["token_embedding"]) + table[positions]
 
     def qkv(
         self, block: int, resid: Float[Tensor, "... width"]
@@ -324,7 +346,7 @@ def _check_weights(shape: TowerShape, weights: Mapping[str, Tensor]) -> None:
     }
     expected = {
         "token_embedding": (shape.vocab_size, w),
-        "positional_embedding": (shape.context_length, w),
+        "positional_embedding": (shape.context_length + (shape.pool == "class"), w),
         "ln_final.weight": (w,),
         "ln_final.bias": (w,),
     }

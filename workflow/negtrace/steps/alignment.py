@@ -9,14 +9,13 @@ from negtrace.alignment import align
 from negtrace.openclip import tokenizer_of
 from negtrace.steps.command import run
 from negtrace.store import labelled, provenance, read_table, write_table
-from negtrace.tower import read_description
+from negtrace.tower import TowerShape, read_description
 
 
 def step(options: Namespace) -> None:
     description = read_description(options.tower)
-    encode, decode = tokenizer_of(options.architecture)
-    pairs = read_table(options.candidates)
-    frame = align(pairs, encode, decode, description["shape"]["context_length"])
+    shape = TowerShape.from_json(description["shape"])
+    frame = align(read_table(options.candidates), tokenizer_of(options.architecture), shape)
     made = provenance(
         "alignment",
         inputs={"candidates": options.candidates},

@@ -25,13 +25,8 @@ def step(options: Namespace) -> None:
         ),
     }
     for path in options.maps:
-        table = read_table(path)
-        site, direction = table["site"].iloc[0], table["direction"].iloc[0]
-        if site == "resid":
-            figure = figures.cte_map(table, settings)
-        else:
-            figure = figures.head_map(table, settings, "restoration")
-        drawn[map_figure(f"{site}.{direction}")] = figure
+        sweep = path.stem.partition(".")[2]
+        drawn[map_figure(sweep)] = figures.restoration(read_table(path), settings)
     for name, figure in drawn.items():
         figures.save(figure, options.folder / name, settings["formats"], settings["dpi"])
 

@@ -13,7 +13,8 @@ from negtrace.tower import save_tower
 
 def step(options: Namespace) -> None:
     loaded = load(ModelSpec(**json.loads(options.spec)))
-    save_tower(text_tower(loaded.model, loaded.identity), options.folder)
+    tower = text_tower(loaded.model, loaded.identity, loaded.tokenizer.pad_id)
+    save_tower(tower, options.folder)
 
 
 if __name__ == "__main__":
