@@ -1,4 +1,5 @@
 # make demo: the default study, from nothing to its report.  make test: lint and all tests.
+# make bench: the engine against its peers.
 # Both make an environment of their own in .venv first; PYTHON chooses the interpreter (3.11+).
 
 PYTHON ?= python3
@@ -6,7 +7,7 @@ BIN := .venv/bin
 # Jobs of the workflow find this environment's python too.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint bench clean
 
 demo: .venv/run.stamp
 	$(BIN)/snakemake --cores all
@@ -14,13 +15,16 @@ demo: .venv/run.stamp
 	@echo "The report is $(CURDIR)/results/report.html"
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/snakemake --lint
+
+bench: .venv/bench.stamp
+	$(BIN)/python benchmarks/bench.py
 
 .venv/run.stamp: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -31,6 +35,10 @@ lint: .venv/test.stamp
 
 .venv/test.stamp: .venv/run.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test]"
+	touch $@
+
+.venv/bench.stamp: .venv/run.stamp benchmarks/requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
 	touch $@
 
 clean:

@@ -45,6 +45,7 @@ STRUCTURES = {
         "custom_text": True,
         "text_cfg": {"embed_cls": True},
     },
+    "bidirectional_eot": {"text_cfg": {"no_causal_mask": True}},
     "bidirectional_first": {
         "custom_text": True,
         "text_cfg": {"no_causal_mask": True, "pool_type": "first"},

@@ -15,12 +15,14 @@ from negtrace.errors import InputError
 from negtrace.openclip import (
     ModelSpec,
     architecture_config,
+    as_tokenizer,
     encode_images,
     load,
     preflight,
     refusal,
     tokenizer_of,
 )
+from negtrace.trace import trace
 
 
 @pytest.fixture
@@ -139,3 +141,66 @@ def test_images_are_encoded_as_open_clip_does(architecture, tmp_path):
     np.testing.assert_allclose(found, expected, atol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
     assert np.abs(found[0] - found[1]).max() > 1e-5
+
+
+@pytest.fixture
+def word_tokenizer(tmp_path):
+    """Folder of a Hugging Face tokenizer of SigLIP's kind: no start token, padded with the end."""
+    tokenizers = pytest.importorskip("tokenizers")
+    transformers = pytest.importorskip("transformers")
+    words = ["<pad>", "</s>", "<unk>", "there", "are", "no", "some", "dogs"]
+    inner = tokenizers.Tokenizer(
+        tokenizers.models.WordLevel({w: i for i, w in enumerate(words)}, unk_token="<unk>")
+    )
+    inner.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    inner.post_processor = tokenizers.processors.TemplateProcessing(
+        single="$A </s>", special_tokens=[("</s>", 1)]
+    )
+    made = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=inner, eos_token="</s>", pad_token="</s>", unk_token="<unk>"
+    )
+    made.save_pretrained(tmp_path / "words")
+    return str(tmp_path / "words")
+
+
+def test_hugging_face_tokenizers_cut_as_open_clip_does(word_tokenizer):
+    made = open_clip.tokenizer.HFTokenizer(word_tokenizer, context_length=8, clean="canonicalize")
+    tokenizer = as_tokenizer(made)
+    assert (tokenizer.start_tokens, tokenizer.pad_id) == (0, 1)
+    tokens = tokenizer.encode("There are no dogs.")
+    assert tokens == [3, 4, 5, 7, 1]
+    assert made(["There are no dogs."])[0].tolist() == [*tokens, 1, 1, 1]
+    assert [tokenizer.decode(t) for t in tokens] == ["there", "are", "no", "dogs", "</s>"]
+
+
+def test_a_bidirectional_model_with_its_own_tokenizer_is_traced(word_tokenizer):
+    """SigLIP's structure, end to end: padding and the pooled position are places of their own."""
+    torch.manual_seed(0)
+    vision = {"image_size": 16, "patch_size": 8, "width": 16, "layers": 1, "head_width": 16}
+    text = {
+        "context_length": 8,
+        "vocab_size": 8,
+        "width": 24,
+        "heads": 3,
+        "layers": 2,
+        "no_causal_mask": True,
+        "pool_type": "last",
+        "proj_bias": True,
+        "norm_kwargs": {"eps": 1e-6},
+    }
+    model = open_clip.CustomTextCLIP(12, vision, text).double().eval().requires_grad_(False)
+    tokenizer = open_clip.tokenizer.HFTokenizer(word_tokenizer, context_length=8, clean="canonicalize")
+    sentences = ("There are no dogs.", "There are some dogs.")
+    cells = trace(model, tokenizer, *sentences, torch.randn(12))
+    grid = cells.pivot(index="role", columns="layer", values="restoration")
+    assert grid.loc["pooled", 2] == 1
+    assert grid.loc["determiner", 0] == 1
+    assert (grid.drop(index="pooled")[2] == 0).all()
+    assert grid[1].abs().min() > 1e-9
+    scores = [
+        torch.nn.functional.normalize(model.encode_text(tokenizer([s])), dim=-1) for s in sentences
+    ]
+    image = torch.nn.functional.normalize(torch.randn(12).double(), dim=-1)
+    again = trace(model, tokenizer, *sentences, image)
+    expected = [float(model.logit_scale.exp() * (s @ image)) for s in scores]
+    assert [again.attrs["s_negated"], again.attrs["s_affirmative"]] == pytest.approx(expected)

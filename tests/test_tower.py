@@ -12,6 +12,7 @@ from negtrace.runs import run_sentences
 from negtrace.tower import WEIGHTS_FILE, TextTower, load_tower, save_tower
 
 SENTENCES = [[SOT, 5, 9, 2, EOT], [SOT, 7, 1, 30, 31, 32, 8, EOT], [SOT, 3, EOT]]
+SAME_LENGTH = [[SOT, 5, 9, 2, EOT], [SOT, 7, 1, 30, EOT]]
 
 
 def test_embedding_equals_open_clip(tiny):
@@ -22,7 +23,7 @@ def test_embedding_equals_open_clip(tiny):
 
 
 def test_heads_add_up_to_attention_output(tiny):
-    run = run_sentences(tiny.tower, SENTENCES)
+    run = run_sentences(tiny.tower, SAME_LENGTH)
     shape = tiny.tower.shape
     for block in range(1, shape.layers + 1):
         z = run.z[block - 1].unflatten(-1, (shape.heads, shape.head_width))
@@ -37,7 +38,7 @@ def test_heads_add_up_to_attention_output(tiny):
 
 
 def test_pattern_is_what_attend_applies(causal):
-    run = run_sentences(causal.tower, SENTENCES)
+    run = run_sentences(causal.tower, SAME_LENGTH)
     q, k, v = run.qkv[1].chunk(3, dim=-1)
     n = q.shape[1]
     visible = torch.ones(n, n, dtype=torch.bool).tril()[None]

@@ -16,9 +16,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import yaml
+
+from negtrace.store import read_provenance
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ("Snakefile", "config.yaml", "profiles", "workflow", "envs")
@@ -218,6 +221,29 @@ def test_an_added_direction_runs_only_its_sweeps(study):
     jobs = study.jobs("-n")
     assert set(jobs) == {"sweep", "restoration_map"} | OUTPUT
     assert jobs["sweep"] == jobs["restoration_map"] == 2
+
+
+def test_shards_give_the_same_sweep(study, finished):
+    study.configure(lambda config: config["compute"].update(shards=3))
+    jobs = study.jobs()
+    assert (jobs["sweep"], jobs["gather"]) == (6, 2)
+    assert not {"runs", "images", "attention"} & set(jobs)
+    run = ("demo", "tiny", "rephrased")
+    assert not list(study.path(*run).glob("*of3.parquet"))
+    for site in ("resid", "head"):
+        name = f"sweep.{site}.negate.parquet"
+        whole, parts = (pd.read_parquet(of.path(*run, name)) for of in (finished, study))
+        pd.testing.assert_frame_equal(whole, parts, check_exact=False, atol=1e-4, rtol=1e-3)
+        assert whole["restoration"].abs().max() > 0.1
+
+
+def test_bfloat16_records_its_deviation(study):
+    study.configure(lambda config: config["compute"].update(dtype="bfloat16"))
+    study.run("--until", "sweep")
+    path = study.path("demo", "tiny", "rephrased", "sweep.head.negate.parquet")
+    found = read_provenance(path)["params"]["deviation_from_float32"]
+    assert 0 < found["mean"] <= found["largest"] < 1
+    assert found["cells"] > 50
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ import numpy as np
 import open_clip
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -75,19 +75,21 @@ def normalise(images: Tensor) -> Tensor:
     return (images.float() / 255 - MEAN) / STD
 
 
-def training_scenes(count: int, rng: np.random.Generator) -> list[scenes.Scene]:
+def training_scenes(
+    count: int, shown: list[tuple[str, str]], rng: np.random.Generator
+) -> list[scenes.Scene]:
     """Half of the scenes random, half built around a subject.
 
     A quarter each of the objects that they are filled with has an unnamed colour and an unnamed
     shape.
     """
     pool = []
-    subjects = scenes.subjects(scenes.SEEN)
+    subjects = scenes.subjects(shown)
     any_colour = [(scenes.UNNAMED, shape) for shape in scenes.SHAPES]
     any_shape = [(colour, scenes.UNNAMED) for colour in scenes.COLOURS]
-    half = len(scenes.SEEN) // 2
+    half = len(shown) // 2
     others = [
-        *scenes.SEEN,
+        *shown,
         *any_colour * (half // len(any_colour)),
         *any_shape * (half // len(any_shape)),
     ]
@@ -126,8 +128,10 @@ def near_misses(truth: Tensor, subjects: list[scenes.Subject]) -> tuple[Tensor, 
     return absent & (colour ^ shape), absent & colour & shape
 
 
-def balance(true: Tensor, partial: Tensor, look_alike: Tensor, share: float) -> Tensor:
-    """Weights [scenes, pairs] that sum to 1: true and false scenes of a pair count the same.
+def balance(
+    true: Tensor, partial: Tensor, look_alike: Tensor, share: float, true_share: float
+) -> Tensor:
+    """Weights [scenes, pairs] that sum to 1; the true scenes of a pair have a given share.
 
     Of the false ones, those with a partial match count three times as much as the rest;
     look-alikes have the given share of a partial match's weight.
@@ -139,8 +143,8 @@ def balance(true: Tensor, partial: Tensor, look_alike: Tensor, share: float) -> 
 
     near = per_pair(partial.float() + share * look_alike.float())
     far = per_pair(false.float())
-    unlike = 3 * near + far
-    return (per_pair(true.float()) + per_pair(unlike)) / (2 * true.shape[1])
+    unlike = per_pair(3 * near + far)
+    return (true_share * per_pair(true.float()) + (1 - true_share) * unlike) / true.shape[1]
 
 
 def drop_neurons(model: nn.Module, share: float) -> None:
@@ -195,6 +199,18 @@ def smoothed(sign: Tensor, logit: Tensor, smoothing: float) -> Tensor:
     return F.softplus(-sign * logit) + smoothing * sign * logit
 
 
+def weighted_loss(
+    scores: Tensor, bias: Tensor, sign: Tensor, weights: Tensor, smoothing: float
+) -> Tensor:
+    """The loss from scores [scenes, pairs, 2 (affirmative, negated)] and the truth's sign."""
+    losses = (
+        smoothed(sign, scores[..., 0] + bias, smoothing)
+        + smoothed(-sign, scores[..., 1] + bias, smoothing)
+        + smoothed(sign, scores[..., 0] - scores[..., 1], smoothing)
+    )
+    return (losses * weights).sum()
+
+
 def train(args: argparse.Namespace) -> None:
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
@@ -202,12 +218,16 @@ def train(args: argparse.Namespace) -> None:
     open_clip.add_model_config(CONFIG)
     model = open_clip.create_model(CONFIG.stem)
     model.logit_scale.data.fill_(np.log(10.0))
+    if args.start:
+        weights = load_file(args.start)
+        model.load_state_dict({name: weight.float() for name, weight in weights.items()})
     bias = nn.Parameter(torch.tensor(0.0))
     tokenizer = open_clip.get_tokenizer(CONFIG.stem)
-    subjects = scenes.subjects(scenes.SEEN)
+    shown = [c for c in scenes.SEEN if " ".join(c) not in args.left_out]
+    subjects = scenes.subjects(shown)
     vocabulary = sentence_tokens(subjects, tokenizer)
     text = TrainingText(model, vocabulary.unique())
-    pool = training_scenes(args.pool, rng)
+    pool = training_scenes(args.pool, shown, rng)
     truth = presence(pool, subjects)
     partial, look_alike = near_misses(truth, subjects)
     images = pixels([scenes.render(scene) for scene in tqdm(pool, "scenes", mininterval=5)])
@@ -244,13 +264,14 @@ def train(args: argparse.Namespace) -> None:
         scores = model.logit_scale.exp() * cosine
         cells = (chosen[:, None], about)
         sign = torch.where(truth[cells], 1.0, -1.0)
-        losses = (
-            smoothed(sign, scores[..., 0] + bias, args.smoothing)
-            + smoothed(-sign, scores[..., 1] + bias, args.smoothing)
-            + smoothed(sign, scores[..., 0] - scores[..., 1], args.smoothing)
+        weights = balance(
+            truth[cells], partial[cells], look_alike[cells], args.look_alikes, args.true_share
         )
-        weights = balance(truth[cells], partial[cells], look_alike[cells], args.look_alikes)
-        loss = (losses * weights).sum()
+        if args.start and step == 1:  # the bias is not a part of the model, so find it anew
+            tried = torch.linspace(-20, 20, 161)
+            found = [weighted_loss(scores, b, sign, weights, args.smoothing) for b in tried]
+            bias.data = tried[int(torch.stack(found).argmin())]
+        loss = weighted_loss(scores, bias, sign, weights, args.smoothing)
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(trained, 1.0)
@@ -295,6 +316,13 @@ def main() -> None:
     parser.add_argument("--dropout", type=float, default=0.05)
     parser.add_argument("--smoothing", type=float, default=0.03)
     parser.add_argument("--look-alikes", type=float, default=0.0, help="their weight in the loss")
+    parser.add_argument(
+        "--true-share", type=float, default=0.5, help="weight of true scenes in the loss"
+    )
+    parser.add_argument("--start", type=Path, help="weights to go on from")
+    parser.add_argument(
+        "--left-out", nargs="*", default=[], help='combinations left out as well, as "black moon"'
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--report", type=int, default=100, help="steps between reports")
     train(parser.parse_args())

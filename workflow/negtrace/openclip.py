@@ -211,7 +211,7 @@ def as_tokenizer(made: Any) -> Tokenizer:
     """
     if isinstance(made, open_clip.SimpleTokenizer):
         return _byte_pair_tokenizer(made)
-    if isinstance(made, open_clip.HFTokenizer) and not made.tokenizer_mode:
+    if isinstance(made, open_clip.tokenizer.HFTokenizer) and not made.tokenizer_mode:
         return _hugging_face_tokenizer(made)
     raise InputError(f"tokenizers of class {type(made).__name__} are not supported")
 
@@ -226,7 +226,7 @@ def _byte_pair_tokenizer(made: open_clip.SimpleTokenizer) -> Tokenizer:
     return Tokenizer(encode, decode, start_tokens=1, pad_id=0)
 
 
-def _hugging_face_tokenizer(made: open_clip.HFTokenizer) -> Tokenizer:
+def _hugging_face_tokenizer(made: open_clip.tokenizer.HFTokenizer) -> Tokenizer:
     inner = made.tokenizer
 
     def encode(sentence: str) -> list[int]:
@@ -236,8 +236,8 @@ def _hugging_face_tokenizer(made: open_clip.HFTokenizer) -> Tokenizer:
     def decode(token: int) -> str:
         return inner.convert_ids_to_tokens(token)
 
-    starts = encode("a")[0] in inner.all_special_ids
-    return Tokenizer(encode, decode, int(starts), pad_id=int(made(["a"])[0, -1]))
+    start_tokens = len(encode("")) - 1  # all that an empty sentence has besides the end token
+    return Tokenizer(encode, decode, start_tokens, pad_id=int(made([""])[0, -1]))
 
 
 def state_hash(model: nn.Module) -> str:

@@ -10,6 +10,7 @@ are filled in as `known`, not computed.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +24,7 @@ from tqdm import tqdm
 
 from negtrace.alignment import PADDING
 from negtrace.donors import RoleMeans, mean_run, role_means, zero_run
+from negtrace.errors import InputError
 from negtrace.interventions import NO_COUNTERPART, Intervention
 from negtrace.propagation import ROWS_PER_PRODUCT, patched_embeddings
 from negtrace.runs import (
@@ -227,6 +229,27 @@ def batch_size(shape: TowerShape, cells: int, longest: int, itemsize: int, memor
     return max(1, int((memory_gb * 2**30 - temporaries) / (runs + 2 * belt)))
 
 
+def smaller_batch(size: int, error: RuntimeError) -> int:
+    """Half the batch size after an error for want of memory; raises any other error again.
+
+    Raises:
+        InputError: a single pair does not fit.
+    """
+    on_cpu = "allocate memory" in str(error)
+    if not (isinstance(error, torch.OutOfMemoryError) or on_cpu):
+        raise error
+    if size == 1:
+        raise InputError(
+            "a single pair does not fit into memory; use a larger machine, or compute.device: cpu"
+        ) from error
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    warnings.warn(
+        f"out of memory with {size} pairs at once, going on with {size // 2}", stacklevel=2
+    )
+    return size // 2
+
+
 @torch.inference_mode()
 def sweep(
     tower: TextTower,
@@ -250,7 +273,8 @@ def sweep(
         intervention: the name of a site, or more exactly what to replace.
         direction: ``negate`` (source: negated run) or ``affirm`` (source: affirmative run).
         logit_scale: factor between a cosine and a score.
-        memory_gb: budget for activations; the weights are not counted.
+        memory_gb: budget for activations; the weights are not counted.  Where even that is too
+            much for the machine, batches are halved until they fit.
         progress: called with ``total`` and ``desc``, returns a bar with ``update`` and ``close``.
 
     Returns:
@@ -270,9 +294,15 @@ def sweep(
     max_rows = ROWS_PER_PRODUCT[tower.device.type]
     means = role_means(tower, study.pairs, size) if intervention.donor == "mean" else None
     bar = progress(total=len(study.pairs), desc=f"{intervention.site} {direction}", unit="pair")
-    for start in range(0, len(study.pairs), size):
+    start = 0
+    while start < len(study.pairs):
         pairs = study.pairs[start : start + size]
-        sweep_batch(tower, intervention, pairs, direction, start, grid, max_rows, means)
+        try:
+            sweep_batch(tower, intervention, pairs, direction, start, grid, max_rows, means)
+        except RuntimeError as error:
+            size = smaller_batch(len(pairs), error)
+            continue
+        start += len(pairs)
         bar.update(len(pairs))
     bar.close()
     return tidy(grid, candidates, intervention, direction)

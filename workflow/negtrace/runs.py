@@ -7,6 +7,7 @@ context length (`TowerShape.complete`).
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -93,7 +94,7 @@ def padded_tokens(
         padded[row, : len(tokens)] = torch.tensor(tokens)
     end = torch.tensor(lengths) - 1
     pooled = {
-        "eot": end,
+        "eot": n - 1 - (padded != shape.pad_id).int().flip(1).argmax(1),  # the last that is no pad
         "class": end,
         "first": torch.zeros(len(sentences), dtype=torch.long),
         "last": torch.full((len(sentences),), n - 1),
@@ -117,26 +118,47 @@ def visibility(
 def run_sentences(
     tower: TextTower, sentences: Sequence[Sequence[int]], length: int | None = None
 ) -> Run:
-    """Forward pass of a batch of tokenised sentences, keeping all activations."""
-    tokens, pooled = padded_tokens(sentences, tower.shape, length)
+    """Forward pass of a batch of tokenised sentences, keeping all activations.
+
+    Sentences pass in groups of equal length, so that no padding is computed that cannot matter;
+    activations behind a sentence's end are 0.
+    """
+    shape = tower.shape
+    tokens, pooled = padded_tokens(sentences, shape, length)
     tokens, pooled = tokens.to(tower.device), pooled.to(tower.device)
+    batch, n = tokens.shape
+    new = tower.weights["token_embedding"].new_zeros
+    run = Run(
+        resid=new(shape.layers + 1, batch, n, shape.width),
+        qkv=new(shape.layers, batch, n, 3 * shape.width),
+        z=new(shape.layers, batch, n, shape.width),
+        mid=new(shape.layers, batch, n, shape.width),
+        pooled=pooled,
+        embedding=new(batch, shape.embed_dim, dtype=tower.readout_dtype),
+    )
+    groups: dict[int, list[int]] = defaultdict(list)
+    for row, sentence in enumerate(sentences):
+        groups[n if shape.reads_whole_context else len(sentence)].append(row)
+    for width, rows in sorted(groups.items()):
+        at = torch.tensor(rows, device=tower.device)
+        _run_group(tower, tokens[at, :width], pooled[at], run, at)
+    return run
+
+
+def _run_group(tower: TextTower, tokens: Tensor, pooled: Tensor, run: Run, at: Tensor) -> None:
+    """Forward pass of sentences of one length; writes into the rows `at` of a run."""
+    n = tokens.shape[1]
+    visible = visibility(pooled, n, tower.shape)
     x = tower.embed(tokens)
-    visible = visibility(pooled, x.shape[1], tower.shape)
-    batch, n, width = x.shape
-    layers = tower.shape.layers
-    resid = x.new_empty(layers + 1, batch, n, width)
-    qkv = x.new_empty(layers, batch, n, 3 * width)
-    z = x.new_empty(layers, batch, n, width)
-    mid = x.new_empty(layers, batch, n, width)
-    resid[0] = x
-    for block in range(1, layers + 1):
-        i = block - 1
-        qkv[i] = tower.qkv(block, resid[i])
-        z[i] = tower.attend(*qkv[i].chunk(3, dim=-1), visible)
-        mid[i] = resid[i] + tower.attn_out(block, z[i])
-        resid[block] = mid[i] + tower.mlp_out(block, mid[i])
-    final = resid[-1][torch.arange(batch, device=x.device), pooled]
-    return Run(resid, qkv, z, mid, pooled, tower.read_out(final))
+    run.resid[0, at, :n] = x
+    for block in range(1, tower.shape.layers + 1):
+        qkv = tower.qkv(block, x)
+        z = tower.attend(*qkv.chunk(3, dim=-1), visible)
+        mid = x + tower.attn_out(block, z)
+        x = mid + tower.mlp_out(block, mid)
+        run.qkv[block - 1, at, :n], run.z[block - 1, at, :n] = qkv, z
+        run.mid[block - 1, at, :n], run.resid[block, at, :n] = mid, x
+    run.embedding[at] = tower.read_out(x[torch.arange(len(at), device=x.device), pooled])
 
 
 def run_bytes(shape: TowerShape, n: int, itemsize: int) -> int:
@@ -147,8 +169,8 @@ def run_bytes(shape: TowerShape, n: int, itemsize: int) -> int:
 
 
 def as_array(tensor: Tensor) -> np.ndarray:
-    """A numpy array in the tensor's precision (half precisions, which numpy lacks, as float32)."""
-    return (tensor if tensor.dtype.itemsize >= 4 else tensor.float()).cpu().numpy()
+    """A numpy array in the tensor's precision."""
+    return tensor.cpu().numpy()
 
 
 @torch.inference_mode()

@@ -145,6 +145,11 @@ class TextTower:
         return self.weights["token_embedding"].dtype
 
     @property
+    def readout_dtype(self) -> torch.dtype:
+        """Precision of embeddings: never less than float32."""
+        return torch.promote_types(self.dtype, torch.float32)
+
+    @property
     def device(self) -> torch.device:
         return self.weights["token_embedding"].device
 
@@ -240,14 +245,17 @@ class TextTower:
         return F.linear(self._activate(hidden), w["proj.weight"], w["proj.bias"])
 
     def read_out(self, resid: Float[Tensor, "... width"]) -> Float[Tensor, "... embed_dim"]:
-        """Unit-norm sentence embedding from hidden state L at the pooled position."""
+        """Unit-norm sentence embedding from hidden state L at the pooled position.
+
+        Half precisions are left behind before the norm is taken: the result is float32 then.
+        """
         w = self.weights
         out = self._norm(resid, w["ln_final.weight"], w["ln_final.bias"])
         if "projection" in w:
             out = out @ w["projection"]
         if "projection_bias" in w:
             out = out + w["projection_bias"]
-        return F.normalize(out, dim=-1)
+        return F.normalize(out.to(self.readout_dtype), dim=-1)
 
     def _norm(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         return F.layer_norm(x, (self.shape.width,), weight, bias, self.shape.ln_eps)
@@ -302,6 +310,12 @@ def available_device(name: str) -> str:
     if name == "cuda" and not torch.cuda.is_available():
         raise InputError("compute.device is cuda, but torch finds no CUDA device; use auto or cpu")
     return name
+
+
+def full_precision() -> None:
+    """Keep CUDA from rounding float32 products to TF32."""
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
 
 
 def load_tower(folder: Path, dtype: str = "float32", device: str = "cpu") -> TextTower:

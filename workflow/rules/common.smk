@@ -61,6 +61,7 @@ wildcard_constraints:
     wording="standard|rephrased",
     site=one_of(layout.MAP_FIGURES),
     direction="negate|affirm",
+    shard=r"\d+",
 
 
 def annotations(wildcards):

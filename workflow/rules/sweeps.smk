@@ -3,7 +3,13 @@
 # In:  text towers, alignment, candidates (before any threshold), images, scores.
 # Out: one sweep per site and direction, attention and selectivity, per item or pair.
 
+SHARDS = config["compute"]["shards"]
+SWEEP = f"{OF_RUN}/sweep.{{site}}.{{direction}}"
+SHARD_SUFFIX = "" if SHARDS == 1 else f".{{shard}}of{SHARDS}"
+LABELS = "{dataset}.{model}.{wording}.{site}.{direction}"
 
+
+# One job sweeps every SHARDS-th pair; a single shard is the whole table already.
 rule sweep:
     input:
         weights=f"{TOWER}/tower.safetensors",
@@ -13,11 +19,15 @@ rule sweep:
         images="results/{dataset}/{model}/images.parquet",
         scores=f"{OF_RUN}/scores.parquet",
     output:
-        sweep=f"{OF_RUN}/sweep.{{site}}.{{direction}}.parquet",
+        sweep=(
+            f"{SWEEP}.parquet"
+            if SHARDS == 1
+            else temp(f"{SWEEP}{SHARD_SUFFIX}.parquet")
+        ),
     log:
-        f"{LOGS}/sweep.{{dataset}}.{{model}}.{{wording}}.{{site}}.{{direction}}.log",
+        f"{LOGS}/sweep.{LABELS}{SHARD_SUFFIX}.log",
     benchmark:
-        f"{BENCHMARKS}/sweep.{{dataset}}.{{model}}.{{wording}}.{{site}}.{{direction}}.tsv"
+        f"{BENCHMARKS}/sweep.{LABELS}{SHARD_SUFFIX}.tsv"
     conda:
         "../../envs/torch.yaml"
     threads: config["compute"]["threads"]
@@ -30,6 +40,8 @@ rule sweep:
         code=code_hash("sweep"),
         dtype=config["compute"]["dtype"],
         tower=subpath(input.weights, parent=True),
+        shard=lambda wildcards: getattr(wildcards, "shard", 1),
+        shards=SHARDS,
     shell:
         "python -m negtrace.steps.sweep --dataset {wildcards.dataset} --model {wildcards.model}"
         " --wording {wildcards.wording} --site {wildcards.site}"
@@ -37,7 +49,36 @@ rule sweep:
         " --alignment {input.alignment:q} --candidates {input.candidates:q}"
         " --images {input.images:q} --scores {input.scores:q} --dtype {params.dtype}"
         " --device {resources.device} --memory-mb {resources.activation_mb}"
-        " --threads {threads} --sweep {output.sweep:q} > {log:q} 2>&1"
+        " --threads {threads} --shard {params.shard} --shards {params.shards}"
+        " --sweep {output.sweep:q} > {log:q} 2>&1"
+
+
+if SHARDS > 1:
+
+    rule gather:
+        input:
+            candidates="results/{dataset}/candidates.{wording}.parquet",
+            parts=expand(
+                f"{SWEEP}.{{shard}}of{SHARDS}.parquet",
+                shard=range(1, SHARDS + 1),
+                allow_missing=True,
+            ),
+        output:
+            sweep=f"{SWEEP}.parquet",
+        log:
+            f"{LOGS}/gather.{LABELS}.log",
+        benchmark:
+            f"{BENCHMARKS}/gather.{LABELS}.tsv"
+        conda:
+            "../../envs/analysis.yaml"
+        resources:
+            mem_mb=table_memory,
+            runtime=table_minutes,
+        params:
+            code=code_hash("gather"),
+        shell:
+            "python -m negtrace.steps.gather --candidates {input.candidates:q}"
+            " --parts {input.parts:q} --sweep {output.sweep:q} > {log:q} 2>&1"
 
 
 rule attention:

@@ -3,40 +3,53 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from functools import partial
 from pathlib import Path
 
 import torch
 
+from negtrace.precision import deviation, sample_items
 from negtrace.progress import bar
 from negtrace.restoration import sweep
+from negtrace.shards import take_shard
 from negtrace.steps.command import run
 from negtrace.store import labelled, provenance, read_table, write_table
-from negtrace.tower import available_device, load_tower
+from negtrace.tower import available_device, full_precision, load_tower
 
 TABLES = ("alignment", "candidates", "images", "scores")
 
 
 def step(options: Namespace) -> None:
     torch.set_num_threads(options.threads)
+    full_precision()
     tower = load_tower(options.tower, options.dtype, available_device(options.device))
-    frame = sweep(
-        tower,
-        *(read_table(getattr(options, name)) for name in TABLES),
-        options.site,
-        options.direction,
-        tower.identity["logit_scale"],
-        options.memory_mb / 1024,
-        bar,
+    tables = {name: read_table(getattr(options, name)) for name in TABLES}
+    chosen = take_shard(tables["alignment"], tables["candidates"], options.shard, options.shards)
+    alignment, candidates = chosen
+    run_sweep = partial(
+        sweep,
+        images=tables["images"],
+        intervention=options.site,
+        direction=options.direction,
+        logit_scale=tower.identity["logit_scale"],
+        memory_gb=options.memory_mb / 1024,
     )
+    frame = run_sweep(tower, alignment, candidates, scores=tables["scores"], progress=bar)
+    params = {
+        "site": options.site,
+        "direction": options.direction,
+        "dtype": options.dtype,
+        "device": str(tower.device),
+    }
+    if tower.dtype.itemsize < 4:
+        exact = load_tower(options.tower, "float32", str(tower.device))
+        sample = sample_items(candidates)
+        again = run_sweep(exact, alignment, sample, scores=tables["scores"])
+        params["deviation_from_float32"] = deviation(frame, again)
     made = provenance(
         "sweep",
         inputs={name: getattr(options, name) for name in TABLES},
-        params={
-            "site": options.site,
-            "direction": options.direction,
-            "dtype": options.dtype,
-            "device": str(tower.device),
-        },
+        params=params,
         model=tower.identity,
     )
     write_table(labelled(frame, vars(options)), options.sweep, "sweep", made)
@@ -58,6 +71,8 @@ if __name__ == "__main__":
             "device": str,
             "memory_mb": int,
             "threads": int,
+            "shard": int,
+            "shards": int,
             "sweep": Path,
         },
     )

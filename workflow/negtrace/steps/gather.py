@@ -1,0 +1,35 @@
+"""Put the shards of a sweep together."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+
+from negtrace.shards import gather
+from negtrace.steps.command import run
+from negtrace.store import provenance, read_provenance, read_table, write_table
+
+
+def step(options: Namespace) -> None:
+    candidates = read_table(options.candidates)
+    frame = gather([read_table(path) for path in options.parts], candidates)
+    first = read_provenance(options.parts[0])
+    made = provenance(
+        "sweep",
+        inputs={"candidates": options.candidates},
+        params={**first["params"], "shards": len(options.parts)},
+        model=first["model"],
+    )
+    write_table(frame, options.sweep, "sweep", made)
+
+
+if __name__ == "__main__":
+    run(
+        step,
+        __doc__,
+        {
+            "candidates": Path,
+            "parts": (Path,),
+            "sweep": Path,
+        },
+    )
