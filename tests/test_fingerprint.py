@@ -95,7 +95,7 @@ def test_a_changed_column_affects_the_step_that_writes_the_table(copy):
     def narrow(declared: dict) -> None:
         declared["tables"]["sweep"]["columns"]["restoration"]["type"] = "float32"
 
-    assert changed_by_schema(copy, narrow) == {"sweep"}
+    assert changed_by_schema(copy, narrow) == {"sweep", "gather"}
 
 
 def test_a_changed_description_or_a_new_table_affects_no_step(copy):
