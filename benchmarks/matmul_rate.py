@@ -51,7 +51,7 @@ def product_seconds(rows: int, inputs: int, outputs: int, device: str, seconds: 
 
 
 @torch.inference_mode()
-def matmul_rate(shape: TowerShape, device: str = "cpu", seconds: float = 0.2) -> MatmulRate:
+def matmul_rate(shape: TowerShape, device: str = "cpu", seconds: float = 0.1) -> MatmulRate:
     """Best float32 rate over the products of a block, at several numbers of rows."""
     w, u = shape.width, shape.mlp_width
     best = MatmulRate(0.0, 0, 0, 0)
