@@ -63,6 +63,14 @@ def test_no_hook_remains_after_an_error(tiny):
     assert hook_count(tiny.model) == before
 
 
+def test_a_hook_that_does_not_fire_is_an_error(tiny, monkeypatch):
+    before = hook_count(tiny.model)
+    monkeypatch.setattr(tiny.model, "encode_text", lambda tokens: torch.ones(1, 12).double())
+    with pytest.raises(RuntimeError, match="1 hooks on resid fired 0 times"):
+        patched_embedding(tiny.model, SENTENCE, SENTENCE, "resid", 2, [1], [1])
+    assert hook_count(tiny.model) == before
+
+
 def test_unknown_site_is_refused(tiny):
     with pytest.raises(ValueError, match="unknown site"):
         patched_embedding(tiny.model, SENTENCE, SENTENCE, "nowhere", 1, [1], [1])

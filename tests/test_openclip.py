@@ -189,7 +189,9 @@ def test_a_bidirectional_model_with_its_own_tokenizer_is_traced(word_tokenizer):
         "norm_kwargs": {"eps": 1e-6},
     }
     model = open_clip.CustomTextCLIP(12, vision, text).double().eval().requires_grad_(False)
-    tokenizer = open_clip.tokenizer.HFTokenizer(word_tokenizer, context_length=8, clean="canonicalize")
+    tokenizer = open_clip.tokenizer.HFTokenizer(
+        word_tokenizer, context_length=8, clean="canonicalize"
+    )
     sentences = ("There are no dogs.", "There are some dogs.")
     cells = trace(model, tokenizer, *sentences, torch.randn(12))
     grid = cells.pivot(index="role", columns="layer", values="restoration")

@@ -14,11 +14,12 @@ from negtrace.openclip import ModelSpec, encode_images, load
 from negtrace.progress import track
 from negtrace.steps.command import run
 from negtrace.store import labelled, provenance, read_table, sha256_of_files, write_table
-from negtrace.tower import available_device
+from negtrace.tower import available_device, full_precision
 
 
 def step(options: Namespace) -> None:
     torch.set_num_threads(options.threads)
+    full_precision()
     items = read_table(options.candidates)
     check_images(options.images, items)
     names = image_files(items)

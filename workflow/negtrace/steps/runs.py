@@ -10,11 +10,12 @@ import torch
 from negtrace.runs import scores, sentence_embeddings
 from negtrace.steps.command import run
 from negtrace.store import labelled, provenance, read_table, write_table
-from negtrace.tower import available_device, load_tower
+from negtrace.tower import available_device, full_precision, load_tower
 
 
 def step(options: Namespace) -> None:
     torch.set_num_threads(options.threads)
+    full_precision()
     tower = load_tower(options.tower, options.dtype, available_device(options.device))
     sentences = sentence_embeddings(tower, read_table(options.alignment), options.memory_mb / 1024)
     scored = scores(
