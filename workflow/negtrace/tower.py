@@ -33,6 +33,8 @@ Pooling = Literal["eot", "first", "last", "class"]
 WEIGHTS_FILE = "tower.safetensors"
 SHAPE_FILE = "tower.json"
 
+QUICK_GELU_SLOPE = 1.702  # QuickGELU(x) = x sigmoid(1.702 x)
+
 BLOCK_WEIGHTS = (
     "ln_1.weight",
     "ln_1.bias",
@@ -239,10 +241,13 @@ class TextTower:
     def mlp_out(self, block: int, mid: Float[Tensor, "... width"]) -> Float[Tensor, "... width"]:
         """What the MLP adds to the residual stream."""
         w = self.blocks[block - 1]
-        hidden = F.linear(
-            self._norm(mid, w["ln_2.weight"], w["ln_2.bias"]), w["fc.weight"], w["fc.bias"]
-        )
-        return F.linear(self._activate(hidden), w["proj.weight"], w["proj.bias"])
+        rows = self._norm(mid, w["ln_2.weight"], w["ln_2.bias"]).flatten(0, -2)
+        # QuickGELU(x) = SiLU(s x) / s: the products take the factors s and 1 / s in for nothing.
+        s = QUICK_GELU_SLOPE if self.shape.activation == "quick_gelu" else 1.0
+        hidden = torch.addmm(w["fc.bias"], rows, w["fc.weight"].T, beta=s, alpha=s)
+        hidden = self._activate(hidden)
+        out = torch.addmm(w["proj.bias"], hidden, w["proj.weight"].T, alpha=1 / s)
+        return out.view(mid.shape)
 
     def read_out(self, resid: Float[Tensor, "... width"]) -> Float[Tensor, "... embed_dim"]:
         """Unit-norm sentence embedding from hidden state L at the pooled position.
@@ -261,9 +266,9 @@ class TextTower:
         return F.layer_norm(x, (self.shape.width,), weight, bias, self.shape.ln_eps)
 
     def _activate(self, hidden: Tensor) -> Tensor:
-        """The MLP's non-linearity; overwrites its argument, which is always a fresh product."""
+        """GELU, or for QuickGELU the SiLU it is made of; may overwrite its argument."""
         if self.shape.activation == "quick_gelu":
-            return hidden.mul_(torch.sigmoid(hidden * 1.702))
+            return F.silu(hidden, inplace=True)
         return F.gelu(
             hidden, approximate="tanh" if self.shape.activation == "gelu_tanh" else "none"
         )
