@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from torch import nn
 
 from negtrace.openclip import architecture_config, text_tower
 from negtrace.tower import TextTower, TowerShape
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    torch.set_num_threads(1)  # as many threads as workers, not their square
 
 SHARED_VALSE = Path(__file__).parents[2] / "shared" / "valse" / "existence.json"
 

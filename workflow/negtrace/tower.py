@@ -203,13 +203,12 @@ class TextTower:
             mask: [batch or 1, queries, keys], boolean (may a query see a key?) or additive; None
                 where every query sees every key.
         """
-        heads = self.shape.heads
-        z = F.scaled_dot_product_attention(
-            rearrange(q, "b i (h d) -> b h i d", h=heads),
-            rearrange(k, "b j (h d) -> b h j d", h=heads),
-            rearrange(v, "b j (h d) -> b h j d", h=heads),
-            attn_mask=None if mask is None else mask[:, None],
-        )
+        q, k, v = (rearrange(x, "b i (h d) -> b h i d", h=self.shape.heads) for x in (q, k, v))
+        mask = None if mask is None else mask[:, None]
+        if q.device.type == "cpu":  # sentences are short: two batched products beat flash attention
+            z = _softmax(q * self.shape.head_width**-0.5 @ k.mT, mask) @ v
+        else:
+            z = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         return rearrange(z, "b h i d -> b i (h d)")
 
     def attention_pattern(
@@ -222,9 +221,7 @@ class TextTower:
         heads = self.shape.heads
         q = rearrange(q, "b i (h d) -> b h i d", h=heads) * self.shape.head_width**-0.5
         scores = torch.einsum("bhid,bjhd->bhij", q, rearrange(k, "b j (h d) -> b j h d", h=heads))
-        if visible is not None:
-            scores = scores.masked_fill(~visible[:, None], float("-inf"))
-        return scores.softmax(dim=-1)
+        return _softmax(scores, None if visible is None else visible[:, None])
 
     def attn_out(self, block: int, z: Float[Tensor, "... width"]) -> Float[Tensor, "... width"]:
         """What attention adds to the residual stream: W_O z + b."""
@@ -272,6 +269,15 @@ class TextTower:
         return F.gelu(
             hidden, approximate="tanh" if self.shape.activation == "gelu_tanh" else "none"
         )
+
+
+def _softmax(scores: Tensor, mask: Tensor | None) -> Tensor:
+    """Attention weights; the mask is boolean (may be seen) or additive; overwrites the scores."""
+    if mask is not None and mask.dtype == torch.bool:
+        scores = scores.masked_fill_(~mask, float("-inf"))
+    elif mask is not None:
+        scores = scores.add_(mask)
+    return scores.softmax(dim=-1)
 
 
 def save_tower(tower: TextTower, folder: Path) -> None:
