@@ -159,6 +159,17 @@ def test_one_word_subjects_are_present_or_absent():
             assert scene.shows(subject) == (relation == "present")
 
 
+def test_a_combination_left_out_of_the_others_is_not_shown_for_one_word_either():
+    rng = np.random.default_rng(0)
+    others = [c for c in scenes.SEEN if c != ("black", "moon")]
+    others += [(scenes.UNNAMED, "moon"), ("black", scenes.UNNAMED)]
+    for subject in (scenes.Subject(None, "moon"), scenes.Subject("black", None)):
+        for _ in range(100):
+            scene = scenes.scene_about(subject, "present", rng, others)
+            assert scene.shows(subject)
+            assert not scene.shows(scenes.Subject("black", "moon"))
+
+
 def test_unnamed_colours_are_none_of_the_named_ones():
     rng = np.random.default_rng(0)
     scene = scenes.place([(scenes.UNNAMED, "star")] * 3, rng)

@@ -12,9 +12,8 @@ names, so that a shape is known in any colour and a colour on any shape.  Look-a
 colour and its shape on different objects) are left out of the loss: they call for binding, which
 this model does not have.
 The weights kept are those of the best report on new scenes of *seen* combinations.
-The same seed gives the same weights on the same machine.
-
-    python workflow/demo/train.py --output workflow/demo/negtrace-demo.safetensors
+The same seed gives the same weights on the same machine.  The model card (README.md) has the
+commands that made the shipped ones.
 """
 
 from __future__ import annotations
@@ -231,9 +230,8 @@ def train(args: argparse.Namespace) -> None:
     truth = presence(pool, subjects)
     partial, look_alike = near_misses(truth, subjects)
     images = pixels([scenes.render(scene) for scene in tqdm(pool, "scenes", mininterval=5)])
-    held_out = list(scenes.sample_items(1200, args.seed + 10_000))
-
     subject_shares = shares(subjects)
+    held_out = list(scenes.sample_items(1200, args.seed + 10_000))
 
     drop_neurons(model, args.dropout)
     model.token_embedding.weight.requires_grad_(False)
@@ -269,8 +267,8 @@ def train(args: argparse.Namespace) -> None:
         )
         if args.start and step == 1:  # the bias is not a part of the model, so find it anew
             tried = torch.linspace(-20, 20, 161)
-            found = [weighted_loss(scores, b, sign, weights, args.smoothing) for b in tried]
-            bias.data = tried[int(torch.stack(found).argmin())]
+            losses = [weighted_loss(scores, b, sign, weights, args.smoothing) for b in tried]
+            bias.data = tried[int(torch.stack(losses).argmin())]
         loss = weighted_loss(scores, bias, sign, weights, args.smoothing)
         optimiser.zero_grad()
         loss.backward()

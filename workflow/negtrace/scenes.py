@@ -332,7 +332,8 @@ def scene_about(
             subject, `absent` scenes have neither the colour nor the shape, `partial` ones exactly
             one of them, `look_alike` ones both, on different objects.  For a one-word subject
             the latter two mean `absent`.
-        others: what the scene's other objects are drawn from.
+        others: what the scene's other objects are drawn from, and where a one-word subject is
+            present its own object too.
     """
     colour, shape = subject.colour, subject.shape
     same_colour = [c for c in others if c[0] == colour and c[1] != shape]
@@ -341,7 +342,7 @@ def scene_about(
     two_words = colour is not None and shape is not None
     shown: list[tuple[str, str]] = []
     if relation == "present":
-        matching = [c for c in COMBINATIONS if subject.matches(Thing(*c)) and c not in UNSEEN]
+        matching = [c for c in others if subject.matches(Thing(*c)) and UNNAMED not in c]
         shown = [(colour, shape)] if two_words else _draw(matching, 1, rng)
         apart = list(others)
     elif two_words and relation == "partial":
