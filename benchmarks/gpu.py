@@ -13,7 +13,7 @@ from peers import TransformerLens, TransformerLensBatched
 from subject import Subject, make_subject, random_tower, with_tables
 
 from negtrace.sites import SITES as ENGINE_SITES
-from negtrace.tower import TowerShape
+from negtrace.tower import TowerShape, full_precision
 
 BIG_G = TowerShape(
     width=1280,
@@ -64,7 +64,7 @@ def gpu_rows(
             note = f"{quantity}: no CUDA device here"
             yield row("gpu", "unmeasured", np.nan, "", method="engine", note=note)
         return
-    torch.backends.cuda.matmul.allow_tf32 = False
+    full_precision()
     small = make_subject(seed, "cuda")
     small.sweep("resid", memory_gb=memory_gb)  # the first sweep pays for the device's start
     for repeat in range(repeats):

@@ -21,7 +21,7 @@ import pandas as pd
 import torch
 from subject import Subject, complete, random_tower
 
-from negtrace.alignment import align_pair
+from negtrace.alignment import Tokenizer, align
 from negtrace.tower import TowerShape
 
 SHAPE = TowerShape(
@@ -41,25 +41,25 @@ SOT, EOT, NO, SOME = 1998, 1999, 1996, 1997
 def synthetic_subject(shape: TowerShape, pairs: int, seed: int = 0, words: int = 5) -> Subject:
     """Any number of distinct pairs of 10 tokens, "SOT a b no|some w w w w w EOT", one item each."""
     rng = np.random.default_rng(seed)
-    rows, items = [], []
+    items = []
     for number in range(pairs):
         subject = rng.integers(1, NO, words).tolist()
-        negated, affirmative = ([SOT, 1, 2, word, *subject, EOT] for word in (NO, SOME))
-        found = align_pair(negated, affirmative, str)
-        name = f"pair{number}"
-        for polarity, tokens, roles, others in (
-            ("negated", negated, found.negated_roles, found.negated_counterparts),
-            ("affirmative", affirmative, found.affirmative_roles, found.affirmative_counterparts),
-        ):
-            rows += [
-                (name, polarity, *entry)
-                for entry in zip(range(len(tokens)), tokens, roles, others, strict=True)
-            ]
-        items.append((f"item{number}", name, f"{number}.png", ("caption", "foil")[number % 2]))
-    columns = ["pair_id", "polarity", "position", "token_id", "role", "counterpart"]
-    alignment = pd.DataFrame(rows, columns=columns).astype({"counterpart": "Int16"})
-    names = ["item_id", "pair_id", "image_file", "negation"]
-    candidates = pd.DataFrame(items, columns=names)
+        negated, affirmative = (
+            " ".join(map(str, [SOT, 1, 2, word, *subject, EOT])) for word in (NO, SOME)
+        )
+        items.append(
+            {
+                "item_id": f"item{number}",
+                "pair_id": f"pair{number}",
+                "image_file": f"{number}.png",
+                "negation": ("caption", "foil")[number % 2],
+                "negated": negated,
+                "affirmative": affirmative,
+            }
+        )
+    candidates = pd.DataFrame(items)
+    tokenizer = Tokenizer(lambda text: [int(token) for token in text.split()], str, 1, 0)
+    alignment = align(candidates, tokenizer, shape)
     tower = random_tower(shape, seed)
     # The unpatched runs must not hide the sweep's own peak.
     return complete(tower, None, alignment, candidates, seed, "synthetic", memory_gb=0.02)

@@ -15,12 +15,11 @@ import torch
 from torch import nn
 
 from negtrace import pairs, scenes
-from negtrace.alignment import align
+from negtrace.alignment import align, first_difference
 from negtrace.openclip import ModelSpec, load, text_tower, tokenizer_of
 from negtrace.restoration import sweep
 from negtrace.runs import BASE_OF, SOURCE_OF, SentencePair, scores, sentence_embeddings
 from negtrace.runs import sentence_pairs as pairs_of
-from negtrace.tails import first_difference
 from negtrace.tower import BLOCK_WEIGHTS, TextTower, TowerShape
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -192,7 +191,7 @@ def computed_cells(subject: Subject, table: pd.DataFrame, direction: str) -> pd.
     for pair in subject.pairs:
         base, source = pair.sentence(BASE_OF[direction]), pair.sentence(SOURCE_OF[direction])
         length[pair.pair_id] = len(base.tokens)
-        first[pair.pair_id] = first_difference(base, source)
+        first[pair.pair_id] = first_difference(base.tokens, source.tokens)
     length, first = cells["pair_id"].map(length), cells["pair_id"].map(first)
     start = np.maximum(first, cells["position"].fillna(0).astype(int))
     return cells.assign(rows=length - start, length=length).reset_index(drop=True)

@@ -14,6 +14,7 @@ import pytest
 import torch
 from torch import nn
 
+from negtrace.alignment import Tokenizer, align
 from negtrace.openclip import architecture_config, text_tower
 from negtrace.tower import TextTower, TowerShape
 
@@ -119,37 +120,11 @@ def embedding(tiny: TinyModel, tokens: list[int]) -> torch.Tensor:
 
 
 def alignment_table(pairs: list[tuple[list[int], list[int]]], shape: TowerShape) -> pd.DataFrame:
-    """Alignment of token sequences (negated, affirmative), matched as `alignment.py` does."""
-    from negtrace.alignment import align_pair, complete_pair
-
-    rows = []
-    for number, (negated, affirmative) in enumerate(pairs):
-        aligned = align_pair(negated, affirmative, lambda token: f"w{token}")
-        negated, affirmative = shape.complete(negated), shape.complete(affirmative)
-        lengths = (len(negated), len(affirmative))
-        aligned = complete_pair(aligned, lengths, shape.pool in ("last", "class"))
-        for polarity, tokens, roles, counterparts in (
-            ("negated", negated, aligned.negated_roles, aligned.negated_counterparts),
-            (
-                "affirmative",
-                affirmative,
-                aligned.affirmative_roles,
-                aligned.affirmative_counterparts,
-            ),
-        ):
-            for position, token in enumerate(tokens):
-                rows.append(
-                    {
-                        "pair_id": f"pair{number}",
-                        "polarity": polarity,
-                        "position": position,
-                        "token_id": token,
-                        "token": f"w{token}",
-                        "role": roles[position],
-                        "counterpart": counterparts[position],
-                    }
-                )
-    return pd.DataFrame(rows).astype({"counterpart": "Int16"})
+    """Alignment of token sequences (negated, affirmative)."""
+    tokenizer = Tokenizer(lambda text: [int(t) for t in text.split()], "w{}".format, 1, 0)
+    texts = [[" ".join(map(str, tokens)) for tokens in pair] for pair in pairs]
+    table = pd.DataFrame(texts, columns=["negated", "affirmative"])
+    return align(table.assign(pair_id=[f"pair{i}" for i in range(len(pairs))]), tokenizer, shape)
 
 
 def items_of(pairs: int, items_per_pair: int) -> pd.DataFrame:

@@ -54,9 +54,7 @@ def carry(
     cells, sets, m, width = states.shape
     last = block == tower.shape.layers
     _, k_before, v_before = tail.base_prefix(batch.base.qkv[block - 1]).chunk(3, dim=-1)
-    mask = tail.mask
-    if mask is not None and last:
-        mask = tail.only_pooled().mask
+    mask = tail.in_block(block, tower.shape).mask
     out = states.new_empty(cells, sets, 1, width) if last else states
     step = max(1, max_rows // (sets * m))
     for start in range(0, cells, step):
@@ -88,7 +86,7 @@ def overriding(
     tower: TextTower, site: Site, batch: PairBatch, tail: Tail, block: int, heads: Heads
 ) -> Override:
     """The override that replaces a site's activation in a block at the tail's replaced rows."""
-    seen = tail.only_pooled() if block == tower.shape.layers else tail
+    seen = tail.in_block(block, tower.shape)
     source = activation(batch.source, site.replaces, block)[seen.pairs[:, None], seen.source_rows]
     chosen = seen.replaced[..., None].expand(source.shape)
     if heads is not None:
@@ -114,14 +112,8 @@ def enter_block(
     """State after a block of the patches made in it, one cell per entry of `heads`."""
     states = site.enter(tower, batch, tail, block)
     if site.by_head:
-        seen = tail.only_pooled() if block == tower.shape.layers else tail
-        chosen = [torch.tensor([head - 1 for head in cell]) for cell in heads]
-        single = all(len(cell) == 1 for cell in chosen)
-        added = (
-            states[torch.cat(chosen)]
-            if single
-            else torch.stack([states[cell].sum(0) for cell in chosen])
-        )
+        seen = tail.in_block(block, tower.shape)
+        added = torch.stack([states[[head - 1 for head in cell]].sum(0) for cell in heads])
         states = seen.base(batch.base.mid[block - 1]) + added
     return states if site.after_mlp else finish_block(tower, block, states, max_rows)
 

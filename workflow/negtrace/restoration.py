@@ -22,10 +22,10 @@ import torch
 from jaxtyping import Float
 from tqdm import tqdm
 
-from negtrace.alignment import PADDING
+from negtrace.alignment import PADDING, first_difference
 from negtrace.donors import RoleMeans, mean_run, role_means, zero_run
 from negtrace.errors import InputError
-from negtrace.interventions import NO_COUNTERPART, Intervention
+from negtrace.interventions import Intervention
 from negtrace.propagation import ROWS_PER_PRODUCT, patched_embeddings
 from negtrace.runs import (
     BASE_OF,
@@ -39,10 +39,8 @@ from negtrace.runs import (
     sentence_pairs,
 )
 from negtrace.sites import Cell, Site
-from negtrace.tails import PairBatch, PositionSet, first_difference, make_tails, position_sets
+from negtrace.tails import PairBatch, PositionSet, make_tails, position_sets
 from negtrace.tower import TextTower, TowerShape
-
-__all__ = ["NO_COUNTERPART", "Study", "known_layers", "make_study", "sweep"]
 
 silent = partial(tqdm, disable=True)
 
@@ -65,7 +63,11 @@ def known_layers(
     layers = site.layers(shape)
     counts_hidden_states = site.first_layer == 0
     known: dict[int, Known] = {}
-    if source and shape.causal and max(cells.targets) < first_difference(base, source):
+    if (
+        source
+        and shape.causal
+        and max(cells.targets) < first_difference(base.tokens, source.tokens)
+    ):
         return dict.fromkeys(layers, "base")
     if source and counts_hidden_states:
         changed = list(base.tokens)
@@ -193,7 +195,8 @@ def sweep_batch(
     for numbers, places in groups.items():
         cells = [grid.cells[number] for number in numbers]
         first_rows = [
-            first_difference(bases[p.pair], sources[p.pair]) if copied else 0 for p in places
+            first_difference(bases[p.pair].tokens, sources[p.pair].tokens) if copied else 0
+            for p in places
         ]
         for tail in make_tails(places, batch.base, first_rows, shape, max_rows):
             embeddings = patched_embeddings(tower, batch, tail, site, cells, max_rows)
@@ -222,9 +225,8 @@ def pair_batch(
 
 def batch_size(shape: TowerShape, cells: int, longest: int, itemsize: int, memory_gb: float) -> int:
     """Pairs per batch so that runs, belt and temporaries fit the memory budget."""
-    n = shape.context_length if shape.reads_whole_context else longest
-    runs = 2 * run_bytes(shape, n, itemsize)
-    belt = cells * n * shape.width * itemsize
+    runs = 2 * run_bytes(shape, longest, itemsize)
+    belt = cells * longest * shape.width * itemsize
     temporaries = ROWS_PER_PRODUCT["cpu"] * (shape.mlp_width * 2 + shape.width * 8) * itemsize
     return max(1, int((memory_gb * 2**30 - temporaries) / (runs + 2 * belt)))
 

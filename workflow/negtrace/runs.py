@@ -84,11 +84,15 @@ class Run(NamedTuple):
 
 
 def padded_tokens(
-    sentences: Sequence[Sequence[int]], shape: TowerShape, length: int | None = None
+    sentences: Sequence[Sequence[int]], shape: TowerShape
 ) -> tuple[Int[Tensor, "batch n"], Int[Tensor, " batch"]]:
-    """Token ids padded to a common length, and each sentence's pooled position."""
+    """Token ids padded to a common length, and each sentence's pooled position.
+
+    Args:
+        sentences: token ids, completed (`TowerShape.complete`).
+    """
     lengths = [len(tokens) for tokens in sentences]
-    n = shape.context_length if shape.reads_whole_context else (length or max(lengths))
+    n = max(lengths)
     padded = torch.full((len(sentences), n), shape.pad_id)
     for row, tokens in enumerate(sentences):
         padded[row, : len(tokens)] = torch.tensor(tokens)
@@ -97,7 +101,7 @@ def padded_tokens(
         "eot": n - 1 - (padded != shape.pad_id).int().flip(1).argmax(1),  # the last that is no pad
         "class": end,
         "first": torch.zeros(len(sentences), dtype=torch.long),
-        "last": torch.full((len(sentences),), n - 1),
+        "last": end,
     }[shape.pool]
     return padded, pooled
 
@@ -115,16 +119,14 @@ def visibility(
     return visible
 
 
-def run_sentences(
-    tower: TextTower, sentences: Sequence[Sequence[int]], length: int | None = None
-) -> Run:
-    """Forward pass of a batch of tokenised sentences, keeping all activations.
+def run_sentences(tower: TextTower, sentences: Sequence[Sequence[int]]) -> Run:
+    """Forward pass of a batch of completed sentences, keeping all activations.
 
     Sentences pass in groups of equal length, so that no padding is computed that cannot matter;
     activations behind a sentence's end are 0.
     """
     shape = tower.shape
-    tokens, pooled = padded_tokens(sentences, shape, length)
+    tokens, pooled = padded_tokens(sentences, shape)
     tokens, pooled = tokens.to(tower.device), pooled.to(tower.device)
     batch, n = tokens.shape
     new = tower.weights["token_embedding"].new_zeros
@@ -138,7 +140,7 @@ def run_sentences(
     )
     groups: dict[int, list[int]] = defaultdict(list)
     for row, sentence in enumerate(sentences):
-        groups[n if shape.reads_whole_context else len(sentence)].append(row)
+        groups[len(sentence)].append(row)
     for width, rows in sorted(groups.items()):
         at = torch.tensor(rows, device=tower.device)
         _run_group(tower, tokens[at, :width], pooled[at], run, at)
@@ -163,8 +165,6 @@ def _run_group(tower: TextTower, tokens: Tensor, pooled: Tensor, run: Run, at: T
 
 def run_bytes(shape: TowerShape, n: int, itemsize: int) -> int:
     """Memory of one sentence's `Run` at n tokens."""
-    if shape.reads_whole_context:
-        n = shape.context_length
     return n * shape.width * itemsize * (6 * shape.layers + 1)
 
 
@@ -191,7 +191,7 @@ def sentence_embeddings(
     per_sentence = run_bytes(tower.shape, longest, tower.dtype.itemsize)
     size = max(1, int(memory_gb * 2**30 / 2 / per_sentence))
     embeddings = [
-        run_sentences(tower, [tokens for *_, tokens in rows[i : i + size]], longest).embedding
+        run_sentences(tower, [tokens for *_, tokens in rows[i : i + size]]).embedding
         for i in range(0, len(rows), size)
     ]
     return pd.DataFrame(

@@ -128,32 +128,29 @@ def enter_resid(tower: TextTower, batch: PairBatch, tail: Tail, block: int) -> T
         qkv = tower.qkv(block, x)
     q, k, v = qkv.chunk(3, dim=-1)
     k_before, v_before = tail.base_prefix(batch.base.qkv[i]).chunk(3, dim=-1)[1:]
-    mask = tail.mask
+    mask = tail.in_block(block, tower.shape).mask
     if block == tower.shape.layers:
-        mask = tail.only_pooled().mask
         x, q = tail.pooled_row(x), tail.pooled_row(q)
     z = tower.attend(q, torch.cat([k_before, k], dim=1), torch.cat([v_before, v], dim=1), mask)
     return (x + tower.attn_out(block, z))[None]
 
 
-def enter_attn_out(tower: TextTower, batch: PairBatch, tail: Tail, block: int) -> Tensor:
-    """Replace what attention adds to the residual stream."""
-    seen = tail.only_pooled() if block == tower.shape.layers else tail
-    runs = (activation(run, "attn_out", block) for run in (batch.base, batch.source))
-    return (seen.base(batch.base.resid[block - 1]) + seen.patched(*runs))[None]
+def enter_output(part: Literal["attn_out", "mlp_out"]) -> Enter:
+    """Replace what attention, or the MLP, adds to the residual stream."""
 
+    def enter(tower: TextTower, batch: PairBatch, tail: Tail, block: int) -> Tensor:
+        seen = tail.in_block(block, tower.shape)
+        before = batch.base.resid if part == "attn_out" else batch.base.mid
+        runs = (activation(run, part, block) for run in (batch.base, batch.source))
+        return (seen.base(before[block - 1]) + seen.patched(*runs))[None]
 
-def enter_mlp_out(tower: TextTower, batch: PairBatch, tail: Tail, block: int) -> Tensor:
-    """Replace what the MLP adds to the residual stream."""
-    seen = tail.only_pooled() if block == tower.shape.layers else tail
-    runs = (activation(run, "mlp_out", block) for run in (batch.base, batch.source))
-    return (seen.base(batch.base.mid[block - 1]) + seen.patched(*runs))[None]
+    return enter
 
 
 def enter_head(tower: TextTower, batch: PairBatch, tail: Tail, block: int) -> Tensor:
     """Replace one head's z."""
     i = block - 1
-    seen = tail.only_pooled() if block == tower.shape.layers else tail
+    seen = tail.in_block(block, tower.shape)
     change = seen.patched(batch.base.z[i], batch.source.z[i]) - seen.base(batch.base.z[i])
     return heads_out(tower, block, change)
 
@@ -167,9 +164,9 @@ def enter_projection(part: Literal["q", "k", "v"]) -> Enter:
         patched = tail.patched(batch.base.qkv[i], batch.source.qkv[i]).chunk(3, dim=-1)
         rows[part] = patched["qkv".index(part)]
         k_before, v_before = tail.base_prefix(batch.base.qkv[i]).chunk(3, dim=-1)[1:]
-        query, seen = rows["q"], tail
+        query, seen = rows["q"], tail.in_block(block, tower.shape)
         if block == tower.shape.layers:
-            query, seen = tail.pooled_row(query), tail.only_pooled()
+            query = tail.pooled_row(query)
         z = tower.attend(
             query,
             torch.cat([k_before, rows["k"]], dim=1),
@@ -183,9 +180,7 @@ def enter_projection(part: Literal["q", "k", "v"]) -> Enter:
 
 def enter_pattern(tower: TextTower, batch: PairBatch, tail: Tail, block: int) -> Tensor:
     """Replace one head's attention weights in the patched rows; the values stay the base run's."""
-    i, seen = block - 1, tail
-    if block == tower.shape.layers:
-        seen = tail.only_pooled()
+    i, seen = block - 1, tail.in_block(block, tower.shape)
     q, k, _ = batch.source.qkv[i].chunk(3, dim=-1)
     at = seen.pairs[:, None]
     keys = torch.cat([tail.prefix, tail.rows], dim=1)
@@ -213,8 +208,8 @@ SITES: dict[str, Site] = {
     site.name: site
     for site in (
         Site("resid", 0, "each", enter_resid),
-        Site("attn_out", 1, "each", enter_attn_out, replaces="attn_out"),
-        Site("mlp_out", 1, "each", enter_mlp_out, after_mlp=True, replaces="mlp_out"),
+        Site("attn_out", 1, "each", enter_output("attn_out"), replaces="attn_out"),
+        Site("mlp_out", 1, "each", enter_output("mlp_out"), after_mlp=True, replaces="mlp_out"),
         Site("head", 1, "all", enter_head, by_head=True, replaces="z"),
         Site("q", 1, "all", enter_projection("q"), by_head=True),
         Site("k", 1, "all", enter_projection("k"), by_head=True, local=False),

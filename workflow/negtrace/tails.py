@@ -99,6 +99,10 @@ class Tail:
         index = self.pooled.view(-1, 1, 1).expand(*states.shape[:-2], 1, states.shape[-1])
         return states.gather(-2, index)
 
+    def in_block(self, block: int, shape: TowerShape) -> Tail:
+        """The rows that a block has to compute: in the last one the pooled row alone."""
+        return self.only_pooled() if block == shape.layers else self
+
     def only_pooled(self) -> Tail:
         """The same patches seen from the pooled row alone (the last block needs no other)."""
         first = torch.arange(len(self.pairs), device=self.pairs.device)
@@ -110,14 +114,6 @@ class Tail:
             source_rows=self.source_rows[first, self.pooled][:, None],
             pooled=torch.zeros_like(self.pooled),
         )
-
-
-def first_difference(base: Sentence, source: Sentence) -> int:
-    """First position at which the two token sequences differ."""
-    for position, (a, b) in enumerate(zip(base.tokens, source.tokens, strict=False)):
-        if a != b:
-            return position
-    return min(len(base.tokens), len(source.tokens))
 
 
 def position_sets(

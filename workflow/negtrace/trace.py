@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
@@ -26,7 +25,7 @@ from negtrace.openclip import as_tokenizer, text_tower
 from negtrace.restoration import sweep
 from negtrace.runs import BASE_OF, scores, sentence_embeddings
 
-COLUMNS = ["layer", "head", "position", "token", "role", "s_patched", "restoration"]
+COLUMNS = ["layer", "head", "head_set", "position", "token", "role", "s_patched", "restoration"]
 ONE = "pair"
 
 
@@ -52,8 +51,9 @@ def trace(
             reverse.
 
     Returns:
-        one row per cell: layer, head, position, token (of the base sentence), role, s_patched,
-        restoration; ``attrs`` has both sentences' scores, s_negated and s_affirmative.
+        one row per cell: layer, head, head_set (where sets are patched), position, token (of the
+        base sentence), role, s_patched, restoration; ``attrs`` has both sentences' scores,
+        s_negated and s_affirmative.
 
     Raises:
         InputError: the tower, the sentences or the intervention cannot be traced.
@@ -75,9 +75,6 @@ def trace(
     base = alignment[alignment["polarity"] == BASE_OF[direction]]
     tokens = dict(zip(base["position"], base["token"], strict=True))
     cells["token"] = [tokens.get(position) for position in cells["position"]]
-    extra = [name for name in ("head_set",) if name in cells]
-    frame = cells[[*COLUMNS[:2], *extra, *COLUMNS[2:]]]
-    frame.attrs = {
-        key: float(np.float64(unpatched[key].iloc[0])) for key in ("s_negated", "s_affirmative")
-    }
+    frame = cells[[name for name in COLUMNS if name in cells]]
+    frame.attrs = {key: float(unpatched[key].iloc[0]) for key in ("s_negated", "s_affirmative")}
     return frame

@@ -59,7 +59,7 @@ if SHARDS > 1:
         input:
             candidates="results/{dataset}/candidates.{wording}.parquet",
             parts=expand(
-                f"{SWEEP}.{{shard}}of{SHARDS}.parquet",
+                f"{SWEEP}{SHARD_SUFFIX}.parquet",
                 shard=range(1, SHARDS + 1),
                 allow_missing=True,
             ),
