@@ -16,12 +16,25 @@ include: "workflow/rules/analysis.smk"
 include: "workflow/rules/report.smk"
 
 
-# On a cluster these run where Snakemake runs: a cluster job would cost more than they take.
+# On a cluster these run where Snakemake runs: where the network is, or because a cluster job would
+# cost more than they take.
 localrules:
     all,
+    annotations,
+    hugging_face,
+    image_archive,
+    feature_correlations,
+    features,
+    ledger,
     merged_config,
     pairs,
+    pictures,
+    prefetch,
+    segmenter,
     segments,
+    selectivity_correlation,
+    subject_areas,
+    weights,
 
 
 # The report's inputs too: Snakemake would not miss a deleted table as long as the report is there.

@@ -21,6 +21,7 @@ from negtrace.restoration import sweep
 from negtrace.runs import BASE_OF, SOURCE_OF, SentencePair, scores, sentence_embeddings
 from negtrace.runs import sentence_pairs as pairs_of
 from negtrace.tower import BLOCK_WEIGHTS, TextTower, TowerShape
+from negtrace.valse import read_valse
 
 ROOT = Path(__file__).resolve().parents[1]
 VALSE_FILES = (
@@ -88,7 +89,7 @@ def rephrased_candidates() -> tuple[pd.DataFrame, str]:
     """Valid items in the wording `rephrased`, and what they are."""
     path = valse_file()
     if path is not None:
-        items, source = pairs.read_valse(path), "VALSE existence, rephrased"
+        items, source = read_valse(path), "VALSE existence, rephrased"
     else:
         made = scenes.sample_items(SCENE_ITEMS, seed=0)
         items = pd.DataFrame(

@@ -10,8 +10,9 @@ import pytest
 from negtrace import openclip, scenes
 from negtrace.alignment import align
 from negtrace.images import image_files
-from negtrace.pairs import candidates, read_valse
+from negtrace.pairs import candidates
 from negtrace.runs import scores, sentence_embeddings
+from negtrace.valse import read_valse
 
 DEMO = Path(__file__).parents[1] / "workflow" / "demo"
 HELD_OUT_SEED = 424242

@@ -35,7 +35,8 @@ IMPORT_NAMES = {
 
 def python_pins() -> dict[str, str]:
     """Version by package, under conda's names."""
-    pins = dict(requirement.split("==") for requirement in PROJECT["dependencies"])
+    extras = PROJECT["optional-dependencies"]["transformers"]
+    pins = dict(requirement.split("==") for requirement in [*PROJECT["dependencies"], *extras])
     return {CONDA_NAMES.get(name, name): version for name, version in pins.items()}
 
 
@@ -72,7 +73,7 @@ def test_every_dependency_is_pinned():
         assert re.fullmatch(r"[\w-]+==[\w.]+", requirement), requirement
 
 
-@pytest.mark.parametrize("environment", ["torch", "analysis"])
+@pytest.mark.parametrize("environment", ["torch", "analysis", "inputs"])
 def test_conda_environments_repeat_the_pins(environment):
     pins = conda_pins(environment)
     assert pins.pop("python") >= "3.11"

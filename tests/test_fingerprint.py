@@ -19,7 +19,9 @@ STEPS = sorted(
 
 
 MAPS = {"restoration_map", "attention_maps"}
-MODEL_STEPS = {"tower", "alignment", "images", "runs", "sweep", "attention"}
+LOADING = {"weights", "tower", "alignment", "images", "identity"}
+MODEL_STEPS = LOADING | {"runs", "sweep", "attention", "subject_segmentation"}
+FEATURES = {"features", "feature_correlations", "selectivity_correlation"}
 
 
 @pytest.fixture
@@ -27,11 +29,12 @@ def copy(tmp_path, monkeypatch) -> Iterator[Path]:
     """The workflow folder copied, so that modules can be edited."""
     workflow = tmp_path / "workflow"
     shutil.copytree(fingerprint.PACKAGE, workflow / "negtrace")
-    for folder in ("report", "schemas"):
+    for folder in ("report", "schemas", "published"):
         shutil.copytree(fingerprint.PACKAGE.parent / folder, workflow / folder)
     monkeypatch.setattr(fingerprint, "PACKAGE", workflow / "negtrace")
     monkeypatch.setattr(fingerprint, "TABLES_FILE", workflow / "schemas/tables.json")
-    monkeypatch.setitem(fingerprint.DATA_FOLDERS, "negtrace.report", workflow / "report")
+    for folder in ("report", "published"):
+        monkeypatch.setitem(fingerprint.DATA_FOLDERS, f"negtrace.{folder}", workflow / folder)
     yield workflow
     forget()
 
@@ -51,20 +54,21 @@ def hashes() -> dict[str, str]:
     ("edited", "affected"),
     [
         ("negtrace/restoration.py", {"sweep"}),
-        ("negtrace/figures.py", {"figures"}),
+        ("negtrace/figures.py", {"figures", "ledger"}),
         ("negtrace/scenes.py", {"scenes"}),
         ("report/report.html.j2", {"report"}),
+        ("published/quantmeyer2024.json", {"ledger", "report", "identity", "pictures"}),
         ("negtrace/attention.py", {"attention"}),
         ("negtrace/errors.py", set()),
         ("negtrace/steps/runs.py", {"runs"}),
-        ("negtrace/openclip.py", {"tower", "alignment", "images"}),
-        ("negtrace/runs.py", {"runs", "sweep", "attention"}),
+        ("negtrace/openclip.py", LOADING),
+        ("negtrace/runs.py", {"runs", "sweep", "attention", "identity"}),
         ("negtrace/steps/command.py", set()),
         ("negtrace/progress.py", set()),
         ("negtrace/settings.py", set()),
-        ("negtrace/layout.py", {"figures", "report"}),
+        ("negtrace/features.py", {*FEATURES, "figures"}),
         ("negtrace/tails.py", {"sweep"}),
-        ("negtrace/effects.py", {"segments", *MAPS, "figures", "report"}),
+        ("negtrace/effects.py", {"segments", *MAPS, *FEATURES, "figures", "ledger", "report"}),
     ],
 )
 def test_edit_affects_only_its_users(copy, edited, affected):

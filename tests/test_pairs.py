@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from pathlib import Path
 
@@ -14,6 +13,8 @@ from hypothesis import strategies as st
 
 from negtrace import pairs
 from negtrace.errors import InputError
+from negtrace.items import VOTES
+from negtrace.valse import read_valse
 
 SMALL = Path(__file__).parent / "data" / "existence_small.json"
 REAL = Path(__file__).parents[1].parent / "shared/valse/existence.json"
@@ -132,7 +133,7 @@ REPHRASED_REJECTED = STANDARD_REJECTED | {
 
 @pytest.fixture(scope="module")
 def small() -> pd.DataFrame:
-    return pairs.read_valse(SMALL)
+    return read_valse(SMALL)
 
 
 def reasons(table: pd.DataFrame) -> dict[str, str]:
@@ -212,6 +213,16 @@ def test_select_by_votes(small):
     }
 
 
+def test_items_without_an_image_are_left_out_with_the_reason(small):
+    accepted, rejected = pairs.candidates(small, "standard")
+    gone = accepted["image_file"].iloc[0]
+    kept, excluded = pairs.select(accepted, rejected, 2, {gone: "HTTP 404"})
+    users = accepted.loc[accepted["image_file"] == gone, "item_id"]
+    assert {reasons(excluded)[item] for item in users} == {"no image: HTTP 404"}
+    everything, _ = pairs.select(accepted, rejected, 2)
+    assert set(kept["item_id"]) == set(everything["item_id"]) - set(users)
+
+
 def test_tables_without_rows_keep_their_columns(small):
     accepted, rejected = pairs.candidates(small.iloc[:0], "standard")
     kept, excluded = pairs.select(accepted, rejected, 2)
@@ -278,7 +289,7 @@ def test_every_item_is_in_exactly_one_table(rows, wording, min_votes):
                 f"votes_{answer}": pd.array(
                     [None if row[3] < 0 else row[3] for row in rows], dtype="Int32"
                 )
-                for answer in pairs.VOTES
+                for answer in VOTES
             },
         }
     )
@@ -301,7 +312,7 @@ def real() -> pd.DataFrame:
     if not REAL.exists():
         pytest.skip("VALSE's existence.json is not in ../shared/valse beside the repository")
     assert hashlib.sha256(REAL.read_bytes()).hexdigest() == REAL_SHA256
-    return pairs.read_valse(REAL)
+    return read_valse(REAL)
 
 
 @pytest.mark.parametrize(
@@ -320,70 +331,6 @@ def test_published_counts(real, wording, negations, edits, n_pairs):
     assert len(unordered) == kept["pair_id"].nunique() == n_pairs
     if wording == "rephrased":
         assert (kept["negated"].str.count(" ") == kept["affirmative"].str.count(" ")).all()
-
-
-GOOD = {"image_file": "x.jpg", "caption": "There is no dog.", "foil": "There is a dog."}
-
-
-def write(tmp_path: Path, content: object) -> Path:
-    path = tmp_path / "items.json"
-    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
-    return path
-
-
-def test_minimal_item_is_read(tmp_path):
-    items = pairs.read_valse(write(tmp_path, {"a": GOOD, "b": GOOD | {"mturk": None}}))
-    assert list(items["item_id"]) == ["a", "b"]
-    assert list(items.columns) == pairs.ITEM_COLUMNS
-    assert items["votes_caption"].isna().all()
-
-
-@pytest.mark.parametrize(
-    ("item", "message"),
-    [
-        ([], r"item 'b' is a list, not an object; correct or remove it"),
-        ({k: v for k, v in GOOD.items() if k != "image_file"}, r"'b' has no field 'image_file'"),
-        ({k: v for k, v in GOOD.items() if k != "foil"}, r"'b' has no field 'foil'; add"),
-        (GOOD | {"caption": 7}, r"'b': field 'caption' is a number; it has to be a string"),
-        (GOOD | {"image_file": None}, r"'b': field 'image_file' is null"),
-        (GOOD | {"mturk": [3, 0, 0]}, r"'b': field 'mturk' is a list"),
-        (GOOD | {"mturk": {"caption": 3, "foil": 0}}, r"'b': .*number of votes for 'other'"),
-        (GOOD | {"mturk": {"caption": True, "foil": 0, "other": 0}}, r"votes for 'caption'"),
-        (GOOD | {"mturk": {"caption": -1, "foil": 0, "other": 0}}, r"votes for 'caption'"),
-    ],
-)
-def test_bad_item_is_named(tmp_path, item, message):
-    path = write(tmp_path, {"a": GOOD, "b": item})
-    with pytest.raises(InputError, match=message) as caught:
-        pairs.read_valse(path)
-    assert str(path) in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("not json", "not valid JSON at line 1, column 1"),
-        (json.dumps({"a": GOOD}, indent=1)[:-20], "not valid JSON at line 5.*truncated"),
-        ("", "not valid JSON"),
-        ([GOOD], "holds no items; VALSE's format is an object"),
-        ({}, "holds no items"),
-        (f'{{"a": {json.dumps(GOOD)}, "a": {json.dumps(GOOD)}}}', "'a' occurs twice"),
-    ],
-)
-def test_bad_file_is_named(tmp_path, content, message):
-    path = write(tmp_path, content)
-    with pytest.raises(InputError, match=message) as caught:
-        pairs.read_valse(path)
-    assert str(path) in str(caught.value)
-
-
-def test_unreadable_files(tmp_path):
-    with pytest.raises(InputError, match=r"none\.json: cannot be read"):
-        pairs.read_valse(tmp_path / "none.json")
-    binary = tmp_path / "image.jpg"
-    binary.write_bytes(b"\xff\xd8\xff\xe0")
-    with pytest.raises(InputError, match=r"image\.jpg: is not UTF-8"):
-        pairs.read_valse(binary)
 
 
 def test_unknown_wording(small):

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from negtrace import report
-from negtrace.report import Section, render
+from negtrace.report import Comparison, Section, render
 
 EVIL = "<script>alert('x')</script>"
 
@@ -264,3 +264,40 @@ def test_nothing_excluded_is_said_too(section):
 def test_captions_have_no_markup_that_would_show():
     for path in Path(report.CAPTIONS).glob("*.rst"):
         assert not re.search(r"[`*_<>]|::|\.\. ", path.read_text()), path
+
+
+def comparison(tmp_path: Path, **columns) -> Comparison:
+    figure = tmp_path / "ledger.svg"
+    figure.write_text(SVG.format("ledger"))
+    row = {
+        "figure": "accuracy",
+        "n": 6,
+        "n_replicates": 4,
+        "n_deviates": 2,
+        "n_not_comparable": 0,
+        "n_near_zero": 0,
+        "tolerance": 0.01,
+        "largest_deviation": 0.2,
+        "cell": "accuracy, foil",
+        "n_structural": 7,
+        "n_structural_deviates": 0,
+        "reasons": None,
+    }
+    return Comparison("valse", EVIL, pd.DataFrame([row | columns]), None, figure)
+
+
+def test_published_results_are_shown_with_their_verdicts(section, tmp_path):
+    page = Page(render("A study", [section], "", [comparison(tmp_path)]))
+    assert "4 of 6 values replicate within 0.01" in page.text
+    assert "largest deviation 0.2: accuracy, foil" in page.text
+    assert f"{EVIL} on valse" in page.text
+    assert "Beside published results" not in Page(render("A study", [section], "")).text
+
+
+def test_what_cannot_be_compared_is_said_in_one_line(section, tmp_path):
+    lacking = comparison(
+        tmp_path, n_replicates=0, n_deviates=0, n_not_comparable=6, reasons="another model"
+    )
+    text = Page(render("A study", [section], "", [lacking])).text
+    assert "Not comparable: another model." in text
+    assert "replicate" not in text.split("Not comparable")[1].split("Definitions")[0]

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from negtrace import scenes
-from negtrace.pairs import candidates, read_valse, select
+from negtrace.pairs import candidates, select
+from negtrace.valse import read_valse
 
 COUNT, SEED = 480, 1  # the default study's
 

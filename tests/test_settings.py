@@ -90,7 +90,7 @@ def test_shipped_configuration_is_valid(config):
         ("study/title", 3, "study.title is 3, but must be text"),
         ("study/models", "demo", r"study\.models is 'demo', but must be a list"),
         ("study/models", ["demo", "demo"], r"study\.models names something twice"),
-        ("models", {"a b": {}}, "the name 'a b' may hold letters"),
+        ("models", {"a b": {}}, "'a b' is no name: letters"),
         ("datasets", None, "datasets is None, but must be a mapping"),
         ("compute/dtype", "float16", r"compute\.dtype.*allowed: float32, float64"),
         ("compute/threads", 1.5, "must be a whole number"),
@@ -137,6 +137,52 @@ def test_files_of_a_valse_dataset_must_exist(config, tmp_path):
         validate(changed(config, "datasets/mine/images", {"kind": "generated"}))
 
 
+ADDRESS = "https://host/file.zip"
+VALSE = {"kind": "valse", "images": {"kind": "generated", "seed": 0}}
+TABLE = {"kind": "table", "file": "README.md", "images": "docs"}
+HUB = {"kind": "huggingface", "source": "owner/name", "split": "test"}
+ZIP = {"kind": "zip", "url": ADDRESS, "member": "{image_file}"}
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        VALSE | {"annotations": {"url": ADDRESS, "sha256": "0" * 64}},
+        VALSE | {"annotations": "README.md", "images": ZIP | {"fallback": [ADDRESS]}},
+        TABLE,
+        TABLE
+        | {"columns": {"image": "a", "id": "b"}, "subjects": {"kind": "clipseg", "model": "x"}},
+        HUB,
+        HUB | {"subset": "a", "revision": "b", "subjects": {"kind": "boxes", "file": "README.md"}},
+    ],
+)
+def test_datasets_of_every_kind_are_accepted(config, entry):
+    config = changed(config, "datasets/mine", entry)
+    config["study"]["datasets"] = ["mine"]
+    validate(config)
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        (VALSE | {"annotations": {"url": ADDRESS}}, r"annotations lacks the key 'sha256'"),
+        (VALSE | {"annotations": {"url": "file.json", "sha256": "0" * 64}}, "is no address"),
+        (VALSE | {"annotations": {"url": ADDRESS, "sha256": "0"}}, "is no sha256"),
+        (VALSE | {"annotations": "README.md", "images": ZIP | {"members": "x"}}, "did you mean"),
+        (TABLE | {"file": "gone.csv"}, r"mine\.file: there is no file gone\.csv"),
+        (TABLE | {"columns": {"picture": "a"}}, r"unknown key .*columns\.picture"),
+        (HUB | {"images": "docs"}, r"unknown key datasets\.mine\.images"),
+        (HUB | {"subjects": {"kind": "boxes", "file": "gone.csv"}}, r"subjects\.file: there is no"),
+        (HUB | {"subjects": {"kind": "box"}}, r"subjects\.kind is 'box', did you mean 'boxes'"),
+    ],
+)
+def test_faults_of_datasets_are_named(config, entry, message):
+    config = changed(config, "datasets/mine", entry)
+    config["study"]["datasets"] = ["mine"]
+    with pytest.raises(InputError, match=message):
+        validate(config)
+
+
 @pytest.mark.parametrize(
     ("path", "value"),
     [
@@ -154,12 +200,8 @@ def test_valid_alternatives_are_accepted(config, path, value):
 
 
 @pytest.mark.parametrize("study", STUDIES, ids=lambda path: path.stem)
-def test_ready_made_studies_lack_at_most_files_to_be_fetched(config, study, tmp_path, monkeypatch):
+def test_ready_made_studies_need_no_file_of_the_user(config, study, tmp_path, monkeypatch):
     update_config(config, yaml.safe_load(study.read_text()))
-    for entry in config["datasets"].values():
-        annotations = tmp_path / entry.get("annotations", "none")
-        annotations.parent.mkdir(parents=True, exist_ok=True)
-        annotations.touch()
     monkeypatch.chdir(tmp_path)
     validate(config)
 
@@ -167,7 +209,7 @@ def test_ready_made_studies_lack_at_most_files_to_be_fetched(config, study, tmp_
 def test_defaults_name_every_key_of_the_schema(config):
     sections = json.loads(SCHEMA_FILE.read_text())["properties"]
     assert set(config) == set(sections)
-    for section in ("study", "filter", "segments", "compute", "figures"):
+    for section in ("study", "downloads", "filter", "segments", "compute", "figures"):
         assert set(config[section]) == set(sections[section]["properties"]), section
 
 

@@ -5,114 +5,29 @@ One finished run is shared; every test gets a copy of it, times included.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable
-from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from checkout import SAMPLE, Checkout
 
 from negtrace.store import read_provenance
 
-ROOT = Path(__file__).parents[2]
-SOURCES = ("Snakefile", "config.yaml", "profiles", "workflow", "envs")
-SAMPLE = ROOT / "tests" / "data" / "existence_small.json"
-
-ARCHITECTURE = {
-    "embed_dim": 24,
-    "vision_cfg": {"image_size": 16, "patch_size": 8, "width": 32, "layers": 1, "head_width": 16},
-    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2},
-}
-STUDY = {
-    "study": {"title": "A small study", "datasets": ["demo"], "models": ["tiny"]},
-    "datasets": {"demo": {"items": 24}},
-    "models": {
-        name: {"architecture": "tiny.json", "weights": "random", "seed": seed}
-        for seed, name in enumerate(("tiny", "other"))
-    },
-    "compute": {"threads": 1, "memory_gb": 0.5},
-    "figures": {"dpi": 50},
-}
-
 # Rules that must not run again unless something before them changed.
-FORWARD = {"scenes", "candidates", "tower", "alignment", "images", "runs"}
+INPUTS = {"scenes", "items", "candidates", "subject_areas", "weights", "tower"}
+FORWARD = INPUTS | {"alignment", "images", "runs"}
 SWEEPS = {"sweep", "attention"}
-MAPS = {"restoration_map", "attention_maps"}
+MAPS = {"restoration_map", "attention_maps", "selectivity_correlation"}
+FEATURES = {"features", "feature_correlations"}
+ANALYSIS = MAPS | FEATURES | {"ledger"}
 OUTPUT = {"merged_config", "figures", "report", "all"}
-
-
-class Checkout:
-    """A copy of the workflow with a study of its own, and Snakemake run in it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    @classmethod
-    def create(cls, folder: Path) -> Checkout:
-        for name in SOURCES:
-            source = ROOT / name
-            ignored = shutil.ignore_patterns("__pycache__", "*.safetensors")
-            if source.is_dir():
-                shutil.copytree(source, folder / name, ignore=ignored)
-            else:
-                shutil.copy2(source, folder / name)
-        checkout = cls(folder)
-        (folder / "tiny.json").write_text(json.dumps(ARCHITECTURE))
-        checkout.configure(lambda study: None)
-        return checkout
-
-    def configure(self, change: Callable[[dict], None]) -> None:
-        """Write the small study with a change."""
-        study = json.loads(json.dumps(STUDY))
-        change(study)
-        (self.folder / "study.yaml").write_text(yaml.safe_dump(study))
-
-    def command(self, *arguments: str) -> list[str]:
-        options = ["--configfile", "study.yaml", "--nocolor", *arguments]
-        return [sys.executable, "-m", "snakemake", *options]
-
-    def run(self, *arguments: str, fails: bool = False) -> str:
-        """Run Snakemake and return all that it printed."""
-        done = subprocess.run(
-            self.command(*arguments),
-            cwd=self.folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        assert (done.returncode != 0) == fails, done.stdout[-5000:]
-        return done.stdout
-
-    def jobs(self, *arguments: str) -> dict[str, int]:
-        """Run Snakemake; how many jobs of which rule it ran (with -n: would run)."""
-        printed = self.run(*arguments)
-        table = printed.partition("Job stats:")[2].partition("total")[0]
-        return {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
-
-    def path(self, *parts: str) -> Path:
-        return self.folder.joinpath("results", *parts)
-
-    def tables(self) -> dict[str, Path]:
-        """All finished tables; what a killed job left behind has a hidden name."""
-        found = sorted(self.path().rglob("*.parquet"))
-        return {
-            str(path.relative_to(self.folder)): path
-            for path in found
-            if not path.name.startswith(".")
-        }
-
-    def times(self, pattern: str) -> dict[Path, int]:
-        """Modification times of the results that match."""
-        return {path: path.stat().st_mtime_ns for path in self.path().glob(pattern)}
 
 
 @pytest.fixture(scope="session")
@@ -133,7 +48,7 @@ def study(finished, tmp_path) -> Checkout:
 def test_the_first_run_makes_report_tables_figures_and_benchmarks(finished):
     report = finished.path("report.html").read_text()
     assert "A small study" in report
-    assert report.count("data:image/svg+xml;base64,") == 5
+    assert report.count("data:image/svg+xml;base64,") == 12
     assert not re.search(r"(src|href)=[\"']?(https?:)?//", report)
     run = finished.path("demo", "tiny", "rephrased")
     for table in ("sweep.resid.negate", "sweep.head.negate", "map.resid.negate", "accuracy"):
@@ -142,7 +57,7 @@ def test_the_first_run_makes_report_tables_figures_and_benchmarks(finished):
     config = yaml.safe_load(finished.path("config.yaml").read_text())
     assert config["study"]["title"] == "A small study"
     assert config["filter"] == {"min_votes": 2}
-    computing = FORWARD | SWEEPS | MAPS | {"pairs", "segments", "figures", "report"}
+    computing = FORWARD | SWEEPS | ANALYSIS | {"pairs", "segments", "figures", "report"}
     measured = {path.name.split(".")[0] for path in finished.path("benchmarks").iterdir()}
     assert measured == computing
 
@@ -183,15 +98,18 @@ def test_a_deleted_or_damaged_table_is_made_again(study):
 def test_a_figure_setting_redraws_figures_only(study):
     before = study.times("**/*.parquet")
     study.configure(lambda config: config["figures"].update(annotate=False, formats=["svg"]))
-    assert set(study.jobs()) == OUTPUT
-    assert study.times("**/*.parquet") == before
+    assert set(study.jobs()) == OUTPUT | {"ledger"}
+    after = study.times("**/*.parquet")
+    assert {path: after[path] for path in before if "ledger" not in path.name} == {
+        path: time for path, time in before.items() if "ledger" not in path.name
+    }
 
 
 def test_a_segment_threshold_reruns_the_analysis_only(study):
     before = study.times("demo/tiny/rephrased/sweep.*")
     assert len(before) == 2
     study.configure(lambda config: config.update(segments={"correct_from": 0.001}))
-    assert set(study.jobs()) == {"segments"} | MAPS | OUTPUT
+    assert set(study.jobs()) == {"segments"} | ANALYSIS | OUTPUT
     assert study.times("demo/tiny/rephrased/sweep.*") == before
     segments = pq.read_table(study.path("demo", "tiny", "rephrased", "segments.parquet"))
     assert "correct" in segments["segment"].to_pylist()
@@ -199,7 +117,7 @@ def test_a_segment_threshold_reruns_the_analysis_only(study):
 
 def test_the_annotator_filter_reruns_the_analysis_only(study):
     study.configure(lambda config: config.update(filter={"min_votes": 3}))
-    assert set(study.jobs("-n")) == {"pairs", "segments"} | MAPS | OUTPUT
+    assert set(study.jobs("-n")) == {"pairs", "segments"} | ANALYSIS | OUTPUT
 
 
 def test_an_added_model_runs_only_that_model(study):
@@ -207,7 +125,11 @@ def test_an_added_model_runs_only_that_model(study):
     study.configure(lambda config: config["study"].update(models=["tiny", "other"]))
     jobs = study.jobs()
     assert (
-        set(jobs) == {"tower", "alignment", "images", "runs", "segments"} | SWEEPS | MAPS | OUTPUT
+        set(jobs)
+        == {"weights", "tower", "alignment", "images", "runs", "segments"}
+        | SWEEPS
+        | ANALYSIS
+        | OUTPUT
     )
     assert jobs["runs"] == jobs["figures"] == 1
     assert study.times("demo/tiny/**/*.parquet") == before
@@ -249,9 +171,13 @@ def test_bfloat16_records_its_deviation(study):
 @pytest.mark.parametrize(
     ("module", "rerun"),
     [
-        ("restoration.py", {"sweep", "restoration_map"} | OUTPUT - {"merged_config"}),
-        ("attention.py", {"attention", "attention_maps"} | OUTPUT - {"merged_config"}),
-        ("figures.py", {"figures", "report", "all"}),
+        ("restoration.py", {"sweep", "restoration_map", "ledger"} | OUTPUT - {"merged_config"}),
+        (
+            "attention.py",
+            {"attention", "attention_maps", "selectivity_correlation", "ledger"}
+            | OUTPUT - {"merged_config"},
+        ),
+        ("figures.py", {"figures", "ledger", "report", "all"}),
         ("report.py", {"report", "all"}),
         ("progress.py", set()),
     ],
@@ -278,7 +204,7 @@ def test_a_killed_run_resumes_and_leaves_no_truncated_table(study, finished):
     (run / "figures" / ".tmp-left.svg").write_text("<svg")
     study.run("--unlock")
     jobs = study.jobs()
-    assert not {"scenes", "candidates", "tower", "alignment"} & set(jobs)
+    assert not {"scenes", "items", "candidates", "tower", "alignment"} & set(jobs)
     tables = study.tables()
     assert tables.keys() == finished.tables().keys()
     for name, path in finished.tables().items():

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from negtrace.layout import SEGMENTS
+
 ALL = "all"
-SEGMENTS = ("correct", "ambiguous", "incorrect")
 
 
 def segments(

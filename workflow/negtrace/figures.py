@@ -229,13 +229,21 @@ def restoration(
     gets a figure that says so.
     """
     if table.empty:
-        return _note("no item of this study can be patched at this site")
+        return note("no item of this study can be patched at this site")
     by_head = table["head"].notna().any()
     return (head_restoration if by_head else cte_map)(table, settings, segment)
 
 
+def segment_map(table: pd.DataFrame, settings: Mapping[str, Any], segment: str) -> Figure:
+    """`cte_map` of one segment, with an empty panel where a negation has no item in it."""
+    inside = table[table["segment"] == segment]
+    if inside.empty:
+        return note(f"no item is {segment}")
+    return cte_map(inside, settings, segment)
+
+
 @styled
-def _note(text: str) -> Figure:
+def note(text: str) -> Figure:
     """A figure that holds a line of text."""
     figure = Figure(figsize=(WIDTH_CM / CM_PER_INCH, 0.6))
     FigureCanvasAgg(figure)

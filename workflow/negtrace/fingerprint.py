@@ -26,7 +26,10 @@ COSMETIC = {
 }
 
 # Folders of files, other than modules, that a module reads.
-DATA_FOLDERS = {"negtrace.report": PACKAGE.parent / "report"}
+DATA_FOLDERS = {
+    "negtrace.report": PACKAGE.parent / "report",
+    "negtrace.published": PACKAGE.parent / "published",
+}
 
 
 @cache

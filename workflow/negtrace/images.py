@@ -1,23 +1,28 @@
-"""Image files of a dataset: which there are, whether they can be read, stand-ins for tests."""
+"""Image files of a dataset: which there are, and whether they can be read."""
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from PIL import Image
 
 from negtrace.errors import InputError
-from negtrace.store import atomic_path
+from negtrace.items import text_frame
+from negtrace.store import sha256
 
-GENERATED_SIZE = 64
+FILE_COLUMNS = ["image_file", "origin", "url", "sha256", "reason"]
+
+
+def naming_an_image(items: pd.DataFrame) -> pd.DataFrame:
+    """The items that name an image file; `pairs.candidates` leaves the others out."""
+    return items[items["image_file"].str.strip() != ""]
 
 
 def image_files(items: pd.DataFrame) -> list[str]:
-    """Distinct image files of the items, sorted."""
-    return sorted(items["image_file"].unique())
+    """Distinct image files that the items name, sorted."""
+    return sorted(naming_an_image(items)["image_file"].unique())
 
 
 def check_images(folder: Path, items: pd.DataFrame) -> None:
@@ -28,7 +33,7 @@ def check_images(folder: Path, items: pd.DataFrame) -> None:
             an item that uses it.
     """
     faults = []
-    for name, users in items.groupby("image_file")["item_id"]:
+    for name, users in naming_an_image(items).groupby("image_file")["item_id"]:
         fault = image_fault(folder / str(name))
         if fault:
             faults.append(f"  {name} (item {users.iloc[0]}): {fault}")
@@ -47,19 +52,27 @@ def image_fault(path: Path) -> str | None:
             image.convert("RGB")
     except FileNotFoundError:
         return "the file is missing"
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         return f"not a readable image ({error})"
     return None
 
 
-def generate_images(folder: Path, names: list[str]) -> None:
-    """Write a noise picture for every name that has no file yet, a function of the name alone."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        if (folder / name).exists():
-            continue
-        seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8])
-        noise = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8)
-        picture = Image.fromarray(noise).resize((GENERATED_SIZE, GENERATED_SIZE))
-        with atomic_path(folder / name) as temporary:
-            picture.save(temporary)
+def file_table(folder: Path, names: Iterable[str], origin: str) -> pd.DataFrame:
+    """The table ``image_files`` of files that are all there."""
+    rows = ({"image_file": n, "origin": origin, "sha256": sha256(folder / n)} for n in names)
+    return text_frame(rows, FILE_COLUMNS)
+
+
+def available(image_files: pd.DataFrame) -> list[str]:
+    """Names of the files that are there, sorted.
+
+    Raises:
+        InputError: none is.
+    """
+    there = image_files.loc[image_files["reason"].isna(), "image_file"]
+    if there.empty:
+        raise InputError(
+            "not one image of the dataset can be had; the first: "
+            f"{image_files['image_file'].iloc[0]}: {image_files['reason'].iloc[0]}"
+        )
+    return sorted(there)

@@ -5,7 +5,7 @@ Imported when Snakemake builds the job graph: standard library only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 TOWER_DESCRIPTION = "tower.json"
@@ -34,6 +34,10 @@ SITE_LABELS = {
     "pattern": "attention pattern of a head",
 }
 
+FEATURE_TABLES = ("features", "feature_summary", "feature_correlations", "accuracy_above_area")
+
+SEGMENTS = ("correct", "ambiguous", "incorrect")
+
 
 def sweeps(study: Mapping[str, Any]) -> list[str]:
     """``{site}.{direction}`` of every sweep."""
@@ -47,7 +51,17 @@ def tables(study: Mapping[str, Any]) -> list[str]:
         *(f"sweep.{sweep}" for sweep in sweeps(study)),
         *("attention", "selectivity", "segments", "accuracy"),
         *(f"map.{sweep}" for sweep in sweeps(study)),
-        *("selectivity_map", "attention_map"),
+        *("selectivity_map", "attention_map", "selectivity_correlation"),
+        *FEATURE_TABLES,
+    ]
+
+
+def ledger_tables(study: Mapping[str, Any]) -> list[str]:
+    """Names of the tables of one wording that published numbers are compared with."""
+    return [
+        *("pairs", "excluded", "accuracy", "selectivity_map", "attention_map"),
+        *("selectivity_correlation", *FEATURE_TABLES[1:]),
+        *(f"map.{sweep}" for sweep in sweeps(study) if sweep == "resid.negate"),
     ]
 
 
@@ -57,10 +71,24 @@ def map_figure(sweep: str) -> str:
     return f"{MAP_FIGURES[site]}.{direction}"
 
 
+def segment_maps(sweeps: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """(sweep, segment) of the CTE maps of each segment, by name of the figure."""
+    return {
+        f"cte_map_{segment}.{sweep.split('.')[1]}": (sweep, segment)
+        for sweep in sweeps
+        if sweep.startswith("resid.")
+        for segment in SEGMENTS
+    }
+
+
 def figures(study: Mapping[str, Any]) -> list[str]:
     """Names of the figures, without ending."""
-    fixed = ["histogram_of_d", "selectivity", "attention_by_role"]
-    return fixed + [map_figure(sweep) for sweep in sweeps(study)]
+    return [
+        *("histogram_of_d", "selectivity", "attention_by_role", "selectivity_correlation"),
+        *("d_by_similarity", "d_by_subject_size", "d_by_tokens"),
+        *map(map_figure, sweeps(study)),
+        *segment_maps(sweeps(study)),
+    ]
 
 
 def figure_files(study: Mapping[str, Any], formats: Sequence[str]) -> list[str]:

@@ -151,8 +151,55 @@ def preflight(spec: ModelSpec) -> str:
     return name
 
 
-def load(spec: ModelSpec) -> LoadedModel:
-    """Build a model in float32 and evaluation mode; downloads weights if they are a tag.
+@dataclass(frozen=True)
+class Pretrained:
+    """Where open_clip's pretrained weights of one tag, and a tokenizer's files, can be had.
+
+    Attributes:
+        repository: of the Hugging Face hub; None if the weights are not there.
+        names: file names to look for in the repository, in this order.
+        url: of a checkpoint elsewhere, or None.
+        tokenizer: repository of a Hugging Face tokenizer, or None.
+    """
+
+    repository: str | None
+    names: tuple[str, ...]
+    url: str | None
+    tokenizer: str | None
+
+
+def pretrained(spec: ModelSpec) -> Pretrained:
+    """Sources of a model's files; empty ones where nothing has to be downloaded.
+
+    Raises:
+        InputError: as `preflight`.
+    """
+    name = preflight(spec)
+    tokenizer = open_clip.get_model_config(name)["text_cfg"].get("hf_tokenizer_name") or None
+    tag = open_clip.get_pretrained_cfg(name, spec.weights) if is_tag(spec.weights) else {}
+    repository, _, file = tag.get("hf_hub", "").rpartition("/")
+    # A hub entry without a file name means open_clip's usual names; safetensors come first.
+    names = (file,) if file else ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+    if Path(file).suffix in (".bin", ".pth"):
+        names = (f"{file[:-4]}.safetensors", file)
+    return Pretrained(repository or None, names, tag.get("url") or None, tokenizer)
+
+
+def is_tag(weights: str) -> bool:
+    """Whether a model's weights are one of open_clip's tags: neither random nor a file."""
+    return weights != RANDOM and not Path(weights).is_file()
+
+
+def load(
+    spec: ModelSpec,
+    checkpoint: Path | str | None = None,
+    tokenizer: Path | str | None = None,
+) -> LoadedModel:
+    """Build a model in float32 and evaluation mode.
+
+    Args:
+        checkpoint: the file of a tag's weights; without it open_clip downloads them.
+        tokenizer: as in `tokenizer_of`.
 
     Raises:
         InputError: as `preflight`, or the weights do not fit the architecture.
@@ -160,19 +207,22 @@ def load(spec: ModelSpec) -> LoadedModel:
     name = preflight(spec)
     logging.getLogger("open_clip").setLevel(logging.WARNING)
     torch.manual_seed(spec.seed)
+    source = None if spec.weights == RANDOM else str(checkpoint or spec.weights)
+    # What a tag says about pixels gets lost when its file is loaded by path.
+    tag = open_clip.get_pretrained_cfg(name, spec.weights) if is_tag(spec.weights) else {}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             model = open_clip.create_model(
                 name,
-                pretrained=None if spec.weights == RANDOM else spec.weights,
+                pretrained=source,
                 pretrained_image=False,
                 pretrained_text=False,
+                force_preprocess_cfg=tag,
             )
     except Exception as error:
-        raise InputError(f"{name}: cannot load the weights {spec.weights!r}: {error}") from error
+        raise InputError(f"{name}: cannot load the weights {source!r}: {error}") from error
     model.eval().requires_grad_(False)
-    tokenizer = tokenizer_of(spec.architecture)
     identity = {
         "architecture": name,
         "weights": spec.weights if "/" not in spec.weights else Path(spec.weights).name,
@@ -182,18 +232,22 @@ def load(spec: ModelSpec) -> LoadedModel:
         "logit_scale": float(model.logit_scale.exp()),
     }
     preprocess = image_transform_v2(PreprocessCfg(**model.visual.preprocess_cfg), is_train=False)
-    return LoadedModel(model, preprocess, tokenizer, identity)
+    return LoadedModel(model, preprocess, tokenizer_of(spec.architecture, tokenizer), identity)
 
 
-def tokenizer_of(architecture: str) -> Tokenizer:
+def tokenizer_of(architecture: str, folder: Path | str | None = None) -> Tokenizer:
     """An architecture's tokenizer, without building the model.
+
+    Args:
+        folder: holds the files of a Hugging Face tokenizer and ``open_clip_config.json`` (see
+            `weights.fetch_weights`); without it open_clip downloads what it needs.
 
     Raises:
         InputError: it cannot be had, or is of an unknown kind.
     """
     name = architecture_config(architecture)[0]
     try:
-        made = open_clip.get_tokenizer(name)
+        made = open_clip.get_tokenizer(name if folder is None else f"local-dir:{folder}")
     except ImportError as error:
         raise InputError(
             f"{name}: its tokenizer is a Hugging Face one; pip install transformers ({error})"

@@ -1,4 +1,4 @@
-"""VALSE items -> worded minimal pairs, filtered by the annotators' votes.
+"""Items -> worded minimal pairs, filtered by the annotators' votes.
 
 An item has a true `caption` and a false `foil`.  One of the two is the *negated* sentence: it says
 the word "no" (in any case) more often than the other, the *affirmative* one.  Every item ends up in
@@ -14,23 +14,20 @@ Wordings:
 from __future__ import annotations
 
 import hashlib
-import json
 import re
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
 from negtrace.errors import InputError
+from negtrace.items import text_frame
 
 Negation = Literal["caption", "foil"]
 Edit = Literal["insert_no", "a_to_no", "some_to_no", "other"]
 
 WORDINGS = ("standard", "rephrased")
 NEGATOR = "no"
-VOTES = ("caption", "foil", "other")
-TEXT_FIELDS = ("image_file", "caption", "foil")
-ITEM_COLUMNS = ["item_id", *TEXT_FIELDS, *(f"votes_{answer}" for answer in VOTES)]
 CANDIDATE_COLUMNS = [
     "item_id",
     "pair_id",
@@ -165,7 +162,7 @@ def candidates(items: pd.DataFrame, wording: str) -> tuple[pd.DataFrame, pd.Data
     """Word every item, whatever the annotators said about it.
 
     Args:
-        items: one row per item, columns as from `read_valse`.
+        items: table ``items``.
         wording: ``standard`` or ``rephrased``.
 
     Returns:
@@ -173,7 +170,7 @@ def candidates(items: pd.DataFrame, wording: str) -> tuple[pd.DataFrame, pd.Data
     """
     accepted: list[dict[str, Any]] = []
     rejected: list[dict[str, str]] = []
-    for item in items[ITEM_COLUMNS].to_dict("records"):
+    for item in items.to_dict("records"):
         pair = minimal_pair(item["caption"], item["foil"], wording)
         if not item["image_file"].strip():
             pair = "image_file is empty"
@@ -184,128 +181,33 @@ def candidates(items: pd.DataFrame, wording: str) -> tuple[pd.DataFrame, pd.Data
             accepted.append({**item, **pair._asdict(), **named})
     votes = {column: "Int32" for column in CANDIDATE_COLUMNS if column.startswith("votes_")}
     return (
-        _text_frame(accepted, CANDIDATE_COLUMNS).astype(votes),
-        _text_frame(rejected, REASON_COLUMNS),
+        text_frame(accepted, CANDIDATE_COLUMNS).astype(votes),
+        text_frame(rejected, REASON_COLUMNS),
     )
 
 
 def select(
-    candidates: pd.DataFrame, rejected: pd.DataFrame, min_votes: int
+    candidates: pd.DataFrame,
+    rejected: pd.DataFrame,
+    min_votes: int,
+    missing: Mapping[str, str] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Keep the candidates that enough annotators agreed with.
+    """Keep the candidates that enough annotators agreed with and whose image is at hand.
 
     Items nobody was asked about (null votes) are kept: a file without votes is not filtered.
 
     Args:
         candidates, rejected: tables of those names.
         min_votes: annotators who have to have chosen the caption (VALSE: 2 of 3).
+        missing: image files that cannot be had, and why.
 
     Returns:
         the tables ``pairs`` and ``excluded``; every item is in exactly one.
     """
-    valid = (candidates["votes_caption"] >= min_votes).fillna(True).astype(bool)
-    reason = f"fewer than {min_votes} annotator votes for the caption"
-    filtered = candidates.loc[~valid, ["item_id"]].assign(reason=reason)
-    excluded = pd.concat([rejected[REASON_COLUMNS], filtered], ignore_index=True).astype("str")
-    return candidates[valid].reset_index(drop=True), excluded
-
-
-def read_valse(path: str | Path) -> pd.DataFrame:
-    """Read a file in VALSE's JSON format: an object of items by identifier.
-
-    Returns:
-        item_id, image_file, caption, foil, votes_caption, votes_foil, votes_other; the votes
-        (field ``mturk``) are null where an item has none.
-
-    Raises:
-        InputError: unreadable file, malformed or truncated JSON, an identifier used twice, an item
-            that is no object, a field that is missing or of the wrong type.
-    """
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        content = json.loads(text, object_pairs_hook=_without_duplicates)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is not UTF-8 text; replace it by a JSON file") from error
-    except json.JSONDecodeError as error:
-        raise InputError(
-            f"{path}: not valid JSON at line {error.lineno}, column {error.colno} ({error.msg}); "
-            "the file may be truncated: fetch it again or correct it there"
-        ) from error
-    except _DuplicateKeyError as error:
-        raise InputError(
-            f"{path}: {error.args[0]!r} occurs twice in one object; rename or remove one"
-        ) from error
-    if not isinstance(content, dict) or not content:
-        raise InputError(
-            f"{path}: holds no items; VALSE's format is an object "
-            '{"item id": {"image_file": …, "caption": …, "foil": …}, …}'
-        )
-    rows = [_item_row(path, item_id, item) for item_id, item in content.items()]
-    votes = {f"votes_{answer}": "Int32" for answer in VOTES}
-    return _text_frame(rows, ITEM_COLUMNS).astype(votes)
-
-
-class _DuplicateKeyError(Exception):
-    """A JSON object names a key twice; json would silently keep the last."""
-
-
-def _without_duplicates(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    unique: dict[str, Any] = {}
-    for key, value in members:
-        if key in unique:
-            raise _DuplicateKeyError(key)
-        unique[key] = value
-    return unique
-
-
-def _item_row(path: Path, item_id: str, item: Any) -> dict[str, Any]:
-    """One item's row of the items table, its fields checked."""
-    where = f"{path}: item {item_id!r}"
-    if not isinstance(item, dict):
-        raise InputError(f"{where} is {_json_type(item)}, not an object; correct or remove it")
-    for field in TEXT_FIELDS:
-        if field not in item:
-            raise InputError(f"{where} has no field {field!r}; add the field or remove the item")
-        if not isinstance(item[field], str):
-            raise InputError(
-                f"{where}: field {field!r} is {_json_type(item[field])}; it has to be a string"
-            )
-    return {
-        "item_id": item_id,
-        **{field: item[field] for field in TEXT_FIELDS},
-        **{f"votes_{answer}": count for answer, count in _votes(where, item).items()},
-    }
-
-
-def _votes(where: str, item: dict[str, Any]) -> dict[str, int | None]:
-    """Annotator votes by answer; all null if the item has no (or a null) ``mturk``."""
-    mturk = item.get("mturk")
-    if mturk is None:
-        return dict.fromkeys(VOTES)
-    if not isinstance(mturk, dict):
-        raise InputError(
-            f"{where}: field 'mturk' is {_json_type(mturk)}; give an object of vote counts "
-            f"({', '.join(VOTES)}), or leave it out"
-        )
-    for answer in VOTES:
-        # bool is a subclass of int, but true is no count
-        if type(mturk.get(answer)) is not int or not 0 <= mturk[answer] < 2**31:
-            raise InputError(
-                f"{where}: field 'mturk' needs a whole number of votes for {answer!r}; "
-                "correct it, or leave 'mturk' out"
-            )
-    return {answer: mturk[answer] for answer in VOTES}
-
-
-def _json_type(value: Any) -> str:
-    names = {dict: "an object", list: "a list", str: "a string", bool: "true or false"}
-    return "null" if value is None else names.get(type(value), "a number")
-
-
-def _text_frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
-    """Rows as a frame of these columns; text columns are strings even if there is no row."""
-    text = {column: "str" for column in columns if not column.startswith("votes_")}
-    return pd.DataFrame(rows, columns=columns).astype(text)
+    doubted = (candidates["votes_caption"] < min_votes).fillna(False).astype(bool)
+    fault = candidates["image_file"].map(missing or {})
+    reason = ("no image: " + fault.astype("str")).where(fault.notna())
+    reason = reason.mask(doubted, f"fewer than {min_votes} annotator votes for the caption")
+    dropped = candidates[["item_id"]].assign(reason=reason)[reason.notna()]
+    excluded = pd.concat([rejected[REASON_COLUMNS], dropped], ignore_index=True).astype("str")
+    return candidates[reason.isna()].reset_index(drop=True), excluded

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from negtrace import findings
+from negtrace import findings, ledger
 from negtrace.layout import SITE_LABELS
 
 TEMPLATES = Path(__file__).parents[1] / "report"
@@ -26,6 +26,9 @@ MEDIA_TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
 TITLES = {
     "histogram_of_d": "Items by d",
     "cte_map": "Restoration by token and hidden state",
+    "cte_map_correct": "Restoration by token and hidden state: correct items",
+    "cte_map_ambiguous": "Restoration by token and hidden state: ambiguous items",
+    "cte_map_incorrect": "Restoration by token and hidden state: incorrect items",
     "attn_out_restoration": "Restoration by attention output",
     "mlp_out_restoration": "Restoration by MLP output",
     "head_restoration": "Restoration by head",
@@ -35,6 +38,10 @@ TITLES = {
     "pattern_restoration": "Restoration by a head's attention pattern",
     "selectivity": "Negator selectivity by head",
     "attention_by_role": "Attention to the negator by query token",
+    "selectivity_correlation": "Correlation of selectivity with d",
+    "d_by_similarity": "d against the similarity of the sentences",
+    "d_by_subject_size": "d against the size of the subject",
+    "d_by_tokens": "d against the length of the caption",
 }
 
 DEFINITIONS = {
@@ -200,6 +207,41 @@ class Section:
         return [(Path(path).as_posix(), pq.read_metadata(path).num_rows) for path in self.tables]
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """One dataset and model beside published numbers.
+
+    Args:
+        summary: table ``ledger_summary``.
+        identity: table ``identity``, where the model goes by the published name.
+        figure: picture file.
+    """
+
+    dataset: str
+    model: str
+    summary: pd.DataFrame
+    identity: pd.DataFrame | None
+    figure: Path
+
+    @property
+    def heading(self) -> str:
+        return f"{self.model} on {self.dataset}"
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why nothing at all can be compared, or None."""
+        compared = self.summary["n"].sum() - self.summary["n_not_comparable"].sum()
+        return None if compared else "; ".join(self.summary["reasons"].dropna().unique())
+
+    @property
+    def sentences(self) -> list[str]:
+        return ledger.sentences(self.summary, self.identity)
+
+    @property
+    def source(self) -> str:
+        return data_uri(self.figure)
+
+
 def picture(name: str, path: Path) -> Picture:
     """A figure with its title and caption; one without a caption keeps its name as title."""
     kind, _, direction = name.partition(".")
@@ -225,12 +267,15 @@ def data_uri(path: Path) -> str:
     return f"data:{MEDIA_TYPES[path.suffix]};base64,{content}"
 
 
-def render(title: str, sections: Sequence[Section], config: str) -> str:
+def render(
+    title: str, sections: Sequence[Section], config: str, comparisons: Sequence[Comparison] = ()
+) -> str:
     """The report as one HTML document; all text from outside is escaped.
 
     Args:
         title: the study's title.
         sections: one for each dataset, model and wording.
+        comparisons: one for each dataset and model.
         config: the merged configuration as YAML.
     """
     environment = Environment(
@@ -241,7 +286,13 @@ def render(title: str, sections: Sequence[Section], config: str) -> str:
         lstrip_blocks=True,
     )
     template = environment.get_template("template.html.j2")
-    return template.render(title=title, sections=sections, config=config, definitions=DEFINITIONS)
+    return template.render(
+        title=title,
+        sections=sections,
+        config=config,
+        comparisons=comparisons,
+        definitions=DEFINITIONS,
+    )
 
 
 def _items(provenance: Mapping[str, Any], key: str) -> list[tuple[str, Any]]:

@@ -236,6 +236,11 @@ def scores(
     )
 
 
+def pictured(candidates: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
+    """The candidates whose image has an embedding: those whose image could be had."""
+    return candidates[candidates["image_file"].isin(images["image_file"])].reset_index(drop=True)
+
+
 def item_vectors(candidates: pd.DataFrame, images: pd.DataFrame) -> np.ndarray:
     """Image embedding of every item, float64 [items, embed_dim]."""
     by_file = images.set_index("image_file")["embedding"]

@@ -28,6 +28,14 @@ TYPE_NAMES = {
     "integer": "a whole number",
     "number": "a number",
     "boolean": "true or false",
+    "null": "null",
+}
+
+# What text that does not match a pattern of the schema lacks.
+PATTERNS = {
+    "^[A-Za-z0-9][A-Za-z0-9_-]*$": "is no name: letters, digits, - and _ only",
+    "^[0-9a-f]{64}$": "is no sha256: it has 64 digits 0-9 and a-f",
+    "^https?://[^/]+/.+": "is no address: it starts with http:// or https:// and names a file",
 }
 
 
@@ -78,7 +86,7 @@ def describe(error: ValidationError) -> str:
         case "uniqueItems":
             return f"{key} names something twice: {value}"
         case "pattern":
-            return f"{key}: the name {value!r} may hold letters, digits, - and _ only"
+            return f"{key}: {value!r} {PATTERNS[allowed]}"
     return f"{key}: {error.message}"
 
 
@@ -119,20 +127,7 @@ def check_thresholds(segments: Mapping[str, float]) -> None:
 def check_files(config: Mapping[str, Any]) -> None:
     """Local files and folders of the study's datasets and models exist."""
     for name in config["study"]["datasets"]:
-        dataset, key = config["datasets"][name], f"datasets.{name}"
-        if dataset["kind"] != "valse":
-            continue
-        if not Path(dataset["annotations"]).is_file():
-            raise InputError(
-                f"configuration: {key}.annotations: there is no file {dataset['annotations']}; "
-                "put a file in VALSE's format there (VALSE's own is data/existence.json in the "
-                "repository Heidelberg-NLP/VALSE), or change the key"
-            )
-        if isinstance(dataset["images"], str) and not Path(dataset["images"]).is_dir():
-            raise InputError(
-                f"configuration: {key}.images: there is no folder {dataset['images']}; put the "
-                "dataset's images there, or change the key"
-            )
+        check_dataset_files(f"datasets.{name}", config["datasets"][name])
     for name in config["study"]["models"]:
         model, key = config["models"][name], f"models.{name}"
         if is_path(model["architecture"]) and not Path(model["architecture"]).is_file():
@@ -144,6 +139,27 @@ def check_files(config: Mapping[str, Any]) -> None:
             raise InputError(
                 f"configuration: {key}.weights: there is no file {model['weights']}; correct the "
                 "path, or name pretrained weights of open_clip, or 'random'"
+            )
+
+
+def check_dataset_files(key: str, dataset: Mapping[str, Any]) -> None:
+    """Local files and folders of one dataset exist."""
+    annotations, images = dataset.get("annotations"), dataset.get("images")
+    if isinstance(annotations, str) and not Path(annotations).is_file():
+        raise InputError(
+            f"configuration: {key}.annotations: there is no file {annotations}; put a file in "
+            "VALSE's format there (VALSE's own is data/existence.json in the repository "
+            "Heidelberg-NLP/VALSE), or change the key"
+        )
+    if isinstance(images, str) and not Path(images).is_dir():
+        raise InputError(
+            f"configuration: {key}.images: there is no folder {images}; put the dataset's images "
+            "there, or change the key"
+        )
+    for where, entry in ((key, dataset), (f"{key}.subjects", dataset.get("subjects", {}))):
+        if "file" in entry and not Path(entry["file"]).is_file():
+            raise InputError(
+                f"configuration: {where}.file: there is no file {entry['file']}; correct the path"
             )
 
 

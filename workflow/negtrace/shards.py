@@ -36,13 +36,16 @@ def take_shard(
     )
 
 
-def gather(parts: Sequence[pd.DataFrame], candidates: pd.DataFrame) -> pd.DataFrame:
+def gather(parts: Sequence[pd.DataFrame], items: pd.DataFrame) -> pd.DataFrame:
     """One table from those of all shards, in the order that a single run would give.
+
+    Args:
+        items: all that were swept, in order (column item_id).
 
     Raises:
         InputError: an item is missing or there twice.
     """
-    order = pd.Series(range(len(candidates)), index=candidates["item_id"])
+    order = pd.Series(range(len(items)), index=items["item_id"])
     seen = pd.concat([part["item_id"].drop_duplicates() for part in parts])
     if len(seen) != len(order) or set(seen) != set(order.index):
         raise InputError("the shards do not make up the study: delete their tables and run again")

@@ -71,3 +71,189 @@ rule attention_maps:
         " --attention {input.attention:q} --selectivity {input.selectivity:q}"
         " --segments {input.segments:q} --selectivity-map {output.selectivity_map:q}"
         " --attention-map {output.attention_map:q} > {log:q} 2>&1"
+
+
+rule selectivity_correlation:
+    input:
+        selectivity=f"{OF_RUN}/selectivity.parquet",
+        segments=f"{OF_RUN}/segments.parquet",
+    output:
+        correlations=f"{OF_RUN}/selectivity_correlation.parquet",
+    log:
+        f"{LOGS}/selectivity_correlation.{{dataset}}.{{model}}.{{wording}}.log",
+    benchmark:
+        f"{BENCHMARKS}/selectivity_correlation.{{dataset}}.{{model}}.{{wording}}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_hash("selectivity_correlation"),
+    shell:
+        "python -m negtrace.steps.selectivity_correlation --dataset {wildcards.dataset}"
+        " --model {wildcards.model} --wording {wildcards.wording}"
+        " --selectivity {input.selectivity:q} --segments {input.segments:q}"
+        " --correlations {output.correlations:q} > {log:q} 2>&1"
+
+
+rule subject_areas:
+    input:
+        candidates="results/{dataset}/candidates.standard.parquet",
+        source=subject_source,
+    output:
+        sizes=SUBJECT_SIZES,
+    log:
+        f"{LOGS}/subject_areas.{{dataset}}.log",
+    benchmark:
+        f"{BENCHMARKS}/subject_areas.{{dataset}}.tsv"
+    wildcard_constraints:
+        dataset=datasets_with(["masks", "boxes"], subject_kind),
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_hash("subject_areas"),
+        kind=lambda wildcards: subject_kind(wildcards.dataset),
+        source=lambda wildcards, input: (
+            input.source
+            if subject_kind(wildcards.dataset) == "boxes"
+            else f"{SOURCE}/masks".format(dataset=wildcards.dataset)
+        ),
+    shell:
+        "python -m negtrace.steps.subject_areas --kind {params.kind}"
+        " --candidates {input.candidates:q} --source {params.source:q}"
+        " --sizes {output.sizes:q} > {log:q} 2>&1"
+
+
+rule subject_segmentation:
+    input:
+        candidates="results/{dataset}/candidates.standard.parquet",
+        image_files=IMAGE_FILES,
+        segmenter=f"{SOURCE}/segmenter.json",
+    output:
+        sizes=SUBJECT_SIZES,
+    log:
+        f"{LOGS}/subject_segmentation.{{dataset}}.log",
+    benchmark:
+        f"{BENCHMARKS}/subject_segmentation.{{dataset}}.tsv"
+    wildcard_constraints:
+        dataset=datasets_with(["clipseg"], subject_kind),
+    conda:
+        "../../envs/torch.yaml"
+    threads: config["compute"]["threads"]
+    resources:
+        mem_mb=model_memory,
+        runtime=model_minutes,
+        device=DEVICE,
+        image_batch=config["compute"]["image_batch"],
+    params:
+        code=code_hash("subject_segmentation"),
+        model=of_dataset("subjects", "model"),
+        images=image_folder,
+    shell:
+        "python -m negtrace.steps.subject_segmentation --model {params.model:q}"
+        " --segmenter {input.segmenter:q} --candidates {input.candidates:q}"
+        " --image-files {input.image_files:q} --images {params.images:q}"
+        " --batch {resources.image_batch} --device {resources.device} --threads {threads}"
+        " --sizes {output.sizes:q} > {log:q} 2>&1"
+
+
+rule features:
+    input:
+        segments=f"{OF_RUN}/segments.parquet",
+        candidates="results/{dataset}/candidates.{wording}.parquet",
+        sentences=f"{OF_RUN}/sentences.parquet",
+        alignment=f"{OF_RUN}/alignment.parquet",
+        sizes=subject_sizes,
+    output:
+        features=f"{OF_RUN}/features.parquet",
+    log:
+        f"{LOGS}/features.{{dataset}}.{{model}}.{{wording}}.log",
+    benchmark:
+        f"{BENCHMARKS}/features.{{dataset}}.{{model}}.{{wording}}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_hash("features"),
+    shell:
+        "python -m negtrace.steps.features --dataset {wildcards.dataset}"
+        " --model {wildcards.model} --wording {wildcards.wording}"
+        " --segments {input.segments:q} --candidates {input.candidates:q}"
+        " --sentences {input.sentences:q} --alignment {input.alignment:q}"
+        " --features {output.features:q} --sizes {input.sizes:q} > {log:q} 2>&1"
+
+
+rule feature_correlations:
+    input:
+        features=f"{OF_RUN}/features.parquet",
+    output:
+        summary=f"{OF_RUN}/feature_summary.parquet",
+        correlations=f"{OF_RUN}/feature_correlations.parquet",
+        accuracy=f"{OF_RUN}/accuracy_above_area.parquet",
+    log:
+        f"{LOGS}/feature_correlations.{{dataset}}.{{model}}.{{wording}}.log",
+    benchmark:
+        f"{BENCHMARKS}/feature_correlations.{{dataset}}.{{model}}.{{wording}}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_hash("feature_correlations"),
+    shell:
+        "python -m negtrace.steps.feature_correlations --dataset {wildcards.dataset}"
+        " --model {wildcards.model} --wording {wildcards.wording}"
+        " --features {input.features:q} --summary {output.summary:q}"
+        " --correlations {output.correlations:q} --accuracy {output.accuracy:q} > {log:q} 2>&1"
+
+
+rule identity:
+    input:
+        weights=f"{TOWER}/weights.json",
+        pictures=f"{TOWER}/pictures.json",
+        files=model_files,
+    output:
+        identity=f"{TOWER}/identity.parquet",
+    log:
+        f"{LOGS}/identity.{{model}}.log",
+    benchmark:
+        f"{BENCHMARKS}/identity.{{model}}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: config["compute"]["threads"]
+    resources:
+        mem_mb=model_memory,
+        runtime=model_minutes,
+    params:
+        code=code_hash("identity"),
+        spec=model_spec,
+    shell:
+        "python -m negtrace.steps.identity --model {wildcards.model} --spec {params.spec:q}"
+        " --weights {input.weights:q} --pictures {input.pictures:q} --threads {threads}"
+        " --identity {output.identity:q} > {log:q} 2>&1"
+
+
+# Covers the wordings and sites of the study at hand, so another study may rewrite it.
+rule ledger:
+    input:
+        description=f"{TOWER}/{layout.TOWER_DESCRIPTION}",
+        source="results/{dataset}/items.parquet",
+        image_files=IMAGE_FILES,
+        tables=ledger_tables,
+    output:
+        ledger=f"{LEDGER}.parquet",
+        summary="results/{dataset}/{model}/ledger_summary.parquet",
+        figure=[f"{LEDGER}.{ending}" for ending in config["figures"]["formats"]],
+    log:
+        f"{LOGS}/ledger.{{dataset}}.{{model}}.log",
+    benchmark:
+        f"{BENCHMARKS}/ledger.{{dataset}}.{{model}}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_hash("ledger"),
+        wordings=STUDY["wordings"],
+        tables=layout.ledger_tables(STUDY),
+        settings=json.dumps(config["figures"], sort_keys=True),
+        figure=f"{LEDGER}",
+    shell:
+        "python -m negtrace.steps.ledger --dataset {wildcards.dataset}"
+        " --model {wildcards.model} --wordings {params.wordings:q} --tables {params.tables:q}"
+        " --results results --description {input.description:q} --settings {params.settings:q}"
+        " --ledger {output.ledger:q} --summary {output.summary:q} --figure {params.figure:q}"
+        " > {log:q} 2>&1"

@@ -13,6 +13,7 @@ sys.path.insert(0, str(WORKFLOW))
 from negtrace import layout
 from negtrace.errors import InputError
 from negtrace.fingerprint import code_hash
+from negtrace.published import is_published
 from negtrace.settings import is_path, validate
 
 try:
@@ -20,8 +21,16 @@ try:
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
+# 1 or 0, as huggingface_hub reads it.
+OFFLINE = int(
+    config["downloads"]["offline"]
+    or os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+)
+
 # Jobs find the library where it is not installed as well; conda environments unset PYTHONPATH.
-shell.prefix(f"export PYTHONPATH={str(WORKFLOW)!r}; ")
+shell.prefix(
+    f"export PYTHONPATH={str(WORKFLOW)!r} HF_HUB_OFFLINE={OFFLINE} HF_DATASETS_OFFLINE={OFFLINE}; "
+)
 
 # `python` is Snakemake's own also where its environment is not activated; conda's goes before it.
 OWN_PYTHON = str(Path(sys.executable).parent)
@@ -31,18 +40,34 @@ STUDY = config["study"]
 SWEEPS = layout.sweeps(STUDY)
 
 OF_RUN = "results/{dataset}/{model}/{wording}"
+LEDGER = "results/{dataset}/{model}/ledger"
 SOURCE = "results/{dataset}/source"
+ANNOTATIONS = f"{SOURCE}/existence.json"
+IMAGE_FILES = "results/{dataset}/image_files.parquet"
+SUBJECT_SIZES = "results/{dataset}/subject_sizes.parquet"
 TOWER = "results/models/{model}"
 LOGS = "results/logs"
 BENCHMARKS = "results/benchmarks"
 
 
 def image_kind(dataset):
-    """Where a dataset's images come from: scenes, generated, or a folder."""
+    """Where a dataset's images come from: scenes, huggingface, generated, zip, or a folder."""
     entry = config["datasets"][dataset]
-    if entry["kind"] == "scenes":
-        return "scenes"
-    return "folder" if isinstance(entry["images"], str) else entry["images"]["kind"]
+    images = entry.get("images", {"kind": entry["kind"]})
+    return "folder" if isinstance(images, str) else images["kind"]
+
+
+def annotation_kind(dataset):
+    """Where a dataset's items come from: its kind, or a file in VALSE's format somewhere else."""
+    entry = config["datasets"][dataset]
+    return "download" if isinstance(entry.get("annotations"), dict) else entry["kind"]
+
+
+def subject_kind(dataset):
+    """Where sizes of a dataset's subjects come from: masks, boxes, clipseg or none."""
+    entry = config["datasets"][dataset]
+    default = "masks" if entry["kind"] == "scenes" else "none"
+    return entry.get("subjects", {"kind": default})["kind"]
 
 
 def one_of(names):
@@ -50,9 +75,9 @@ def one_of(names):
     return "|".join(names) or "(?!)"
 
 
-def datasets_with(kind):
-    """Wildcard constraint: datasets whose images are of a kind."""
-    return one_of([name for name in config["datasets"] if image_kind(name) == kind])
+def datasets_with(kinds, kind_of):
+    """Wildcard constraint: datasets of certain kinds."""
+    return one_of([name for name in config["datasets"] if kind_of(name) in kinds])
 
 
 wildcard_constraints:
@@ -64,11 +89,23 @@ wildcard_constraints:
     shard=r"\d+",
 
 
+# Datasets of the study whose subjects are segmented, and models whose outputs are published.
+SEGMENTED = [name for name in STUDY["datasets"] if subject_kind(name) == "clipseg"]
+PUBLISHED = [
+    name
+    for name in STUDY["models"]
+    if is_published(
+        config["models"][name]["architecture"], config["models"][name]["weights"]
+    )
+]
+
+
 def annotations(wildcards):
-    """The annotation file of a dataset; that of a demo world is drawn first."""
-    if image_kind(wildcards.dataset) == "scenes":
-        return f"{SOURCE}/existence.json"
-    return config["datasets"][wildcards.dataset]["annotations"]
+    """The file that a dataset's items are read from; drawn or downloaded before if need be."""
+    entry = config["datasets"][wildcards.dataset]
+    if annotation_kind(wildcards.dataset) in ("scenes", "download"):
+        return ANNOTATIONS
+    return entry["file"] if entry["kind"] == "table" else entry["annotations"]
 
 
 def image_folder(wildcards):
@@ -78,11 +115,28 @@ def image_folder(wildcards):
     return f"{SOURCE}/images".format(dataset=wildcards.dataset)
 
 
-def image_source(wildcards):
-    """What changes when a dataset's images do: the user's folder, or a list of hashes."""
-    if image_kind(wildcards.dataset) == "folder":
-        return image_folder(wildcards)
-    return f"{SOURCE}/images.sha256"
+def of_dataset(*keys):
+    """Params function: a value of a dataset's entry, mappings as JSON."""
+
+    def value(wildcards):
+        found = config["datasets"][wildcards.dataset]
+        for key in keys:
+            found = found[key]
+        return json.dumps(found, sort_keys=True) if isinstance(found, dict) else found
+
+    return value
+
+
+def subject_source(wildcards):
+    """What sizes of subjects are measured on: a table of boxes, or images that were drawn."""
+    if subject_kind(wildcards.dataset) == "boxes":
+        return config["datasets"][wildcards.dataset]["subjects"]["file"]
+    return IMAGE_FILES
+
+
+def subject_sizes(wildcards):
+    """The table of subject sizes, if the dataset has one."""
+    return [] if subject_kind(wildcards.dataset) == "none" else SUBJECT_SIZES
 
 
 def model_spec(wildcards):
@@ -98,11 +152,27 @@ def model_files(wildcards):
 
 def figure_tables(wildcards):
     """What the figures of one dataset, model and wording are drawn from."""
-    named = ("segments", "selectivity_map", "attention_map")
+    named = (
+        *("segments", "selectivity_map", "attention_map", "selectivity_correlation"),
+        *("features", "accuracy_above_area"),
+    )
     return {
         **{name: f"{OF_RUN}/{name}.parquet" for name in named},
         "maps": [f"{OF_RUN}/map.{sweep}.parquet" for sweep in SWEEPS],
     }
+
+
+def ledger_tables(wildcards):
+    """What published numbers are compared with, in all wordings of the study."""
+    return [
+        (
+            f"results/{{dataset}}/{name}.{wording}.parquet"
+            if name in ("pairs", "excluded")
+            else f"results/{{dataset}}/{{model}}/{wording}/{name}.parquet"
+        )
+        for wording in STUDY["wordings"]
+        for name in layout.ledger_tables(STUDY)
+    ]
 
 
 def of_every_run(patterns):
@@ -118,6 +188,11 @@ def of_every_run(patterns):
 def of_every_dataset(pattern):
     """The pattern for every dataset and wording of the study."""
     return expand(pattern, dataset=STUDY["datasets"], wording=STUDY["wordings"])
+
+
+# How inputs are fetched changes no result either.
+MIRROR = config["downloads"]["mirror"] or ""
+CONNECTIONS = config["downloads"]["connections"]
 
 
 # How much room a job gets changes no result, so it is a resource: a parameter would rerun jobs.
@@ -140,3 +215,7 @@ def table_memory(wildcards, attempt):
 
 def table_minutes(wildcards, attempt):
     return 10 * attempt
+
+
+def download_minutes(wildcards, attempt):
+    return 180 * attempt

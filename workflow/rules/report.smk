@@ -31,6 +31,8 @@ rule figures:
     shell:
         "python -m negtrace.steps.figures --segments {input.segments:q}"
         " --selectivity-map {input.selectivity_map:q} --attention-map {input.attention_map:q}"
+        " --selectivity-correlation {input.selectivity_correlation:q}"
+        " --features {input.features:q} --accuracy-above-area {input.accuracy_above_area:q}"
         " --maps {input.maps:q} --settings {params.settings:q}"
         " --thresholds {params.thresholds:q} --folder {params.folder:q} > {log:q} 2>&1"
 
@@ -47,7 +49,7 @@ rule merged_config:
         runtime=table_minutes,
     params:
         code=code_hash("merged_config"),
-        config=json.dumps(config, sort_keys=True),
+        config=lambda wildcards: json.dumps(config, sort_keys=True),
     shell:
         "python -m negtrace.steps.merged_config --config {params.config:q}"
         " --output {output:q} > {log:q} 2>&1"
@@ -67,6 +69,16 @@ rule report:
             [f"{OF_RUN}/{name}.parquet" for name in layout.tables(STUDY)]
         ),
         figures=of_every_run(FIGURE_FILES),
+        ledgers=expand(
+            [
+                rules.ledger.output.ledger,
+                rules.ledger.output.summary,
+                *rules.ledger.output.figure,
+            ],
+            dataset=STUDY["datasets"],
+            model=STUDY["models"],
+        ),
+        identities=expand(rules.identity.output.identity, model=PUBLISHED),
     output:
         report(
             "results/report.html",

@@ -8,6 +8,7 @@ rule alignment:
     input:
         candidates="results/{dataset}/candidates.{wording}.parquet",
         description=f"{TOWER}/{layout.TOWER_DESCRIPTION}",
+        weights=f"{TOWER}/weights.json",
     output:
         alignment=f"{OF_RUN}/alignment.parquet",
     log:
@@ -27,14 +28,14 @@ rule alignment:
         "python -m negtrace.steps.alignment --dataset {wildcards.dataset}"
         " --model {wildcards.model} --wording {wildcards.wording}"
         " --architecture {params.architecture:q} --candidates {input.candidates:q}"
-        " --tower {params.tower:q} --alignment {output.alignment:q} > {log:q} 2>&1"
+        " --tower {params.tower:q} --weights {input.weights:q}"
+        " --alignment {output.alignment:q} > {log:q} 2>&1"
 
 
-# Every rephrased item is a standard item too, so one table of embeddings serves both wordings.
 rule images:
     input:
-        candidates="results/{dataset}/candidates.standard.parquet",
-        source=image_source,
+        image_files="results/{dataset}/image_files.parquet",
+        weights=f"{TOWER}/weights.json",
         files=model_files,
     output:
         embeddings="results/{dataset}/{model}/images.parquet",
@@ -57,7 +58,8 @@ rule images:
     shell:
         "python -m negtrace.steps.images --dataset {wildcards.dataset}"
         " --model {wildcards.model} --spec {params.spec:q} --images {params.folder:q}"
-        " --candidates {input.candidates:q} --batch {resources.image_batch}"
+        " --image-files {input.image_files:q} --weights {input.weights:q}"
+        " --batch {resources.image_batch}"
         " --device {resources.device} --threads {threads}"
         " --embeddings {output.embeddings:q} > {log:q} 2>&1"
 

@@ -57,7 +57,7 @@ if SHARDS > 1:
 
     rule gather:
         input:
-            candidates="results/{dataset}/candidates.{wording}.parquet",
+            scores=f"{OF_RUN}/scores.parquet",
             parts=expand(
                 f"{SWEEP}{SHARD_SUFFIX}.parquet",
                 shard=range(1, SHARDS + 1),
@@ -77,7 +77,7 @@ if SHARDS > 1:
         params:
             code=code_hash("gather"),
         shell:
-            "python -m negtrace.steps.gather --candidates {input.candidates:q}"
+            "python -m negtrace.steps.gather --scores {input.scores:q}"
             " --parts {input.parts:q} --sweep {output.sweep:q} > {log:q} 2>&1"
 
 

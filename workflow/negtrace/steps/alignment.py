@@ -10,12 +10,14 @@ from negtrace.openclip import tokenizer_of
 from negtrace.steps.command import run
 from negtrace.store import labelled, provenance, read_table, write_table
 from negtrace.tower import TowerShape, read_description
+from negtrace.weights import read_weights
 
 
 def step(options: Namespace) -> None:
     description = read_description(options.tower)
     shape = TowerShape.from_json(description["shape"])
-    frame = align(read_table(options.candidates), tokenizer_of(options.architecture), shape)
+    tokenizer = tokenizer_of(options.architecture, read_weights(options.weights).tokenizer)
+    frame = align(read_table(options.candidates), tokenizer, shape)
     made = provenance(
         "alignment",
         inputs={"candidates": options.candidates},
@@ -35,6 +37,7 @@ if __name__ == "__main__":
             "architecture": str,
             "candidates": Path,
             "tower": Path,
+            "weights": Path,
             "alignment": Path,
         },
     )

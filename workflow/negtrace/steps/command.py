@@ -14,14 +14,16 @@ BAD_INPUT = 2
 
 
 def run(step: Callable[[Namespace], None], doc: str, options: Mapping[str, Any]) -> None:
-    """Parse the options (all required; a tuple type means one or more) and run the step.
+    """Parse the options and run the step.
+
+    All are required; a tuple type means one or more values, a list type any number of them.
 
     Bad input ends the process with status 2 and a line ``error: ...``, without a traceback.
     """
     parser = ArgumentParser(description=doc.splitlines()[0])
     for name, kind in options.items():
-        many = {"nargs": "+"} if isinstance(kind, tuple) else {}
-        kind = kind[0] if isinstance(kind, tuple) else kind
+        many = {tuple: {"nargs": "+"}, list: {"nargs": "*"}}.get(type(kind), {})
+        kind = kind[0] if many else kind
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, required=True, **many)
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     try:

@@ -11,12 +11,12 @@ from negtrace.store import provenance, read_provenance, read_table, write_table
 
 
 def step(options: Namespace) -> None:
-    candidates = read_table(options.candidates)
-    frame = gather([read_table(path) for path in options.parts], candidates)
+    items = read_table(options.scores, columns=["item_id"])
+    frame = gather([read_table(path) for path in options.parts], items)
     first = read_provenance(options.parts[0])
     made = provenance(
         "sweep",
-        inputs={"candidates": options.candidates},
+        inputs={"scores": options.scores},
         params={**first["params"], "shards": len(options.parts)},
         model=first["model"],
     )
@@ -28,7 +28,7 @@ if __name__ == "__main__":
         step,
         __doc__,
         {
-            "candidates": Path,
+            "scores": Path,
             "parts": (Path,),
             "sweep": Path,
         },

@@ -6,15 +6,18 @@ from argparse import Namespace
 from pathlib import Path
 
 from negtrace.generated_images import generate_images
+from negtrace.images import file_table, image_files
 from negtrace.steps.command import run
-from negtrace.store import read_table, write_manifest
+from negtrace.store import provenance, read_table, write_table
 
 
 def step(options: Namespace) -> None:
-    items = read_table(options.candidates, columns=["image_file"])
-    files = generate_images(options.folder, sorted(items["image_file"].unique()), options.seed)
-    write_manifest(files, options.manifest)
+    names = image_files(read_table(options.items))
+    generate_images(options.folder, names, options.seed)
+    files = file_table(options.folder, names, "generated")
+    made = provenance("generated_images", inputs={"items": options.items}, seed=options.seed)
+    write_table(files, options.image_files, "image_files", made)
 
 
 if __name__ == "__main__":
-    run(step, __doc__, {"candidates": Path, "folder": Path, "seed": int, "manifest": Path})
+    run(step, __doc__, {"items": Path, "folder": Path, "seed": int, "image_files": Path})

@@ -1,4 +1,4 @@
-"""Check every image of a dataset, then encode them all."""
+"""Encode every image of a dataset that is at hand."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from negtrace.images import check_images, image_files
+from negtrace.images import available
 from negtrace.openclip import ModelSpec, encode_images, load
 from negtrace.progress import track
 from negtrace.steps.command import run
 from negtrace.store import labelled, provenance, read_table, sha256_of_files, write_table
 from negtrace.tower import available_device, full_precision
+from negtrace.weights import read_weights
 
 
 def step(options: Namespace) -> None:
     torch.set_num_threads(options.threads)
     full_precision()
-    items = read_table(options.candidates)
-    check_images(options.images, items)
-    names = image_files(items)
+    names = available(read_table(options.image_files))
     files = [options.images / name for name in names]
-    loaded = load(ModelSpec(**json.loads(options.spec)))
+    weights = read_weights(options.weights)
+    loaded = load(ModelSpec(**json.loads(options.spec)), weights.checkpoint, weights.tokenizer)
     embeddings = encode_images(
         loaded,
         files,
@@ -35,6 +35,7 @@ def step(options: Namespace) -> None:
     frame = pd.DataFrame({"image_file": names, "embedding": list(embeddings)})
     made = provenance(
         "images",
+        inputs={"image_files": options.image_files},
         params={"images": sha256_of_files(files)},
         model=loaded.identity,
     )
@@ -50,7 +51,8 @@ if __name__ == "__main__":
             "model": str,
             "spec": str,
             "images": Path,
-            "candidates": Path,
+            "image_files": Path,
+            "weights": Path,
             "batch": int,
             "device": str,
             "threads": int,

@@ -1,4 +1,4 @@
-"""Apply the annotator filter to the candidates."""
+"""Apply the annotator filter to the candidates, and leave out those without an image."""
 
 from __future__ import annotations
 
@@ -10,19 +10,21 @@ from negtrace.pairs import select
 from negtrace.steps.command import run
 from negtrace.store import provenance, read_table, write_table
 
+TABLES = ("candidates", "rejected", "image_files")
+
 
 def step(options: Namespace) -> None:
-    pairs, excluded = select(
-        read_table(options.candidates), read_table(options.rejected), options.min_votes
-    )
+    candidates, rejected, files = (read_table(getattr(options, name)) for name in TABLES)
+    missing = files.dropna(subset="reason").set_index("image_file")["reason"].to_dict()
+    pairs, excluded = select(candidates, rejected, options.min_votes, missing)
     if pairs.empty:
         raise InputError(
-            f"{options.candidates}: no item has {options.min_votes} votes for its caption; "
-            "lower filter.min_votes"
+            f"{options.candidates}: no item with an image has {options.min_votes} votes for its "
+            "caption; lower filter.min_votes"
         )
     made = provenance(
         "pairs",
-        inputs={"candidates": options.candidates},
+        inputs={name: getattr(options, name) for name in TABLES},
         params={"min_votes": options.min_votes},
     )
     write_table(excluded, options.excluded, "excluded", made)
@@ -33,11 +35,5 @@ if __name__ == "__main__":
     run(
         step,
         __doc__,
-        {
-            "candidates": Path,
-            "rejected": Path,
-            "min_votes": int,
-            "pairs": Path,
-            "excluded": Path,
-        },
+        {**dict.fromkeys(TABLES, Path), "min_votes": int, "pairs": Path, "excluded": Path},
     )

@@ -10,7 +10,8 @@ from pathlib import Path
 import yaml
 
 from negtrace import layout
-from negtrace.report import Section, render
+from negtrace.published import is_published
+from negtrace.report import Comparison, Section, render
 from negtrace.steps.command import run
 from negtrace.store import read_provenance, read_table, write_text
 
@@ -22,14 +23,37 @@ def step(options: Namespace) -> None:
         section(options.results, config, *names)
         for names in product(study["datasets"], study["models"], study["wordings"])
     ]
-    write_text(render(study["title"], sections, options.config.read_text()), options.output)
+    comparisons = [
+        comparison(options.results, config, *names)
+        for names in product(study["datasets"], study["models"])
+    ]
+    html = render(study["title"], sections, options.config.read_text(), comparisons)
+    write_text(html, options.output)
+
+
+def comparison(results: Path, config: dict, dataset: str, model: str) -> Comparison:
+    """One dataset and model beside published numbers."""
+    folder, entry = results / dataset / model, config["models"][model]
+    published = is_published(entry["architecture"], entry["weights"])
+    return Comparison(
+        dataset=dataset,
+        model=model,
+        summary=read_table(folder / "ledger_summary.parquet"),
+        identity=read_table(results / "models" / model / "identity.parquet") if published else None,
+        figure=folder / f"ledger.{shown_format(config)}",
+    )
+
+
+def shown_format(config: dict) -> str:
+    """The format of the figures that go into the report."""
+    formats = config["figures"]["formats"]
+    return "svg" if "svg" in formats else formats[0]
 
 
 def section(results: Path, config: dict, dataset: str, model: str, wording: str) -> Section:
     """Everything the report shows of one dataset, model and wording."""
     folder = results / dataset / model / wording
-    study, formats = config["study"], config["figures"]["formats"]
-    shown_format = "svg" if "svg" in formats else formats[0]
+    study, ending = config["study"], shown_format(config)
     description = json.loads((results / "models" / model / layout.TOWER_DESCRIPTION).read_text())
     return Section(
         dataset=dataset,
@@ -43,9 +67,7 @@ def section(results: Path, config: dict, dataset: str, model: str, wording: str)
         selectivity=read_table(folder / "selectivity_map.parquet"),
         maps={sweep: read_table(folder / f"map.{sweep}.parquet") for sweep in layout.sweeps(study)},
         # By name, because the folder may hold another study's figures and a killed job's leavings.
-        figures={
-            name: folder / "figures" / f"{name}.{shown_format}" for name in layout.figures(study)
-        },
+        figures={name: folder / "figures" / f"{name}.{ending}" for name in layout.figures(study)},
         tables=[folder / f"{name}.parquet" for name in layout.tables(study)],
         segment=config["figures"]["segment"],
         items=read_table(folder / "segments.parquet"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from negtrace.runs import scores, sentence_embeddings
+from negtrace.runs import pictured, scores, sentence_embeddings
 from negtrace.steps.command import run
 from negtrace.store import labelled, provenance, read_table, write_table
 from negtrace.tower import available_device, full_precision, load_tower
@@ -18,12 +18,9 @@ def step(options: Namespace) -> None:
     full_precision()
     tower = load_tower(options.tower, options.dtype, available_device(options.device))
     sentences = sentence_embeddings(tower, read_table(options.alignment), options.memory_mb / 1024)
-    scored = scores(
-        read_table(options.candidates),
-        sentences,
-        read_table(options.images),
-        tower.identity["logit_scale"],
-    )
+    images = read_table(options.images)
+    candidates = pictured(read_table(options.candidates), images)
+    scored = scores(candidates, sentences, images, tower.identity["logit_scale"])
     made = provenance(
         "runs",
         inputs={name: getattr(options, name) for name in ("alignment", "candidates", "images")},

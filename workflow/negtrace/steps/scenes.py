@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from argparse import Namespace
 from pathlib import Path
 
+from negtrace.images import file_table, image_files
 from negtrace.scenes import write_dataset
 from negtrace.steps.command import run
-from negtrace.store import write_manifest
+from negtrace.store import provenance, write_table
+from negtrace.valse import read_valse
 
 
 def step(options: Namespace) -> None:
-    write_dataset(options.folder, options.items, options.seed)
-    items = json.loads((options.folder / "existence.json").read_text())
-    names = sorted({item["image_file"] for item in items.values()})
-    pictures = [options.folder / kind / name for kind in ("images", "masks") for name in names]
-    write_manifest(pictures, options.manifest)
+    write_dataset(options.folder, options.number, options.seed)
+    names = image_files(read_valse(options.folder / "existence.json"))
+    files = file_table(options.folder / "images", names, "scenes")
+    made = provenance("scenes", params={"items": options.number}, seed=options.seed)
+    write_table(files, options.image_files, "image_files", made)
 
 
 if __name__ == "__main__":
-    run(step, __doc__, {"folder": Path, "items": int, "seed": int, "manifest": Path})
+    run(step, __doc__, {"folder": Path, "number": int, "seed": int, "image_files": Path})

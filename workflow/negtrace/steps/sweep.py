@@ -11,6 +11,7 @@ import torch
 from negtrace.precision import deviation, sample_items
 from negtrace.progress import bar
 from negtrace.restoration import sweep
+from negtrace.runs import pictured
 from negtrace.shards import take_shard
 from negtrace.steps.command import run
 from negtrace.store import labelled, provenance, read_table, write_table
@@ -24,7 +25,8 @@ def step(options: Namespace) -> None:
     full_precision()
     tower = load_tower(options.tower, options.dtype, available_device(options.device))
     tables = {name: read_table(getattr(options, name)) for name in TABLES}
-    chosen = take_shard(tables["alignment"], tables["candidates"], options.shard, options.shards)
+    candidates = pictured(tables["candidates"], tables["images"])
+    chosen = take_shard(tables["alignment"], candidates, options.shard, options.shards)
     alignment, candidates = chosen
     run_sweep = partial(
         sweep,

@@ -1,0 +1,84 @@
+"""VALSE's JSON format is read, and broken files are refused by name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from negtrace.errors import InputError
+from negtrace.items import ITEM_COLUMNS
+from negtrace.valse import read_valse
+
+GOOD = {"image_file": "x.jpg", "caption": "There is no dog.", "foil": "There is a dog."}
+
+
+def write(tmp_path: Path, content: object) -> Path:
+    path = tmp_path / "items.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+    return path
+
+
+def test_minimal_item_is_read(tmp_path):
+    items = read_valse(write(tmp_path, {"a": GOOD, "b": GOOD | {"mturk": None}}))
+    assert list(items["item_id"]) == ["a", "b"]
+    assert list(items.columns) == ITEM_COLUMNS
+    assert items["votes_caption"].isna().all()
+    assert items["image_id"].isna().all()
+
+
+def test_votes_and_image_id_are_read(tmp_path):
+    votes = {"caption": 2, "foil": 1, "other": 0}
+    items = read_valse(write(tmp_path, {"a": GOOD | {"mturk": votes, "dataset_idx": 23}}))
+    row = items.iloc[0]
+    assert (row["votes_caption"], row["votes_foil"], row["votes_other"]) == (2, 1, 0)
+    assert row["image_id"] == "23"
+
+
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        ([], r"item 'b' is a list, not an object; correct or remove it"),
+        ({k: v for k, v in GOOD.items() if k != "image_file"}, r"'b' has no field 'image_file'"),
+        ({k: v for k, v in GOOD.items() if k != "foil"}, r"'b' has no field 'foil'; add"),
+        (GOOD | {"caption": 7}, r"'b': field 'caption' is a number; it has to be a string"),
+        (GOOD | {"image_file": None}, r"'b': field 'image_file' is null"),
+        (GOOD | {"mturk": [3, 0, 0]}, r"'b': field 'mturk' is a list"),
+        (GOOD | {"mturk": {"caption": 3, "foil": 0}}, r"'b': .*number of votes for 'other'"),
+        (GOOD | {"mturk": {"caption": True, "foil": 0, "other": 0}}, r"votes for 'caption'"),
+        (GOOD | {"mturk": {"caption": -1, "foil": 0, "other": 0}}, r"votes for 'caption'"),
+    ],
+)
+def test_bad_item_is_named(tmp_path, item, message):
+    path = write(tmp_path, {"a": GOOD, "b": item})
+    with pytest.raises(InputError, match=message) as caught:
+        read_valse(path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("not json", "not valid JSON at line 1, column 1"),
+        (json.dumps({"a": GOOD}, indent=1)[:-20], "not valid JSON at line 5.*truncated"),
+        ("", "not valid JSON"),
+        ([GOOD], "holds no items; VALSE's format is an object"),
+        ({}, "holds no items"),
+        (f'{{"a": {json.dumps(GOOD)}, "a": {json.dumps(GOOD)}}}', "'a' occurs twice"),
+    ],
+)
+def test_bad_file_is_named(tmp_path, content, message):
+    path = write(tmp_path, content)
+    with pytest.raises(InputError, match=message) as caught:
+        read_valse(path)
+    assert str(path) in str(caught.value)
+
+
+def test_unreadable_files(tmp_path):
+    with pytest.raises(InputError, match=r"none\.json: cannot be read"):
+        read_valse(tmp_path / "none.json")
+    binary = tmp_path / "image.jpg"
+    binary.write_bytes(b"\xff\xd8\xff\xe0")
+    with pytest.raises(InputError, match=r"image\.jpg: is not UTF-8"):
+        read_valse(binary)

@@ -1,0 +1,100 @@
+"""A copy of the workflow with a small study, and Snakemake run in it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+SOURCES = ("Snakefile", "config.yaml", "profiles", "workflow", "envs")
+SAMPLE = ROOT / "tests" / "data" / "existence_small.json"
+
+ARCHITECTURE = {
+    "embed_dim": 24,
+    "vision_cfg": {"image_size": 16, "patch_size": 8, "width": 32, "layers": 1, "head_width": 16},
+    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2},
+}
+STUDY = {
+    "study": {"title": "A small study", "datasets": ["demo"], "models": ["tiny"]},
+    "datasets": {"demo": {"items": 24}},
+    "models": {
+        name: {"architecture": "tiny.json", "weights": "random", "seed": seed}
+        for seed, name in enumerate(("tiny", "other"))
+    },
+    "compute": {"threads": 1, "memory_gb": 0.5},
+    "figures": {"dpi": 50},
+}
+
+
+class Checkout:
+    """A copy of the workflow with a study of its own, and Snakemake run in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.studies = ["study.yaml"]  # configuration files, the last one decides
+
+    @classmethod
+    def create(cls, folder: Path) -> Checkout:
+        folder.mkdir(exist_ok=True)
+        for name in SOURCES:
+            source = ROOT / name
+            ignored = shutil.ignore_patterns("__pycache__", "*.safetensors")
+            if source.is_dir():
+                shutil.copytree(source, folder / name, ignore=ignored)
+            else:
+                shutil.copy2(source, folder / name)
+        checkout = cls(folder)
+        (folder / "tiny.json").write_text(json.dumps(ARCHITECTURE))
+        checkout.configure(lambda study: None)
+        return checkout
+
+    def configure(self, change: Callable[[dict], None]) -> None:
+        """Write the small study with a change."""
+        study = json.loads(json.dumps(STUDY))
+        change(study)
+        (self.folder / "study.yaml").write_text(yaml.safe_dump(study))
+
+    def command(self, *arguments: str) -> list[str]:
+        options = ["--configfile", *self.studies, "--nocolor", *arguments]
+        return [sys.executable, "-m", "snakemake", *options]
+
+    def run(self, *arguments: str, fails: bool = False) -> str:
+        """Run Snakemake and return all that it printed."""
+        done = subprocess.run(
+            self.command(*arguments),
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert (done.returncode != 0) == fails, done.stdout[-5000:]
+        return done.stdout
+
+    def jobs(self, *arguments: str) -> dict[str, int]:
+        """Run Snakemake; how many jobs of which rule it ran (with -n: would run)."""
+        printed = self.run(*arguments)
+        table = printed.partition("Job stats:")[2].partition("total")[0]
+        return {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
+
+    def path(self, *parts: str) -> Path:
+        return self.folder.joinpath("results", *parts)
+
+    def tables(self) -> dict[str, Path]:
+        """All finished tables; what a killed job left behind has a hidden name."""
+        found = sorted(self.path().rglob("*.parquet"))
+        return {
+            str(path.relative_to(self.folder)): path
+            for path in found
+            if not path.name.startswith(".")
+        }
+
+    def times(self, pattern: str) -> dict[Path, int]:
+        """Modification times of the results that match."""
+        return {path: path.stat().st_mtime_ns for path in self.path().glob(pattern)}

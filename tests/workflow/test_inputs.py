@@ -1,0 +1,176 @@
+"""Datasets of every kind through real Snakemake runs, downloads from a local server."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import shutil
+import zipfile
+
+import datasets
+import pandas as pd
+import pytest
+from checkout import SAMPLE, Checkout
+from http_server import serve
+
+from negtrace.generated_images import generated_image
+
+ITEMS = json.loads(SAMPLE.read_text())
+IMAGES = sorted({item["image_file"] for item in ITEMS.values() if item["image_file"]})
+# Not in the archive; the second cannot be had anywhere else either.
+LACKING = ITEMS["plural_negated_caption"]["image_file"]
+GONE = ITEMS["singular_negated_caption"]["image_file"]
+ARCHIVED = [name for name in IMAGES if name not in (LACKING, GONE)]
+
+
+def picture(name: str) -> bytes:
+    buffer = io.BytesIO()
+    generated_image(name, seed=0).save(buffer, format="JPEG")
+    return buffer.getvalue()
+
+
+def archive() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as made:
+        for name in ARCHIVED:
+            made.writestr(f"images/{name}", picture(name))
+    return buffer.getvalue()
+
+
+def files() -> dict[str, bytes]:
+    return {
+        "/valse/existence.json": SAMPLE.read_bytes(),
+        "/images.zip": archive(),
+        f"/genome/{LACKING}": picture(LACKING),
+    }
+
+
+def downloading(server, **downloads):
+    """A study whose dataset comes from the server."""
+
+    def change(config: dict) -> None:
+        config["study"].update(datasets=["far"], sites=["head"])
+        config["downloads"] = downloads
+        config["datasets"]["far"] = {
+            "kind": "valse",
+            "annotations": {
+                "url": server.url("/valse/existence.json"),
+                "sha256": hashlib.sha256(SAMPLE.read_bytes()).hexdigest(),
+            },
+            "images": {
+                "kind": "zip",
+                "url": server.url("/images.zip"),
+                "member": "images/{image_file}",
+                "fallback": [server.url("/genome/{image_file}")],
+            },
+        }
+
+    return change
+
+
+def test_downloads_missing_images_prefetch_and_a_machine_without_network(tmp_path):
+    online = Checkout.create(tmp_path / "online")
+    with serve(files()) as server:
+        online.configure(downloading(server, mirror="mirror"))
+        online.run()
+        asked = len(server.requests)
+        table = pd.read_parquet(online.path("far", "image_files.parquet")).set_index("image_file")
+        assert list(table.index) == IMAGES
+        assert set(table.loc[ARCHIVED, "origin"].astype(str)) == {"archive"}
+        assert table.loc[LACKING, "origin"] == "fallback"
+        assert "404" in table.loc[GONE, "reason"]
+        excluded = pd.read_parquet(online.path("far", "excluded.rephrased.parquet"))
+        left_out = excluded[excluded["reason"].str.startswith("no image: ")]
+        assert left_out["item_id"].tolist() == ["singular_negated_caption"]
+        assert "no image: " in online.path("report.html").read_text()
+        assert "Nothing to be done" in online.run()
+        online.run("prefetch")
+        assert len(server.requests) == asked
+        offline = Checkout.create(tmp_path / "offline")
+        shutil.copytree(online.folder / "mirror", offline.folder / "mirror")
+        offline.configure(downloading(server, mirror="mirror", offline=True))
+        offline.run()
+        assert len(server.requests) == asked
+        for name in ("sweep.head.negate", "scores"):
+            table = f"far/tiny/rephrased/{name}.parquet"
+            pd.testing.assert_frame_equal(
+                *(pd.read_parquet(of.path(table)) for of in (online, offline))
+            )
+        bare = Checkout.create(tmp_path / "bare")
+        bare.configure(downloading(server, offline=True))
+        printed = bare.run(fails=True)
+        assert "offline" in printed
+        assert "downloads.mirror" in printed
+        assert len(server.requests) == asked
+
+
+def test_annotations_of_another_content_are_refused(tmp_path):
+    study = Checkout.create(tmp_path)
+    changed = files() | {"/valse/existence.json": b"{}"}
+    with serve(changed) as server:
+        study.configure(downloading(server))
+        printed = study.run("--until", "items", fails=True)
+    assert server.url("/valse/existence.json") in printed
+    assert "sha256" in printed
+    assert not study.path("far", "source", "existence.json").exists()
+
+
+@pytest.fixture
+def own(tmp_path) -> Checkout:
+    """A checkout with a table of items, a folder of pictures and a dataset that holds both."""
+    study = Checkout.create(tmp_path)
+    usable = [item for item in ITEMS.values() if item["image_file"]]
+    rows = pd.DataFrame(usable)[["image_file", "caption", "foil"]]
+    rows.columns = ["picture", "true", "false"]
+    rows.to_csv(tmp_path / "items.csv", index=False)
+    (tmp_path / "pictures").mkdir()
+    for name in IMAGES:
+        (tmp_path / "pictures" / name).write_bytes(picture(name))
+    images = [{"bytes": picture(name), "path": None} for name in rows["picture"]]
+    texts = {"caption": list(rows["true"]), "foil": list(rows["false"])}
+    made = datasets.Dataset.from_dict({"image": images, **texts})
+    made = made.cast(datasets.Features(made.features | {"image": datasets.Image()}))
+    made.to_parquet(tmp_path / "hub" / "test-00000-of-00001.parquet")
+    return study
+
+
+def test_tables_and_datasets_libraries_give_the_same_study(own):
+    def change(config: dict) -> None:
+        config["study"].update(datasets=["rows", "hub"], sites=["head"])
+        columns = {"image": "picture", "caption": "true", "foil": "false"}
+        table = {"kind": "table", "file": "items.csv", "columns": columns, "images": "pictures"}
+        config["datasets"]["rows"] = table
+        config["datasets"]["hub"] = {"kind": "huggingface", "source": "hub", "split": "test"}
+
+    own.configure(change)
+    own.run()
+    rows, hub = (
+        pd.read_parquet(own.path(name, "tiny", "rephrased", "scores.parquet"))
+        for name in ("rows", "hub")
+    )
+    assert rows["item_id"].tolist() == hub["item_id"].tolist()
+    assert rows["d"].abs().max() > 0.01
+    # JPEG and its PNG copy are the same pixels.
+    assert rows["d"].to_numpy() == pytest.approx(hub["d"].to_numpy(), abs=1e-6)
+    assert "Nothing to be done" in own.run()
+    with open(own.folder / "items.csv", "a") as file:
+        file.write(f"{IMAGES[0]},There is no van.,There is a van.\n")
+    assert {"items", "candidates", "sweep"} <= set(own.jobs("-n"))
+    report = own.path("report.html").read_text()
+    assert "tiny on rows" in report
+    assert "tiny on hub" in report
+
+
+def test_a_bad_row_of_a_table_is_named(own):
+    own.configure(
+        lambda config: (
+            config["study"].update(datasets=["rows"]),
+            config["datasets"].update(
+                rows={"kind": "table", "file": "items.csv", "images": "pictures"}
+            ),
+        )
+    )
+    printed = own.run("--until", "items", fails=True)
+    assert "items.csv: has no column 'image' for the image; its columns are picture" in printed
+    assert "Traceback" not in printed

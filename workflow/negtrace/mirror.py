@@ -1,0 +1,63 @@
+"""The mirror: a folder of all that a study downloads, for machines without a network.
+
+Files lie under ``<host>/<path>`` of their address (`downloads.mirror_path`), single members of an
+archive under the archive's own address, datasets of the Hugging Face hub under that of their page.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import snapshot_download
+
+from negtrace.archive_images import SOURCES
+from negtrace.downloads import mirror_path
+from negtrace.hub import dataset_url
+from negtrace.store import atomic_path
+from negtrace.weights import read_weights
+
+
+def downloaded(config: Mapping[str, Any], results: Path) -> Iterator[tuple[Path, str]]:
+    """(file, address) of everything that the study has downloaded, hub datasets excepted.
+
+    Args:
+        config: the study's configuration.
+        results: folder with its results; weights, annotations and image files have to be there.
+    """
+    for model in config["study"]["models"]:
+        weights = read_weights(results / "models" / model / "weights.json")
+        yield from ((Path(file), url) for file, url in weights.urls.items())
+    for dataset in config["study"]["datasets"]:
+        entry, folder = config["datasets"][dataset], results / dataset
+        if isinstance(entry.get("annotations"), dict):
+            yield folder / "source" / "existence.json", entry["annotations"]["url"]
+        sources = folder / "source" / "images" / SOURCES
+        for file in sorted(path for path in sources.rglob("*") if path.is_file()):
+            yield file, f"https://{file.relative_to(sources).as_posix()}"
+
+
+def copy_into(mirror: Path, file: Path, url: str) -> bool:
+    """Copy a file to its place in the mirror; False if one of its size is there already."""
+    place = mirror_path(url, mirror)
+    if place.is_file() and place.stat().st_size == file.stat().st_size:
+        return False
+    with atomic_path(place) as temporary:
+        shutil.copyfile(file, temporary)
+    return True
+
+
+def snapshot_datasets(config: Mapping[str, Any], mirror: Path) -> None:
+    """Copy the study's datasets of the hub, whole repositories, into the mirror."""
+    for dataset in config["study"]["datasets"]:
+        entry = config["datasets"][dataset]
+        if entry["kind"] == "huggingface" and not Path(entry["source"]).is_dir():
+            place = mirror_path(dataset_url(entry["source"]), mirror)
+            snapshot_download(
+                entry["source"],
+                repo_type="dataset",
+                revision=entry.get("revision"),
+                local_dir=place,
+            )

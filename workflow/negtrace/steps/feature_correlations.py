@@ -1,0 +1,38 @@
+"""Correlate the features of items with d, and count accuracy above sizes of subjects."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+
+from negtrace.features import accuracy_above_area, feature_correlations, feature_summary
+from negtrace.steps.command import run
+from negtrace.store import labelled, provenance, read_table, write_table
+
+
+def step(options: Namespace) -> None:
+    features = read_table(options.features, "features")
+    made = provenance("feature_correlations", inputs={"features": options.features})
+    labels = vars(options)
+    summary = labelled(feature_summary(features), labels)
+    write_table(summary, options.summary, "feature_summary", made)
+    correlations = labelled(feature_correlations(features), labels)
+    write_table(correlations, options.correlations, "feature_correlations", made)
+    accuracy = labelled(accuracy_above_area(features), labels)
+    write_table(accuracy, options.accuracy, "accuracy_above_area", made)
+
+
+if __name__ == "__main__":
+    run(
+        step,
+        __doc__,
+        {
+            "dataset": str,
+            "model": str,
+            "wording": str,
+            "features": Path,
+            "summary": Path,
+            "correlations": Path,
+            "accuracy": Path,
+        },
+    )

@@ -1,0 +1,76 @@
+"""Set published numbers beside those of one dataset and model."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from pathlib import Path
+
+from negtrace.figures import note, save
+from negtrace.ledger import comparability, ledger, read_published, summary
+from negtrace.ledger_figure import ledger_figure
+from negtrace.published import PAPER
+from negtrace.steps.command import run
+from negtrace.store import labelled, provenance, read_provenance, read_table, write_table
+
+OF_DATASET = ("pairs", "excluded")
+
+
+def step(options: Namespace) -> None:
+    results = options.results / options.dataset
+    paths = {
+        (wording, name): (
+            results / f"{name}.{wording}.parquet"
+            if name in OF_DATASET
+            else results / options.model / wording / f"{name}.parquet"
+        )
+        for wording in options.wordings
+        for name in options.tables
+    }
+    ours = {
+        (wording, name.replace("map.resid.negate", "restoration_map")): read_table(path)
+        for (wording, name), path in paths.items()
+    }
+    published = read_published(PAPER)
+    identity = json.loads(options.description.read_text())["identity"]
+    source = read_provenance(results / "items.parquet")["inputs"].get("annotations")
+    obstacle = comparability(published, identity, source, images_note(results))
+    found = ledger(published, ours, obstacle)
+    made = provenance(
+        "ledger",
+        inputs={f"{wording}/{name}": path for (wording, name), path in paths.items()},
+        params={"published": published.source},
+        model=identity,
+    )
+    labels = {"dataset": options.dataset, "model": options.model}
+    write_table(labelled(summary(found), labels), options.summary, "ledger_summary", made)
+    write_table(labelled(found, labels), options.ledger, "ledger", made)
+    settings = json.loads(options.settings)
+    drawn = note(f"not comparable: {obstacle}") if obstacle else ledger_figure(found, settings)
+    save(drawn, options.figure, settings["formats"], settings["dpi"])
+
+
+def images_note(results: Path) -> str | None:
+    """Why a run's images are not the published ones, or None if they may be."""
+    origins = set(read_table(results / "image_files.parquet")["origin"].dropna())
+    stand_ins = origins & {"generated", "scenes"}
+    return "other images: they are stand-ins" if stand_ins else None
+
+
+if __name__ == "__main__":
+    run(
+        step,
+        __doc__,
+        {
+            "dataset": str,
+            "model": str,
+            "wordings": (str,),
+            "tables": (str,),
+            "results": Path,
+            "description": Path,
+            "settings": str,
+            "ledger": Path,
+            "summary": Path,
+            "figure": Path,
+        },
+    )

@@ -1,0 +1,56 @@
+"""Subject sizes as a segmentation model sees them."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from pathlib import Path
+
+import torch
+
+from negtrace.clipseg import clipseg_areas
+from negtrace.images import available
+from negtrace.progress import track
+from negtrace.steps.command import run
+from negtrace.store import provenance, read_table, write_table
+from negtrace.tower import available_device, full_precision
+
+
+def step(options: Namespace) -> None:
+    torch.set_num_threads(options.threads)
+    full_precision()
+    candidates = read_table(options.candidates)
+    there = available(read_table(options.image_files))
+    items = candidates[candidates["image_file"].isin(there)].reset_index(drop=True)
+    sizes = clipseg_areas(
+        items,
+        options.images,
+        json.loads(options.segmenter.read_text())["folder"],
+        options.batch,
+        available_device(options.device),
+        lambda batches: track(batches, desc="subjects", unit="batch"),
+    )
+    made = provenance(
+        "subject_segmentation",
+        inputs={name: getattr(options, name) for name in ("candidates", "image_files")},
+        params={"model": options.model},
+    )
+    write_table(sizes, options.sizes, "subject_sizes", made)
+
+
+if __name__ == "__main__":
+    run(
+        step,
+        __doc__,
+        {
+            "model": str,
+            "segmenter": Path,
+            "candidates": Path,
+            "image_files": Path,
+            "images": Path,
+            "batch": int,
+            "device": str,
+            "threads": int,
+            "sizes": Path,
+        },
+    )
