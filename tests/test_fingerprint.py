@@ -18,7 +18,7 @@ STEPS = sorted(
 )
 
 
-MAPS = {"restoration_map", "attention_maps"}
+MAPS = {"restoration_map", "stability", "attention_maps"}
 LOADING = {"weights", "tower", "alignment", "images", "identity"}
 MODEL_STEPS = LOADING | {"runs", "sweep", "attention", "subject_segmentation"}
 FEATURES = {"features", "feature_correlations", "selectivity_correlation"}

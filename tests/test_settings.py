@@ -209,7 +209,7 @@ def test_ready_made_studies_need_no_file_of_the_user(config, study, tmp_path, mo
 def test_defaults_name_every_key_of_the_schema(config):
     sections = json.loads(SCHEMA_FILE.read_text())["properties"]
     assert set(config) == set(sections)
-    for section in ("study", "downloads", "filter", "segments", "compute", "figures"):
+    for section in ("study", "downloads", "filter", "segments", "statistics", "compute", "figures"):
         assert set(config[section]) == set(sections[section]["properties"]), section
 
 

@@ -39,6 +39,9 @@ pytestmark = [
 ]
 
 PAPER = ROOT / "workflow/studies/paper.yaml"
+# Random weights tell sentences apart by a hundredth of what trained ones do.
+LOGIT_SCALE = 5000.0
+
 ARCHIVE = "/yukezhu/visual7w_images.zip"
 
 
@@ -108,9 +111,9 @@ def test_the_paper_study_on_stand_ins_runs_and_does_not_replicate(tmp_path):
     assert (own["verdict"] == "deviates").sum() > 200
     assert (own["verdict"] != "not comparable").mean() > 0.6
     maps = own[own["figure"].str.startswith("CTE") & (own["published"].abs() > 0.1)]
-    assert not (maps["verdict"] == "replicates").mean() > 0.1
+    assert (maps["verdict"] == "deviates").mean() > 0.8
     structural = ledger[ledger["structural"] & (ledger["figure"] != "items")]
-    assert set(structural["verdict"]) <= {"replicates", "not comparable"}
+    assert set(structural["verdict"]) == {"replicates"}
 
     identity = pd.read_parquet(checkout.path("models/clip-vit-b-32/identity.parquet"))
     verdicts = identity["verdict"].value_counts()

@@ -24,7 +24,7 @@ from negtrace.store import read_provenance
 INPUTS = {"scenes", "items", "candidates", "subject_areas", "weights", "tower"}
 FORWARD = INPUTS | {"alignment", "images", "runs"}
 SWEEPS = {"sweep", "attention"}
-MAPS = {"restoration_map", "attention_maps", "selectivity_correlation"}
+MAPS = {"restoration_map", "stability", "attention_maps", "selectivity_correlation"}
 FEATURES = {"features", "feature_correlations"}
 ANALYSIS = MAPS | FEATURES | {"ledger"}
 OUTPUT = {"merged_config", "figures", "report", "all"}
@@ -115,6 +115,11 @@ def test_a_segment_threshold_reruns_the_analysis_only(study):
     assert "correct" in segments["segment"].to_pylist()
 
 
+def test_statistics_recompute_maps_and_no_sweep(study):
+    study.configure(lambda config: config.update(statistics={"method": "bca", "replicates": 100}))
+    assert set(study.jobs("-n")) == {"restoration_map", "stability", "ledger"} | OUTPUT
+
+
 def test_the_annotator_filter_reruns_the_analysis_only(study):
     study.configure(lambda config: config.update(filter={"min_votes": 3}))
     assert set(study.jobs("-n")) == {"pairs", "segments"} | ANALYSIS | OUTPUT
@@ -141,8 +146,8 @@ def test_an_added_model_runs_only_that_model(study):
 def test_an_added_direction_runs_only_its_sweeps(study):
     study.configure(lambda config: config["study"].update(directions=["negate", "affirm"]))
     jobs = study.jobs("-n")
-    assert set(jobs) == {"sweep", "restoration_map"} | OUTPUT
-    assert jobs["sweep"] == jobs["restoration_map"] == 2
+    assert set(jobs) == {"sweep", "restoration_map", "stability"} | OUTPUT
+    assert jobs["sweep"] == jobs["restoration_map"] == jobs["stability"] == 2
 
 
 def test_shards_give_the_same_sweep(study, finished):
@@ -171,7 +176,10 @@ def test_bfloat16_records_its_deviation(study):
 @pytest.mark.parametrize(
     ("module", "rerun"),
     [
-        ("restoration.py", {"sweep", "restoration_map", "ledger"} | OUTPUT - {"merged_config"}),
+        (
+            "restoration.py",
+            {"sweep", "restoration_map", "stability", "ledger"} | OUTPUT - {"merged_config"},
+        ),
         (
             "attention.py",
             {"attention", "attention_maps", "selectivity_correlation", "ledger"}

@@ -21,12 +21,12 @@ from negtrace.errors import InputError
 from negtrace.figures import (
     BAR_COLOUR,
     SEGMENT_COLOURS,
-    _new_figure,
     _segment,
-    _title,
-    _width,
+    figure_width,
+    new_figure,
     note,
     styled,
+    titled,
 )
 from negtrace.findings import NEGATIONS, available_segment, segment_label
 
@@ -68,7 +68,9 @@ def direct_against_total(
     """
     wanted = _segment(settings, segment)
     heads = direct_and_total(contributions, restoration, available_segment(restoration, wanted))
-    figure, axes = _new_figure(_width(settings), PANEL_HEIGHT + 0.6, 1, sharex=True, sharey=True)
+    figure, axes = new_figure(
+        figure_width(settings), PANEL_HEIGHT + 0.6, 1, sharex=True, sharey=True
+    )
     for axis, negation in zip(axes[0], NEGATIONS, strict=True):
         shown = heads[heads["negation"] == negation]
         for line in (axis.axhline, axis.axvline):
@@ -81,7 +83,7 @@ def direct_against_total(
         count = int(shown["n_items"].max()) if len(shown) else 0
         axis.set(title=f"negation in {negation} (n = {count})", xlabel="direct share of mean d")
     axes[0, 0].set_ylabel("mean restoration (total effect)")
-    _title(figure, "Direct and total effect of each head", segment_label(restoration, wanted))
+    titled(figure, "Direct and total effect of each head", segment_label(restoration, wanted))
     figure.set_layout_engine("constrained")
     figure.legend([equal], ["direct = total"], loc="outside lower center", frameon=False)
     return figure
@@ -135,7 +137,7 @@ def ablated_against_random(
     of_all = means[means["negation"] == ALL]
     results = confirmation[confirmation["negation"] == ALL].set_index(["null", "measure"])
     full, found = unablated(of_all), of_all[of_all["purpose"] == "found"].iloc[0]
-    figure, axes = _new_figure(_width(settings), 2 * PANEL_HEIGHT, len(MEASURES), sharex="row")
+    figure, axes = new_figure(figure_width(settings), 2 * PANEL_HEIGHT, len(MEASURES), sharex="row")
     for column, null in enumerate(NULLS):
         drawn = of_all[of_all["purpose"] == null]
         for axis, measure in zip(axes[:, column], MEASURES, strict=True):
@@ -177,7 +179,9 @@ def faithfulness_curves(curves: pd.DataFrame, settings: Mapping[str, Any]) -> Fi
     quantities = ("faithfulness", "completeness")
     if curves["faithfulness"].isna().all():
         return note("ablating all heads does not change the mean d: there is nothing to share out")
-    figure, axes = _new_figure(_width(settings), 2 * PANEL_HEIGHT, 2, sharex=True, sharey="row")
+    figure, axes = new_figure(
+        figure_width(settings), 2 * PANEL_HEIGHT, 2, sharex=True, sharey="row"
+    )
     sizes = sorted(set(curves["k"]))
     for column, negation in enumerate(NEGATIONS):
         shown = curves[curves["negation"] == negation]

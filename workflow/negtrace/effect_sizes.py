@@ -64,7 +64,7 @@ class Options:
         replicates: resamples of the pairs (or sign patterns) behind an interval.
         flips: random sign patterns of the tests; p is at least 1 / (1 + flips).
         level: confidence level of the intervals.
-        method: ``percentile``, ``bca`` or ``flip`` (`statistics.py`).
+        method: ``flip``, ``percentile`` or ``bca`` (`statistics.py`).
         seed: of resamples and signs; the same in every group and site, so that maps of the same
             pairs are resampled alike.
 
@@ -75,7 +75,7 @@ class Options:
     replicates: int = 2000
     flips: int = 10_000
     level: float = 0.95
-    method: Method = "percentile"
+    method: Method = "flip"
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -21,13 +21,13 @@ from negtrace.features import NO_PEOPLE
 from negtrace.figures import (
     BAR_COLOUR,
     SEGMENT_COLOURS,
-    _heat_maps,
-    _new_figure,
-    _title,
-    _width,
+    figure_width,
+    heat_maps,
+    new_figure,
     note,
     paired_grids,
     styled,
+    titled,
 )
 from negtrace.findings import NEGATIONS
 
@@ -50,8 +50,8 @@ def selectivity_correlation_map(table: pd.DataFrame, settings: Mapping[str, Any]
         shown.assign(segment=ALL, mean=shown["pearson"], sd=np.nan), ALL, "head", "layer"
     )
     label = "correlation with d"
-    figure, axes = _heat_maps(panels, settings, panels.largest, label, below=False)
-    _title(figure, "Correlation of negator selectivity with d by head", panels.label)
+    figure, axes = heat_maps(panels, settings, panels.largest, label, below=False)
+    titled(figure, "Correlation of negator selectivity with d by head", panels.label)
     axes[0, 0].set_ylabel("head")
     for axis in axes[0]:
         axis.set_xlabel("block")
@@ -135,7 +135,7 @@ def _panels(
 ) -> tuple[Figure, np.ndarray]:
     """A scatter plot of d against a feature for each negation, with its regression line."""
     height = PANEL_HEIGHT * rows
-    figure, axes = _new_figure(_width(settings), height, rows, sharex="row", sharey="row")
+    figure, axes = new_figure(figure_width(settings), height, rows, sharex="row", sharey="row")
     for axis, negation in zip(axes[0], NEGATIONS, strict=True):
         items = features[features["negation"] == negation].dropna(subset=[x])
         axis.axhline(0, color="0.8", linewidth=0.6, zorder=0)

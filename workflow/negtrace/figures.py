@@ -48,6 +48,16 @@ ROLE_COLOURS = {
 ROLE_ORDER = tuple(ROLE_COLOURS)
 SEGMENT_COLOURS = {"correct": "#0072B2", "ambiguous": "#999999", "incorrect": "#D55E00"}
 BAR_COLOUR = "#0072B2"
+HATCH_COLOUR = "0.62"
+ALPHA = 0.05
+
+# Effect sizes of a restoration map: the label of its colours, and whether 1 is the whole effect.
+EFFECT_LABELS = {
+    "ratio": ("restoration", True),
+    "mean": ("mean restoration", True),
+    "difference": ("change of the score, logits", False),
+    "flip_rate": ("share of items that change class", True),
+}
 
 PALETTE = "vlag"
 WIDTH_CM = 18.0
@@ -120,7 +130,7 @@ def histogram_of_d(
         settings: the configuration's ``figures``.
     """
     lower, upper = thresholds["incorrect_below"], thresholds["correct_from"]
-    figure, axes = _new_figure(_width(settings or {}), 2.9, 1, sharex=True, sharey=True)
+    figure, axes = new_figure(figure_width(settings or {}), 2.9, 1, sharex=True, sharey=True)
     for axis, negation in zip(axes[0], NEGATIONS, strict=True):
         items = segments[segments["negation"] == negation]
         sns.histplot(
@@ -168,24 +178,31 @@ def _bins(d: pd.Series, lower: float, upper: float, about: int = 30) -> np.ndarr
 
 @styled
 def cte_map(table: pd.DataFrame, settings: Mapping[str, Any], segment: str | None = None) -> Figure:
-    """Roles x hidden states (or blocks): mean restoration, below it the standard deviations.
+    """Roles x hidden states (or blocks): restoration, below it how uncertain or varied it is.
 
-    Colours run from -1 to 1 in every figure, so that models compare.
+    Below are the standard deviations over items of the paper's mean of ratios, or half the width
+    of another effect's interval.  Colours run from -1 to 1 in every figure of shares, so that
+    models compare.  Hatched cells do not differ significantly from 0.
 
     Args:
         table: ``restoration_map`` of a site that is patched by position, in one direction.
         settings: the configuration's ``figures``.
         segment: which items (default: the settings', else correct); all if it is empty.
     """
-    panels = paired_grids(table, _segment(settings, segment), "role", "layer")
+    effect = shown_effect(table, settings)
+    label, is_share = EFFECT_LABELS[effect]
+    panels = paired_grids(
+        table, _segment(settings, segment), "role", "layer", effect, _alpha(settings)
+    )
     site = str(table["site"].iloc[0])
-    figure, axes = _heat_maps(panels, settings, limit=1.0, label="mean restoration", below=True)
-    _title(figure, f"Restoration by patched token and {SITE_LABELS[site]}", panels.label)
+    limit = 1.0 if is_share else panels.largest
+    figure, axes = heat_maps(panels, settings, limit, label, below=True)
+    titled(figure, f"Restoration by patched token and {SITE_LABELS[site]}", panels.label)
     axes[0, 0].set_ylabel("patched token")
     for axis, negation in zip(axes[1], NEGATIONS, strict=True):
         _deviation_bars(axis, panels.deviations[negation])
         axis.set_xlabel("hidden state" if site == "resid" else "block")
-    axes[1, 0].set_ylabel("standard deviation")
+    axes[1, 0].set_ylabel("standard deviation" if effect == "mean" else "± of interval")
     handles, labels = _bars_of_both(axes[1])
     if handles:
         figure.legend(
@@ -258,12 +275,19 @@ def head_map(
     quantity: str,
     segment: str | None = None,
 ) -> Figure:
-    """Heads x blocks: the mean of a quantity, the highest cells framed, block means below."""
-    panels = paired_grids(table, _segment(settings, segment), "head", "layer")
-    limit = min(1.0, panels.largest)
-    figure, axes = _heat_maps(panels, settings, limit, f"mean {quantity}", below=True)
+    """Heads x blocks: the mean of a quantity, the highest cells framed, block means below.
+
+    Of restoration, hatched cells do not differ significantly from 0.
+    """
+    effect = shown_effect(table, settings)
+    label, is_share = EFFECT_LABELS[effect] if "ratio" in table else (f"mean {quantity}", True)
+    panels = paired_grids(
+        table, _segment(settings, segment), "head", "layer", effect, _alpha(settings)
+    )
+    limit = min(1.0, panels.largest) if is_share else panels.largest
+    figure, axes = heat_maps(panels, settings, limit, label, below=True)
     what = SITE_LABELS[str(table["site"].iloc[0])] if "site" in table else "head"
-    _title(figure, f"{quantity.capitalize()} by {what}", panels.label)
+    titled(figure, f"{quantity.capitalize()} by {what}", panels.label)
     axes[0, 0].set_ylabel("head")
     for column, negation in enumerate(NEGATIONS):
         grid = panels.means[negation]
@@ -307,13 +331,18 @@ def attention_by_role(
         table[table["layer"] == block], _segment(settings, segment), "head", "role"
     )
     limit = min(1.0, panels.largest)
-    figure, axes = _heat_maps(panels, settings, limit, "difference of attention", below=False)
-    _title(figure, f"Attention to the negator by query token, block {block}", panels.label)
+    figure, axes = heat_maps(panels, settings, limit, "difference of attention", below=False)
+    titled(figure, f"Attention to the negator by query token, block {block}", panels.label)
     axes[0, 0].set_ylabel("head")
     for axis in axes[0]:
         axis.set_xlabel("query token")
         axis.set_xticks(axis.get_xticks(), axis.get_xticklabels(), rotation=40, ha="right")
     return figure
+
+
+def shown_effect(table: pd.DataFrame, settings: Mapping[str, Any]) -> str:
+    """Which column of a map is shown; maps without effect sizes have a mean only."""
+    return settings.get("effect", "ratio") if "ratio" in table else "mean"
 
 
 def attention_layer(settings: Mapping[str, Any], selectivity: pd.DataFrame) -> int:
@@ -332,7 +361,8 @@ class Panels(NamedTuple):
     """The same map for both negations, with the same rows and columns."""
 
     means: dict[str, pd.DataFrame]  # negation -> rows x columns
-    deviations: dict[str, pd.DataFrame]  # negation -> rows x columns, standard deviations
+    deviations: dict[str, pd.DataFrame]  # negation -> rows x columns, see `cte_map`
+    failing: dict[str, pd.DataFrame]  # negation -> rows x columns: not significant, and not 0
     counts: dict[str, int]  # negation -> number of items
     label: str  # which items, in words
 
@@ -358,14 +388,24 @@ class Panels(NamedTuple):
         return [grid for grid in self.means.values() if grid.notna().any(axis=None)]
 
 
-def paired_grids(table: pd.DataFrame, wanted: str, rows: str, columns: str) -> Panels:
+def paired_grids(
+    table: pd.DataFrame,
+    wanted: str,
+    rows: str,
+    columns: str,
+    effect: str = "mean",
+    alpha: float = ALPHA,
+) -> Panels:
     """Lay a map out as one grid per negation.
 
     Args:
-        table: a map with columns negation, segment, mean, sd, n_items.
+        table: a map with columns negation, segment, mean, sd, n_items; or with effect sizes, their
+            limits and p_fwer, as ``restoration_map``.
         wanted: the segment; all items if it is empty.
         rows, columns: the columns of `table` that become rows and columns; roles are put in
             sentence order.
+        effect: the column that is shown.
+        alpha: cells with a larger family-wise p are marked as failing.
 
     Raises:
         InputError: the table has no items.
@@ -374,6 +414,12 @@ def paired_grids(table: pd.DataFrame, wanted: str, rows: str, columns: str) -> P
     shown = shown[shown["negation"].isin(NEGATIONS)]
     if shown.empty:
         raise InputError("a map without items cannot be drawn: check filter.min_votes")
+    if effect != "mean":
+        spread = (shown[f"{effect}_ci_high"] - shown[f"{effect}_ci_low"]) / 2
+        shown = shown.assign(mean=shown[effect], sd=spread)
+    tested = "p_fwer" in shown
+    fails = (shown["p_fwer"] > alpha) & (shown["mean"] != 0) if tested else False
+    shown = shown.assign(fails=fails)
     labels = [_ordered(shown[name]) for name in (rows, columns)]
     parts = {n: shown[shown["negation"] == n] for n in NEGATIONS}
 
@@ -381,7 +427,8 @@ def paired_grids(table: pd.DataFrame, wanted: str, rows: str, columns: str) -> P
         return {n: _grid(part, rows, columns, value, *labels) for n, part in parts.items()}
 
     counts = {n: int(part["n_items"].max()) if len(part) else 0 for n, part in parts.items()}
-    return Panels(grids("mean"), grids("sd"), counts, segment_label(table, wanted))
+    label = segment_label(table, wanted)
+    return Panels(grids("mean"), grids("sd"), grids("fails"), counts, label)
 
 
 def _ordered(values: pd.Series) -> list[Any]:
@@ -406,16 +453,16 @@ def highest_cells(grid: pd.DataFrame, count: int) -> list[tuple[int, int]]:
     return [(int(row), int(column)) for row, column in cells if values[row, column] > 0]
 
 
-def _heat_maps(
+def heat_maps(
     panels: Panels, settings: Mapping[str, Any], limit: float, label: str, below: bool
 ) -> tuple[Figure, np.ndarray]:
     """One heat map per negation on one scale from -limit to limit, and axes below if wanted."""
     rows, columns = panels.shape
     annotate = settings.get("annotate", True) and rows * columns <= MOST_ANNOTATED_CELLS
-    cell = max(LEAST_CELL_WIDTH[annotate], (_width(settings) - MARGIN) / 2 / columns)
+    cell = max(LEAST_CELL_WIDTH[annotate], (figure_width(settings) - MARGIN) / 2 / columns)
     step = ceil(LEAST_TICK_DISTANCE / cell)
     heights = [CELL_HEIGHT[annotate] * rows, *([BARS_HEIGHT] if below else [])]
-    figure, axes = _new_figure(
+    figure, axes = new_figure(
         2 * cell * columns + MARGIN,
         sum(heights) + 1.3,
         len(heights),
@@ -440,6 +487,7 @@ def _heat_maps(
             linewidths=0.3,
             cbar=False,
         )
+        _hatch(axis, panels.failing[negation])
         axis.set(
             title=f"negation in {negation} (n = {panels.counts[negation]})", xlabel="", ylabel=""
         )
@@ -451,6 +499,16 @@ def _heat_maps(
     figure.set_layout_engine("constrained")
     _colour_bar(figure, axes[0], panels, limit, label)
     return figure, axes
+
+
+def _hatch(axis: Axes, failing: pd.DataFrame) -> None:
+    """Mark the cells that are true."""
+    for row, place in zip(*np.nonzero(failing.to_numpy() == 1), strict=True):
+        axis.add_patch(
+            Rectangle(
+                (place, row), 1, 1, fill=False, hatch="////", edgecolor=HATCH_COLOUR, linewidth=0
+            )
+        )
 
 
 def numbers(grid: pd.DataFrame) -> np.ndarray:
@@ -474,7 +532,7 @@ def _colour_bar(figure: Figure, axes: np.ndarray, panels: Panels, limit: float, 
         bar.ax.set_ylim(min(0.0, max(-limit, panels.lowest)), limit)
 
 
-def _new_figure(
+def new_figure(
     width: float, height: float, rows: int, **subplots: Any
 ) -> tuple[Figure, np.ndarray]:
     """A figure with a column for each negation, in inches; belongs to no window."""
@@ -503,7 +561,7 @@ def _bars_of_both(axes: np.ndarray) -> tuple[list[Any], list[str]]:
     return [entries[role] for role in labels], labels
 
 
-def _title(figure: Figure, text: str, label: str) -> None:
+def titled(figure: Figure, text: str, label: str) -> None:
     figure.suptitle(f"{text}: {label}")
 
 
@@ -511,6 +569,10 @@ def _segment(settings: Mapping[str, Any], segment: str | None) -> str:
     return segment or settings.get("segment", "correct")
 
 
-def _width(settings: Mapping[str, Any]) -> float:
+def _alpha(settings: Mapping[str, Any]) -> float:
+    return settings.get("alpha", ALPHA)
+
+
+def figure_width(settings: Mapping[str, Any]) -> float:
     """Width of a figure in inches, if its columns fit in."""
     return settings.get("width_cm", WIDTH_CM) / CM_PER_INCH

@@ -1,6 +1,7 @@
 """Findings: plain sentences about the maps, computed from the tables.
 
-Descriptions of means only: nothing here is a significance test, and no sentence claims one.
+Restoration is the ratio of means where a map has it (`effect_sizes.py`), with its interval; of
+other quantities the mean is described, and no sentence claims that it is significant.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from negtrace.effects import ALL
@@ -23,6 +25,10 @@ NOTABLE = 0.1
 FEW_ITEMS = 20
 SMALL_D = 0.1
 TOP_HEADS = 3
+TOP_CELLS = 5
+
+# Restoration of a cell that brings everything back by definition, up to rounding.
+KNOWN = 1 - 1e-6
 
 
 def available_segment(table: pd.DataFrame, wanted: str) -> str:
@@ -63,6 +69,7 @@ class Head:
     number: int
     mean: float
     by_negation: tuple[tuple[str, float], ...]
+    limits: tuple[float, float] | None = None  # interval of the mean, where there is one
 
     @property
     def name(self) -> str:
@@ -70,7 +77,13 @@ class Head:
 
     def __str__(self) -> str:
         parts = ", ".join(f"{negation} {mean:.2f}" for negation, mean in self.by_negation)
-        return f"{self.name} ({self.mean:.2f}" + (f"; {parts})" if parts else ")")
+        return f"{self.name} ({self.value}" + (f"; {parts})" if parts else ")")
+
+    @property
+    def value(self) -> str:
+        """The mean, with its interval where there is one."""
+        limits = "" if self.limits is None else f" [{self.limits[0]:.2f}, {self.limits[1]:.2f}]"
+        return f"{self.mean:.2f}{limits}"
 
 
 def headline(
@@ -105,7 +118,7 @@ def headline(
         if any(steps):
             said.append(f"The effect of the negation {_listed(filter(None, steps))}.")
     if heads is not None and (top := top_heads(heads, wanted, 1)):
-        said.append(f"The head that restores most is {top[0].name} ({top[0].mean:.2f}).")
+        said.append(f"The head that restores most is {top[0].name} ({top[0].value}).")
     return " ".join(said)
 
 
@@ -155,8 +168,8 @@ def of_cautions(table: pd.DataFrame, wanted: str, items: pd.DataFrame | None = N
         small = int((inside["d"].abs() < SMALL_D).sum())
         if small:
             sentences.append(
-                f"Caution: restoration is a ratio to d, and |d| is below {SMALL_D:g} in {small} of"
-                f" {_plural(len(inside), 'item')}; single items can dominate the means."
+                f"Caution: |d| is below {SMALL_D:g} in {small} of {_plural(len(inside), 'item')};"
+                " such items can dominate the mean of ratios, not the ratio of means."
             )
     return sentences
 
@@ -227,6 +240,65 @@ def of_heads(table: pd.DataFrame, wanted: str, quantity: str, count: int = TOP_H
     lowest = _lowest_head(table, wanted)
     if lowest.mean <= -NOTABLE:
         sentences.append(f"Most negative mean {quantity}: {lowest}.")
+    return sentences
+
+
+def of_significance(table: pd.DataFrame, wanted: str, what: str, alpha: float) -> list[str]:
+    """How many cells of a map differ from 0 after correction, and how many false ones to expect.
+
+    Args:
+        table: ``restoration_map`` of one site and direction.
+        what: the site in words.
+        alpha: level of the family-wise error.
+    """
+    shown = _shown(table, wanted)
+    overall = shown[shown["negation"] == ALL]
+    if overall.empty or "p_fwer" not in overall:
+        return []
+    cells = overall[overall["p"] < 1]
+    family, discovery = ((cells[name] <= alpha).sum() for name in ("p_fwer", "q_fdr"))
+    return [
+        f"Of the {_plural(len(cells), 'cell')} by {what} that can differ from 0, {family} do at a"
+        f" family-wise error of {alpha:.0%} (max-T over sign flips of pairs), {discovery} at a"
+        f" false discovery rate of {alpha:.0%}."
+    ]
+
+
+def top_cells(table: pd.DataFrame, wanted: str, count: int = TOP_CELLS) -> list[dict[str, Any]]:
+    """Rows of the cells that restore most, over both negations, known ones left out.
+
+    Args:
+        table: ``restoration_map`` of one site and direction.
+    """
+    rows = table[table["segment"] == available_segment(table, wanted)]
+    overall = rows[(rows["negation"] == ALL) & (rows["p"] < 1) & (rows["ratio"] < KNOWN)]
+    best = overall.sort_values("ratio", ascending=False).head(count)
+    cell = best["role"].astype(str)
+    if best["head"].notna().any():
+        cell = "head " + best["head"].astype(str)
+    return best.assign(cell=cell).to_dict("records")
+
+
+def of_stability(overlap: pd.DataFrame, halves: pd.DataFrame, wanted: str) -> list[str]:
+    """Whether another sample of pairs would have shown the same heads.
+
+    Args:
+        overlap, halves: tables ``overlap`` and ``split_halves`` of a site of heads.
+    """
+    sentences = []
+    inside = overlap[(overlap["segment"] == wanted) & (overlap["negation"] == ALL)]
+    for row in inside[inside["k"] == TOP_HEADS].itertuples():
+        sentences.append(
+            f"The {row.k} highest heads of two resamples of the pairs overlap by"
+            f" {row.jaccard:.2f} on average (Jaccard; {row.jaccard_chance:.2f} by chance)."
+        )
+    tested = halves[(halves["segment"] == wanted) & (halves["negation"] == ALL)]
+    if len(tested):
+        holding = int(((tested["p_fwer"] <= 0.05) & (tested["ratio"] > 0)).sum())
+        sentences.append(
+            f"Of the {len(tested)} highest heads on one half of the pairs, {holding} are above 0 on"
+            " the other half (family-wise p of 0.05)."
+        )
     return sentences
 
 
@@ -303,8 +375,9 @@ def _in_words(grid: pd.DataFrame, found: Route) -> str:
 
 
 def _shown(table: pd.DataFrame, wanted: str) -> pd.DataFrame:
-    """Rows of the segment that the figures show too."""
-    return table[table["segment"] == available_segment(table, wanted)].dropna(subset=["mean"])
+    """Rows of the segment that the figures show too, what is described under the name `mean`."""
+    rows = table[table["segment"] == available_segment(table, wanted)]
+    return (rows.assign(mean=rows["ratio"]) if "ratio" in rows else rows).dropna(subset=["mean"])
 
 
 def _roles_by_layer(part: pd.DataFrame) -> pd.DataFrame:
@@ -323,7 +396,14 @@ def _head(row: Any, shown: pd.DataFrame) -> Head:
     same = shown[(shown["layer"] == row.layer) & (shown["head"] == row.head)]
     means = same.set_index(same["negation"].astype(object))["mean"]
     by_negation = tuple((n, float(means[n])) for n in NEGATIONS if n in means.index)
-    return Head(int(row.layer), int(row.head), float(row.mean), by_negation)
+    limits = (getattr(row, "ratio_ci_low", np.nan), getattr(row, "ratio_ci_high", np.nan))
+    return Head(
+        int(row.layer),
+        int(row.head),
+        float(row.mean),
+        by_negation,
+        None if np.isnan(limits).any() else limits,
+    )
 
 
 def _plural(count: int, noun: str) -> str:

@@ -36,6 +36,9 @@ SITE_LABELS = {
 
 FEATURE_TABLES = ("features", "feature_summary", "feature_correlations", "accuracy_above_area")
 
+# Of every sweep.
+MAP_TABLES = ("map", "ranks", "overlap", "split_halves")
+
 SEGMENTS = ("correct", "ambiguous", "incorrect")
 
 
@@ -50,7 +53,7 @@ def tables(study: Mapping[str, Any]) -> list[str]:
         *("alignment", "sentences", "scores"),
         *(f"sweep.{sweep}" for sweep in sweeps(study)),
         *("attention", "selectivity", "segments", "accuracy"),
-        *(f"map.{sweep}" for sweep in sweeps(study)),
+        *(f"{table}.{sweep}" for sweep in sweeps(study) for table in MAP_TABLES),
         *("selectivity_map", "attention_map", "selectivity_correlation"),
         *FEATURE_TABLES,
     ]

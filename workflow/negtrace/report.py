@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -94,6 +94,8 @@ class Section:
         tables: paths of all tables, to list.
         segment: the segment that maps show where they can.
         items: table ``segments``; without it, small denominators go unnoticed.
+        stability: tables ``overlap`` and ``split_halves`` by sweep.
+        alpha: level of the tests.
     """
 
     dataset: str
@@ -110,6 +112,8 @@ class Section:
     tables: Sequence[Path]
     segment: str
     items: pd.DataFrame | None = None
+    stability: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]] = field(default_factory=dict)
+    alpha: float = 0.05
 
     @property
     def heading(self) -> str:
@@ -156,6 +160,9 @@ class Section:
             said = findings.of_heads(table, self.segment, f"restoration{patched}")
         else:
             said = findings.of_blocks(table, self.segment, SITE_LABELS[site])
+        said = said + findings.of_significance(table, self.segment, SITE_LABELS[site], self.alpha)
+        if sweep in self.stability and "head" in table and table["head"].notna().any():
+            said += findings.of_stability(*self.stability[sweep], self.segment)
         return self._with_direction(sweep, said)
 
     def _with_direction(self, sweep: str, said: list[str]) -> list[str]:
@@ -171,6 +178,15 @@ class Section:
             key=lambda name: not name.endswith(".negate"),
         )
         return self.maps[names[0]] if names else None
+
+    @property
+    def top_cells(self) -> list[tuple[str, list[dict[str, Any]]]]:
+        """(map, rows with every effect size) of the cells of each map that restore most."""
+        return [
+            (sweep, findings.top_cells(table, self.segment))
+            for sweep, table in self.maps.items()
+            if "ratio" in table
+        ]
 
     @property
     def pictures(self) -> list[Picture]:

@@ -32,6 +32,7 @@ rule segments:
 rule restoration_map:
     input:
         sweep=f"{OF_RUN}/sweep.{{site}}.{{direction}}.parquet",
+        scores=f"{OF_RUN}/scores.parquet",
         segments=f"{OF_RUN}/segments.parquet",
     output:
         map=f"{OF_RUN}/map.{{site}}.{{direction}}.parquet",
@@ -43,10 +44,41 @@ rule restoration_map:
         "../../envs/analysis.yaml"
     params:
         code=code_hash("restoration_map"),
+        statistics=STATISTICS,
     shell:
         "python -m negtrace.steps.restoration_map --dataset {wildcards.dataset}"
         " --model {wildcards.model} --wording {wildcards.wording} --sweep {input.sweep:q}"
-        " --segments {input.segments:q} --map {output.map:q} > {log:q} 2>&1"
+        " --scores {input.scores:q} --segments {input.segments:q}"
+        " --statistics {params.statistics:q} --map {output.map:q} > {log:q} 2>&1"
+
+
+rule stability:
+    input:
+        sweep=f"{OF_RUN}/sweep.{{site}}.{{direction}}.parquet",
+        scores=f"{OF_RUN}/scores.parquet",
+        segments=f"{OF_RUN}/segments.parquet",
+    output:
+        ranks=f"{OF_RUN}/ranks.{{site}}.{{direction}}.parquet",
+        overlap=f"{OF_RUN}/overlap.{{site}}.{{direction}}.parquet",
+        halves=f"{OF_RUN}/split_halves.{{site}}.{{direction}}.parquet",
+    log:
+        f"{LOGS}/stability.{{dataset}}.{{model}}.{{wording}}.{{site}}.{{direction}}.log",
+    benchmark:
+        f"{BENCHMARKS}/stability.{{dataset}}.{{model}}.{{wording}}.{{site}}.{{direction}}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=table_memory,
+        runtime=table_minutes,
+    params:
+        code=code_hash("stability"),
+        statistics=STATISTICS,
+    shell:
+        "python -m negtrace.steps.stability --dataset {wildcards.dataset}"
+        " --model {wildcards.model} --wording {wildcards.wording} --sweep {input.sweep:q}"
+        " --scores {input.scores:q} --segments {input.segments:q}"
+        " --statistics {params.statistics:q} --ranks {output.ranks:q}"
+        " --overlap {output.overlap:q} --halves {output.halves:q} > {log:q} 2>&1"
 
 
 rule attention_maps:

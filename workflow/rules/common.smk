@@ -38,6 +38,8 @@ os.environ.update(PATH=os.pathsep.join([OWN_PYTHON, *os.get_exec_path()]))
 
 STUDY = config["study"]
 SWEEPS = layout.sweeps(STUDY)
+STATISTICS = json.dumps(config["statistics"], sort_keys=True)
+ALPHA = round(1 - config["statistics"]["level"], 6)
 
 OF_RUN = "results/{dataset}/{model}/{wording}"
 LEDGER = "results/{dataset}/{model}/ledger"

@@ -25,7 +25,7 @@ rule figures:
         runtime=table_minutes,
     params:
         code=code_hash("figures"),
-        settings=json.dumps(config["figures"], sort_keys=True),
+        settings=json.dumps({**config["figures"], "alpha": ALPHA}, sort_keys=True),
         thresholds=json.dumps(config["segments"], sort_keys=True),
         folder=subpath(output[0], parent=True),
     shell:
@@ -96,6 +96,7 @@ rule report:
         runtime=table_minutes,
     params:
         code=code_hash("report"),
+        alpha=ALPHA,
     shell:
         "python -m negtrace.steps.report --config {input.config:q} --results results"
-        " --output {output:q} > {log:q} 2>&1"
+        " --alpha {params.alpha} --output {output:q} > {log:q} 2>&1"

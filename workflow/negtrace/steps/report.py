@@ -20,7 +20,7 @@ def step(options: Namespace) -> None:
     config = yaml.safe_load(options.config.read_text())
     study = config["study"]
     sections = [
-        section(options.results, config, *names)
+        section(options.results, config, *names, options.alpha)
         for names in product(study["datasets"], study["models"], study["wordings"])
     ]
     comparisons = [
@@ -50,7 +50,9 @@ def shown_format(config: dict) -> str:
     return "svg" if "svg" in formats else formats[0]
 
 
-def section(results: Path, config: dict, dataset: str, model: str, wording: str) -> Section:
+def section(
+    results: Path, config: dict, dataset: str, model: str, wording: str, alpha: float
+) -> Section:
     """Everything the report shows of one dataset, model and wording."""
     folder = results / dataset / model / wording
     study, ending = config["study"], shown_format(config)
@@ -71,8 +73,16 @@ def section(results: Path, config: dict, dataset: str, model: str, wording: str)
         tables=[folder / f"{name}.parquet" for name in layout.tables(study)],
         segment=config["figures"]["segment"],
         items=read_table(folder / "segments.parquet"),
+        stability={
+            sweep: (
+                read_table(folder / f"overlap.{sweep}.parquet"),
+                read_table(folder / f"split_halves.{sweep}.parquet"),
+            )
+            for sweep in layout.sweeps(study)
+        },
+        alpha=alpha,
     )
 
 
 if __name__ == "__main__":
-    run(step, __doc__, {"config": Path, "results": Path, "output": Path})
+    run(step, __doc__, {"config": Path, "results": Path, "alpha": float, "output": Path})

@@ -1,25 +1,29 @@
-"""Average one sweep by role, negation and segment."""
+"""Effect sizes of one sweep by role, negation and segment, with intervals and tests."""
 
 from __future__ import annotations
 
+import json
 from argparse import Namespace
 from pathlib import Path
 
-from negtrace.effects import restoration_map
+from negtrace.effect_sizes import Options, effect_map
 from negtrace.steps.command import run
-from negtrace.store import labelled, provenance, read_table, write_table
+from negtrace.store import LABELS, labelled, provenance, read_table, write_table
 
-LABEL_COLUMNS = ["dataset", "model", "wording"]
+TABLES = ("sweep", "scores", "segments")
 
 
 def step(options: Namespace) -> None:
-    values = read_table(options.sweep).drop(columns=LABEL_COLUMNS)
-    averaged = restoration_map(values, read_table(options.segments))
+    statistics = json.loads(options.statistics)
+    tables = (read_table(getattr(options, name)).drop(columns=list(LABELS)) for name in TABLES)
+    found = effect_map(*tables, Options(**statistics))
     made = provenance(
         "restoration_map",
-        inputs={"sweep": options.sweep, "segments": options.segments},
+        inputs={name: getattr(options, name) for name in TABLES},
+        params=statistics,
+        seed=statistics["seed"],
     )
-    write_table(labelled(averaged, vars(options)), options.map, "restoration_map", made)
+    write_table(labelled(found, vars(options)), options.map, "restoration_map", made)
 
 
 if __name__ == "__main__":
@@ -30,8 +34,8 @@ if __name__ == "__main__":
             "dataset": str,
             "model": str,
             "wording": str,
-            "sweep": Path,
-            "segments": Path,
+            **dict.fromkeys(TABLES, Path),
+            "statistics": str,
             "map": Path,
         },
     )
