@@ -13,6 +13,8 @@ include: "workflow/rules/inputs.smk"
 include: "workflow/rules/runs.smk"
 include: "workflow/rules/sweeps.smk"
 include: "workflow/rules/analysis.smk"
+include: "workflow/rules/confirmation.smk"
+include: "workflow/rules/controls.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -21,6 +23,9 @@ include: "workflow/rules/report.smk"
 localrules:
     all,
     annotations,
+    contribution_map,
+    control,
+    control_inputs,
     hugging_face,
     image_archive,
     feature_correlations,

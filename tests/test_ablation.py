@@ -14,22 +14,19 @@ from conftest import EOT, SOT, VOCABULARY, TinyModel
 from test_restoration import LOGIT_SCALE, PAIRS, REPHRASED, TOLERANCE, Study
 
 from negtrace import ablation
-from negtrace.ablation import (
-    RANKINGS,
+from negtrace.ablation import ablated_scores
+from negtrace.confirmation import RANKINGS, confirmation, curves, set_means
+from negtrace.effects import segments
+from negtrace.errors import InputError
+from negtrace.head_sets import (
     AblationSet,
-    ablated_scores,
-    confirmation,
     curve_sizes,
-    curves,
     every_head,
     other_sets,
     plan_sets,
     rank_heads,
-    set_means,
     split_pairs,
 )
-from negtrace.effects import segments
-from negtrace.errors import InputError
 from negtrace.interventions import Intervention
 from negtrace.runs import BASE_OF, scores, sentence_embeddings
 from negtrace.tower import TextTower, TowerShape

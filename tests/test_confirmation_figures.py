@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from negtrace.ablation import AblationSet, confirmation, curves, set_means
+from negtrace.confirmation import confirmation, curves, set_means
 from negtrace.confirmation_figures import (
     ablated_against_random,
     direct_against_total,
@@ -15,6 +15,7 @@ from negtrace.confirmation_figures import (
 )
 from negtrace.errors import InputError
 from negtrace.figures import save
+from negtrace.head_sets import AblationSet
 
 SETTINGS = {"width_cm": 18}
 

@@ -9,8 +9,8 @@ import torch
 from conftest import EOT, SOT, STRUCTURES, TinyModel
 from test_restoration import LOGIT_SCALE, PAIRS, Study
 
-from negtrace.contributions import COMPONENTS, contribution_map, contributions
-from negtrace.effects import segments
+from negtrace.contributions import COMPONENTS, contributions
+from negtrace.effects import contribution_map, segments
 from negtrace.errors import InputError
 from negtrace.hooks import activations
 from negtrace.tower import TextTower

@@ -20,7 +20,11 @@ STEPS = sorted(
 
 MAPS = {"restoration_map", "stability", "attention_maps"}
 LOADING = {"weights", "tower", "alignment", "images", "identity"}
-MODEL_STEPS = LOADING | {"runs", "sweep", "attention", "subject_segmentation"}
+MODEL_STEPS = LOADING | {
+    *("runs", "sweep", "attention", "subject_segmentation"),
+    *("contributions", "ablation", "plant", "planted"),
+}
+RUNNING = {"runs", "sweep", "attention", "identity", "contributions", "ablation"}
 FEATURES = {"features", "feature_correlations", "selectivity_correlation"}
 
 
@@ -53,8 +57,8 @@ def hashes() -> dict[str, str]:
 @pytest.mark.parametrize(
     ("edited", "affected"),
     [
-        ("negtrace/restoration.py", {"sweep"}),
-        ("negtrace/figures.py", {"figures", "ledger"}),
+        ("negtrace/restoration.py", {"sweep", "ablation", "contributions"}),
+        ("negtrace/figures.py", {"figures", "ledger", "planted"}),
         ("negtrace/scenes.py", {"scenes"}),
         ("report/report.html.j2", {"report"}),
         ("published/quantmeyer2024.json", {"ledger", "report", "identity", "pictures"}),
@@ -62,13 +66,19 @@ def hashes() -> dict[str, str]:
         ("negtrace/errors.py", set()),
         ("negtrace/steps/runs.py", {"runs"}),
         ("negtrace/openclip.py", LOADING),
-        ("negtrace/runs.py", {"runs", "sweep", "attention", "identity"}),
+        ("negtrace/runs.py", RUNNING),
         ("negtrace/steps/command.py", set()),
         ("negtrace/progress.py", set()),
         ("negtrace/settings.py", set()),
         ("negtrace/features.py", {*FEATURES, "figures"}),
-        ("negtrace/tails.py", {"sweep"}),
-        ("negtrace/effects.py", {"segments", *MAPS, *FEATURES, "figures", "ledger", "report"}),
+        ("negtrace/tails.py", {"sweep", "ablation", "contributions"}),
+        (
+            "negtrace/effects.py",
+            {
+                *("segments", *MAPS, *FEATURES, "figures", "ledger", "report", "specificity"),
+                *("contributions", "contribution_map", "ablation", "plant", "planted"),
+            },
+        ),
     ],
 )
 def test_edit_affects_only_its_users(copy, edited, affected):

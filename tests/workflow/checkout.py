@@ -22,13 +22,14 @@ ARCHITECTURE = {
     "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2},
 }
 STUDY = {
-    "study": {"title": "A small study", "datasets": ["demo"], "models": ["tiny"]},
+    "study": {"title": "A small study", "datasets": ["demo"], "models": ["tiny"], "confirm": []},
     "datasets": {"demo": {"items": 24}},
     "models": {
         name: {"architecture": "tiny.json", "weights": "random", "seed": seed}
         for seed, name in enumerate(("tiny", "other"))
     },
     "compute": {"threads": 1, "memory_gb": 0.5},
+    "ablation": {"heads": 1, "draws": 5},
     "figures": {"dpi": 50},
 }
 

@@ -115,6 +115,27 @@ def test_a_segment_threshold_reruns_the_analysis_only(study):
     assert "correct" in segments["segment"].to_pylist()
 
 
+def test_confirmations_run_what_they_need_and_nothing_else(study):
+    before = study.times("**/sweep.*")
+    study.configure(lambda config: config["study"].update(confirm=["contributions", "ablation"]))
+    assert set(study.jobs()) == {"contributions", "contribution_map", "ablation"} | OUTPUT
+    assert study.times("**/sweep.*") == before
+    run = study.path("demo", "tiny", "rephrased")
+    contributions = pd.read_parquet(run / "contributions.parquet")
+    scores = pd.read_parquet(run / "scores.parquet").set_index("item_id")
+    total = contributions.groupby("item_id", observed=True)["d"].sum()
+    assert total.to_numpy() == pytest.approx(scores.loc[total.index, "d"].to_numpy(), abs=1e-4)
+    assert scores["d"].abs().max() > 0.01
+    confirmation = pd.read_parquet(run / "confirmation.parquet")
+    assert set(confirmation["null"]) == {"random", "layer_matched"}
+    assert confirmation["p"].between(0, 1).all()
+    report = study.path("report.html").read_text()
+    assert "Ablated together" in report
+    assert "Direct and total effect of each head" in report
+    study.configure(lambda config: config["study"].update(confirm=["ablation"], sites=["resid"]))
+    assert "study.confirm is ['ablation'], which needs the site head" in study.run("-n", fails=True)
+
+
 def test_statistics_recompute_maps_and_no_sweep(study):
     study.configure(lambda config: config.update(statistics={"method": "bca", "replicates": 100}))
     assert set(study.jobs("-n")) == {"restoration_map", "stability", "ledger"} | OUTPUT

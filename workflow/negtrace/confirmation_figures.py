@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from negtrace.ablation import MEASURES, NULLS, RANKINGS, unablated
+from negtrace.confirmation import MEASURES, NULLS, RANKINGS, unablated
 from negtrace.effects import ALL
 from negtrace.errors import InputError
 from negtrace.figures import (

@@ -32,7 +32,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from negtrace.donors import membership
-from negtrace.effects import grouped_means
+from negtrace.effects import COMPONENT_KEYS
 from negtrace.errors import InputError
 from negtrace.restoration import silent
 from negtrace.runs import (
@@ -50,7 +50,6 @@ from negtrace.tower import TextTower, TowerShape
 
 POLARITIES = ("negated", "affirmative")
 COMPONENTS = ("embedding", "head", "attention_bias", "mlp", "constant")
-COMPONENT_KEYS = ["component", "layer", "head", "role"]
 BYTES_PER_VALUE = 8  # terms are float64
 
 
@@ -217,22 +216,3 @@ def tidy(
     return pd.concat([of_item[["item_id", "pair_id"]], of_component], axis=1).assign(
         **scores, d=sign * (scores["s_negated"] - scores["s_affirmative"])
     )
-
-
-def contribution_map(contributions: pd.DataFrame, segments: pd.DataFrame) -> pd.DataFrame:
-    """Mean direct contribution to d of every component, and its share of the mean d.
-
-    The total effect that belongs beside a head's share is its mean restoration.
-
-    Args:
-        contributions: table ``contributions``.
-        segments: table ``segments``.
-
-    Returns:
-        columns negation, segment, component, layer, head, role, mean (logits), sd, n, n_items,
-        n_pairs, share.  Within a group of items means add up to the group's mean d, and shares to
-        1; shares are null where the mean d is 0.
-    """
-    means = grouped_means(contributions, "d", COMPONENT_KEYS, segments)
-    mean_d = means.groupby(["negation", "segment"], observed=True)["mean"].transform("sum")
-    return means.assign(share=(means["mean"] / mean_d).where(mean_d != 0))

@@ -26,6 +26,7 @@ FEW_ITEMS = 20
 SMALL_D = 0.1
 TOP_HEADS = 3
 TOP_CELLS = 5
+MEASURES = ("accuracy", "mean_d")
 
 # Restoration of a cell that brings everything back by definition, up to rounding.
 KNOWN = 1 - 1e-6
@@ -277,6 +278,73 @@ def top_cells(table: pd.DataFrame, wanted: str, count: int = TOP_CELLS) -> list[
     if best["head"].notna().any():
         cell = "head " + best["head"].astype(str)
     return best.assign(cell=cell).to_dict("records")
+
+
+def of_specificity(table: pd.DataFrame, wanted: str, what: str) -> list[str]:
+    """The cells in which the negation does most beyond a neutral word swap.
+
+    Args:
+        table: ``specificity`` of one site and direction.
+        what: the site in words.
+    """
+    inside = table[(table["segment"] == available_segment(table, wanted)) & (table["p"] < 1)]
+    overall = inside[inside["negation"] == ALL].sort_values("specific", ascending=False)
+    named = [
+        f"{_cell(row)} ({row.specific:.2f} [{row.specific_ci_low:.2f}, {row.specific_ci_high:.2f}]"
+        f" logits; negation {row.difference_negation:.2f}, neutral {row.difference_neutral:.2f})"
+        for row in overall.head(TOP_HEADS).itertuples()
+    ]
+    if not named:
+        return []
+    return [f"Beyond a neutral word swap, the negation does most by {what} at {'; '.join(named)}."]
+
+
+def _cell(row: Any) -> str:
+    if pd.notna(row.head):
+        return f"head {row.head:.0f} of block {row.layer}"
+    return f"{row.role} in layer {row.layer}"
+
+
+def of_planted(planted: pd.DataFrame) -> list[str]:
+    """How much of a planted circuit is found, and what is found beside it.
+
+    Args:
+        planted: table of that name.
+    """
+    said = []
+    for site, cells in planted.groupby("site", sort=False, observed=True):
+        wanted, found = int(cells["planted"].sum()), int(cells["found"].sum())
+        both = int((cells["planted"] & cells["found"]).sum())
+        said.append(
+            f"Positive control, site {site}: {wanted} of {len(cells)} cells are planted; {found}"
+            f" are found (significant, interval above 0.1), {both} of them planted."
+        )
+    return said
+
+
+def of_confirmation(confirmation: pd.DataFrame, ablations: pd.DataFrame) -> list[str]:
+    """What ablating the found heads together does, beside random sets.
+
+    Args:
+        confirmation, ablations: tables of those names.
+    """
+    overall = confirmation[confirmation["negation"] == ALL].set_index(["null", "measure"])
+    found = ablations[(ablations["negation"] == ALL) & (ablations["purpose"] == "found")].iloc[0]
+    accuracy, mean_d = (overall.xs(name, level="measure").iloc[0] for name in MEASURES)
+    said = [
+        f"Ablated together (means in their place), the {_plural(found['k'], 'head')} that restore"
+        f" most on one half of the pairs (block.head: {found['heads']}) take the other half from"
+        f" {accuracy['full']:.1%} right and mean d {mean_d['full']:.2f} to"
+        f" {accuracy['found']:.1%} and {mean_d['found']:.2f}."
+    ]
+    for null in overall.index.unique("null"):
+        row = overall.loc[(null, "mean_d")]
+        if row["n_sets"]:
+            said.append(
+                f"{_plural(row['n_sets'], 'set')} of as many {null.replace('_', '-')} heads leave"
+                f" mean d at {row['drawn_mean']:.2f} on average; one-sided p {row['p']:.2g}."
+            )
+    return said
 
 
 def of_stability(overlap: pd.DataFrame, halves: pd.DataFrame, wanted: str) -> list[str]:

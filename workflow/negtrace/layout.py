@@ -39,6 +39,12 @@ FEATURE_TABLES = ("features", "feature_summary", "feature_correlations", "accura
 # Of every sweep.
 MAP_TABLES = ("map", "ranks", "overlap", "split_halves")
 
+# Tables and figures of each confirmation.
+CONFIRMATIONS = {
+    "contributions": (("contributions", "contribution_map"), ("direct_and_total",)),
+    "ablation": (("ablations", "confirmation", "curves"), ("ablation", "faithfulness")),
+}
+
 SEGMENTS = ("correct", "ambiguous", "incorrect")
 
 
@@ -56,7 +62,13 @@ def tables(study: Mapping[str, Any]) -> list[str]:
         *(f"{table}.{sweep}" for sweep in sweeps(study) for table in MAP_TABLES),
         *("selectivity_map", "attention_map", "selectivity_correlation"),
         *FEATURE_TABLES,
+        *confirmation_tables(study),
     ]
+
+
+def confirmation_tables(study: Mapping[str, Any]) -> list[str]:
+    """Names of the tables of the study's confirmations."""
+    return [table for kind in study["confirm"] for table in CONFIRMATIONS[kind][0]]
 
 
 def ledger_tables(study: Mapping[str, Any]) -> list[str]:
@@ -66,6 +78,12 @@ def ledger_tables(study: Mapping[str, Any]) -> list[str]:
         *("selectivity_correlation", *FEATURE_TABLES[1:]),
         *(f"map.{sweep}" for sweep in sweeps(study) if sweep == "resid.negate"),
     ]
+
+
+def planted_files(folder: str) -> dict[str, str]:
+    """What a planted model is made of, by key of a model's entry; its name is the folder's."""
+    stem = f"{folder}/plant/{folder.rsplit('/', 1)[-1]}"
+    return {"architecture": f"{stem}.json", "weights": f"{stem}.safetensors"}
 
 
 def map_figure(sweep: str) -> str:
@@ -91,6 +109,7 @@ def figures(study: Mapping[str, Any]) -> list[str]:
         *("d_by_similarity", "d_by_subject_size", "d_by_tokens"),
         *map(map_figure, sweeps(study)),
         *segment_maps(sweeps(study)),
+        *(figure for kind in study["confirm"] for figure in CONFIRMATIONS[kind][1]),
     ]
 
 

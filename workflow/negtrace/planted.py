@@ -25,7 +25,7 @@ A patch should then restore all of the effect where the flag is, and nothing els
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
@@ -38,6 +38,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from negtrace.alignment import DETERMINER_POSITION, THERE_ROLES
+from negtrace.effects import ALL
 from negtrace.errors import InputError
 from negtrace.store import write_bytes, write_json
 
@@ -56,6 +57,9 @@ FLAGS = ("carried", "negated")
 # Attention logits, while nothing but the embedding has entered the residual stream: of a query to
 # the key it looks for, and of any query to the start token.
 HIT, REST = 24.0, 8.0
+
+# Smallest restoration, by the lower limit of its interval, that counts as found.
+LEAST = 0.1
 
 DARKEST = 2.0  # black is about -2 after CLIP's normalisation of pixels, white about 2
 
@@ -286,12 +290,37 @@ def see_brightness(visual: nn.Module) -> None:
     projection[:, 0] = (bright - dark) / (bright - dark).norm()
 
 
-def write_planted(plant: Plant, configuration: Path, weights: Path) -> None:
+def found(cells: pd.DataFrame, maps: Iterable[pd.DataFrame], alpha: float) -> pd.DataFrame:
+    """Which cells patching finds, beside those that were planted.
+
+    A cell is found if it differs significantly from 0 (family-wise) and its interval lies above
+    `LEAST`: random heads carry a little of anything, which with enough items is significant too.
+
+    Args:
+        cells: see `expected`.
+        maps: ``restoration_map`` of some of the sites, in one direction.
+        alpha: level of the family-wise error.
+
+    Returns:
+        a row per expected cell of these sites, over both negations and all items: site, layer,
+        head, role, planted, found (bool), ratio, ratio_ci_low, ratio_ci_high, p_fwer.
+    """
+    table = pd.concat(maps, ignore_index=True).astype({"head": "Int16", "site": str, "role": str})
+    table = table[(table["negation"] == ALL) & (table["segment"] == ALL)]
+    both = cells.merge(table, on=["site", "layer", "head", "role"])
+    significant = (both["p_fwer"] <= alpha) & (both["ratio_ci_low"] > LEAST)
+    both = both.assign(planted=both["restoration"] == 1, found=significant)
+    measured = ["ratio", "ratio_ci_low", "ratio_ci_high", "p_fwer"]
+    return both[["site", "layer", "head", "role", "planted", "found", *measured]]
+
+
+def write_planted(plant: Plant, configuration: Path, weights: Path, active: bool = True) -> None:
     """Write the model as the pipeline loads models.
 
     Args:
         configuration: architecture (.json); its name is what open_clip will know it by.
         weights: checkpoint (.safetensors).
+        active: as in `planted_model`.
     """
     write_json(architecture(plant), configuration)
-    write_bytes(save(planted_model(plant).state_dict()), weights)
+    write_bytes(save(planted_model(plant, active).state_dict()), weights)

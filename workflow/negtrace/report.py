@@ -24,6 +24,7 @@ MEDIA_TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
 
 # In reading order; a name is the part of a figure's file name before the first dot.
 TITLES = {
+    "planted": "The planted circuit, and what patching finds",
     "histogram_of_d": "Items by d",
     "cte_map": "Restoration by token and hidden state",
     "cte_map_correct": "Restoration by token and hidden state: correct items",
@@ -36,6 +37,9 @@ TITLES = {
     "key_restoration": "Restoration by a head's keys",
     "value_restoration": "Restoration by a head's values",
     "pattern_restoration": "Restoration by a head's attention pattern",
+    "direct_and_total": "Direct and total effect of each head",
+    "ablation": "The found heads ablated, beside random heads",
+    "faithfulness": "Faithfulness and completeness by number of heads",
     "selectivity": "Negator selectivity by head",
     "attention_by_role": "Attention to the negator by query token",
     "selectivity_correlation": "Correlation of selectivity with d",
@@ -65,6 +69,12 @@ DEMO_NOTICE = (
     "This is the demo world: the method at work on a small subject with a known task. It says "
     "nothing about OpenAI's CLIP."
 )
+CONTROL_NOTICES = {
+    "neutral": "A negative control: a neutral word stands where the original has “no”. What is "
+    "called negation here is that swap, and accuracy means nothing.",
+    "shuffled": "A negative control: every item has the image of another. Accuracy should be about "
+    "one half over both negations; what restoration still shows does not depend on the picture.",
+}
 RANDOM_NOTICE = (
     "The model's weights are random: it has learned nothing, and its maps are null pictures."
 )
@@ -96,6 +106,9 @@ class Section:
         items: table ``segments``; without it, small denominators go unnoticed.
         stability: tables ``overlap`` and ``split_halves`` by sweep.
         alpha: level of the tests.
+        specificity: table of that name by sweep, where the study has the neutral control.
+        planted: table of that name, of a constructed model.
+        confirmation: table of that name, and ``ablations``, where heads were ablated.
     """
 
     dataset: str
@@ -114,6 +127,9 @@ class Section:
     items: pd.DataFrame | None = None
     stability: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]] = field(default_factory=dict)
     alpha: float = 0.05
+    planted: pd.DataFrame | None = None
+    specificity: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    confirmation: tuple[pd.DataFrame, pd.DataFrame] | None = None
 
     @property
     def heading(self) -> str:
@@ -128,6 +144,7 @@ class Section:
     def notices(self) -> list[str]:
         """What a reader must know before reading any number."""
         found = [DEMO_NOTICE] if self.kind == "scenes" else []
+        found += [CONTROL_NOTICES[self.kind]] if self.kind in CONTROL_NOTICES else []
         return found + ([RANDOM_NOTICE] if self.identity.get("random") else [])
 
     @cached_property
@@ -138,7 +155,8 @@ class Section:
     @cached_property
     def sentences(self) -> list[str]:
         """What the numbers say, with cautions first."""
-        said = findings.of_accuracy(self.accuracy)
+        said = [] if self.planted is None else findings.of_planted(self.planted)
+        said += findings.of_accuracy(self.accuracy)
         if self.maps:
             any_map = next(iter(self.maps.values()))
             said += findings.of_cautions(any_map, self.segment, self.items)
@@ -149,6 +167,13 @@ class Section:
             if sweep.startswith("head."):
                 overlap = findings.of_overlap(table, self.selectivity, self.segment)
                 said += self._with_direction(sweep, overlap)
+        for sweep, table in self.specificity.items():
+            specific = findings.of_specificity(
+                table, self.segment, SITE_LABELS[sweep.split(".")[0]]
+            )
+            said += self._with_direction(sweep, specific)
+        if self.confirmation is not None:
+            said += findings.of_confirmation(*self.confirmation)
         return said
 
     def _of_map(self, sweep: str, table: pd.DataFrame) -> list[str]:

@@ -50,6 +50,7 @@ def validate(config: Mapping[str, Any]) -> None:
     if error is not None:
         raise InputError(f"configuration: {describe(error)}")
     check_names(config)
+    check_confirmation(config["study"])
     check_thresholds(config["segments"])
     check_files(config)
 
@@ -114,6 +115,15 @@ def check_names(config: Mapping[str, Any]) -> None:
                 )
 
 
+def check_confirmation(study: Mapping[str, Any]) -> None:
+    """What the study confirms has been swept."""
+    if study["confirm"] and "head" not in study["sites"]:
+        raise InputError(
+            f"configuration: study.confirm is {study['confirm']}, which needs the site head; add "
+            "it to study.sites, or set study.confirm to []"
+        )
+
+
 def check_thresholds(segments: Mapping[str, float]) -> None:
     """The segments do not overlap."""
     below, start = segments["incorrect_below"], segments["correct_from"]
@@ -130,6 +140,8 @@ def check_files(config: Mapping[str, Any]) -> None:
         check_dataset_files(f"datasets.{name}", config["datasets"][name])
     for name in config["study"]["models"]:
         model, key = config["models"][name], f"models.{name}"
+        if "plant" in model:
+            continue
         if is_path(model["architecture"]) and not Path(model["architecture"]).is_file():
             raise InputError(
                 f"configuration: {key}.architecture: there is no file {model['architecture']}; "

@@ -283,9 +283,10 @@ rule ledger:
         tables=layout.ledger_tables(STUDY),
         settings=json.dumps(config["figures"], sort_keys=True),
         figure=f"{LEDGER}",
+        kind=of_dataset("kind"),
     shell:
         "python -m negtrace.steps.ledger --dataset {wildcards.dataset}"
         " --model {wildcards.model} --wordings {params.wordings:q} --tables {params.tables:q}"
         " --results results --description {input.description:q} --settings {params.settings:q}"
-        " --ledger {output.ledger:q} --summary {output.summary:q} --figure {params.figure:q}"
+        " --kind {params.kind} --ledger {output.ledger:q} --summary {output.summary:q} --figure {params.figure:q}"
         " > {log:q} 2>&1"

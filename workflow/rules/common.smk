@@ -10,7 +10,7 @@ from snakemake.exceptions import WorkflowError
 WORKFLOW = Path(workflow.basedir) / "workflow"
 sys.path.insert(0, str(WORKFLOW))
 
-from negtrace import layout
+from negtrace import derived, layout
 from negtrace.errors import InputError
 from negtrace.fingerprint import code_hash
 from negtrace.published import is_published
@@ -18,6 +18,7 @@ from negtrace.settings import is_path, validate
 
 try:
     validate(config)
+    config = derived.with_controls(config)
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
@@ -38,6 +39,15 @@ os.environ.update(PATH=os.pathsep.join([OWN_PYTHON, *os.get_exec_path()]))
 
 STUDY = config["study"]
 SWEEPS = layout.sweeps(STUDY)
+
+# Constructed models, and all models with the files that the constructed ones get.
+PLANTS = {
+    name: entry["plant"] for name, entry in config["models"].items() if "plant" in entry
+}
+MODELS = {
+    **config["models"],
+    **{name: layout.planted_files(f"results/models/{name}") for name in PLANTS},
+}
 STATISTICS = json.dumps(config["statistics"], sort_keys=True)
 ALPHA = round(1 - config["statistics"]["level"], 6)
 
@@ -96,9 +106,7 @@ SEGMENTED = [name for name in STUDY["datasets"] if subject_kind(name) == "clipse
 PUBLISHED = [
     name
     for name in STUDY["models"]
-    if is_published(
-        config["models"][name]["architecture"], config["models"][name]["weights"]
-    )
+    if is_published(MODELS[name]["architecture"], MODELS[name]["weights"])
 ]
 
 
@@ -110,11 +118,24 @@ def annotations(wildcards):
     return entry["file"] if entry["kind"] == "table" else entry["annotations"]
 
 
+def of_original(file):
+    """Input function: a table of the dataset that a control is derived from."""
+
+    def path(wildcards):
+        original = config["datasets"][wildcards.dataset]["of"]
+        return f"results/{original}/{file}".format(**dict(wildcards.items()))
+
+    return path
+
+
 def image_folder(wildcards):
-    """Folder of a dataset's images."""
-    if image_kind(wildcards.dataset) == "folder":
-        return config["datasets"][wildcards.dataset]["images"]
-    return f"{SOURCE}/images".format(dataset=wildcards.dataset)
+    """Folder of a dataset's images; a control has those of its original."""
+    name = wildcards.dataset
+    if image_kind(name) in derived.KINDS:
+        name = config["datasets"][name]["of"]
+    if image_kind(name) == "folder":
+        return config["datasets"][name]["images"]
+    return f"{SOURCE}/images".format(dataset=name)
 
 
 def of_dataset(*keys):
@@ -143,12 +164,12 @@ def subject_sizes(wildcards):
 
 def model_spec(wildcards):
     """A model's entry as JSON."""
-    return json.dumps(config["models"][wildcards.model], sort_keys=True)
+    return json.dumps(MODELS[wildcards.model], sort_keys=True)
 
 
 def model_files(wildcards):
     """Local files that a model is made of: their change remakes the model."""
-    entry = config["models"][wildcards.model]
+    entry = MODELS[wildcards.model]
     return [entry[key] for key in ("architecture", "weights") if is_path(entry[key])]
 
 
@@ -161,6 +182,11 @@ def figure_tables(wildcards):
     return {
         **{name: f"{OF_RUN}/{name}.parquet" for name in named},
         "maps": [f"{OF_RUN}/map.{sweep}.parquet" for sweep in SWEEPS],
+        "confirmation": [
+            f"{OF_RUN}/{name}.parquet"
+            for name in layout.confirmation_tables(STUDY)
+            if name != "contributions"
+        ],
     }
 
 

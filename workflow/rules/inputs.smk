@@ -209,6 +209,10 @@ rule candidates:
         f"{LOGS}/candidates.{{dataset}}.{{wording}}.log",
     benchmark:
         f"{BENCHMARKS}/candidates.{{dataset}}.{{wording}}.tsv"
+    wildcard_constraints:
+        dataset=datasets_with(
+            ["scenes", "download", "valse", "table", "huggingface"], annotation_kind
+        ),
     conda:
         "../../envs/analysis.yaml"
     resources:
@@ -295,6 +299,28 @@ rule pictures:
         "python -m negtrace.steps.pictures --pictures {output.pictures:q}"
         " --mirror={resources.mirror:q} --offline {resources.offline}"
         " --connections {resources.connections} > {log:q} 2>&1"
+
+
+rule plant:
+    output:
+        **layout.planted_files(TOWER),
+    log:
+        f"{LOGS}/plant.{{model}}.log",
+    benchmark:
+        f"{BENCHMARKS}/plant.{{model}}.tsv"
+    wildcard_constraints:
+        model=one_of(PLANTS),
+    conda:
+        "../../envs/torch.yaml"
+    resources:
+        mem_mb=table_memory,
+        runtime=table_minutes,
+    params:
+        code=code_hash("plant"),
+        plant=lambda wildcards: json.dumps(PLANTS[wildcards.model], sort_keys=True),
+    shell:
+        "python -m negtrace.steps.plant --plant {params.plant:q}"
+        " --configuration {output.architecture:q} --weights {output.weights:q} > {log:q} 2>&1"
 
 
 rule weights:

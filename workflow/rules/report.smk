@@ -33,7 +33,7 @@ rule figures:
         " --selectivity-map {input.selectivity_map:q} --attention-map {input.attention_map:q}"
         " --selectivity-correlation {input.selectivity_correlation:q}"
         " --features {input.features:q} --accuracy-above-area {input.accuracy_above_area:q}"
-        " --maps {input.maps:q} --settings {params.settings:q}"
+        " --maps {input.maps:q} --confirmation {input.confirmation:q} --settings {params.settings:q}"
         " --thresholds {params.thresholds:q} --folder {params.folder:q} > {log:q} 2>&1"
 
 
@@ -77,6 +77,25 @@ rule report:
             ],
             dataset=STUDY["datasets"],
             model=STUDY["models"],
+        ),
+        planted=expand(
+            [rules.planted.output.found, *rules.planted.output.figure],
+            dataset=STUDY["datasets"],
+            model=[model for model in STUDY["models"] if model in PLANTS],
+            wording=[
+                wording for wording in STUDY["wordings"] if wording == "rephrased"
+            ],
+        ),
+        specificity=expand(
+            f"{OF_RUN}/specificity.{{sweep}}.parquet",
+            dataset=[
+                name
+                for name in STUDY["datasets"]
+                if f"{name}-neutral" in STUDY["datasets"]
+            ],
+            model=STUDY["models"],
+            wording=STUDY["wordings"],
+            sweep=SWEEPS,
         ),
         identities=expand(rules.identity.output.identity, model=PUBLISHED),
     output:

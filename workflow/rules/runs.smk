@@ -22,7 +22,7 @@ rule alignment:
         runtime=table_minutes,
     params:
         code=code_hash("alignment"),
-        architecture=lambda wildcards: config["models"][wildcards.model]["architecture"],
+        architecture=lambda wildcards: MODELS[wildcards.model]["architecture"],
         tower=subpath(input.description, parent=True),
     shell:
         "python -m negtrace.steps.alignment --dataset {wildcards.dataset}"

@@ -6,7 +6,9 @@ import json
 from argparse import Namespace
 from pathlib import Path
 
-from negtrace import feature_figures, figures
+import pandas as pd
+
+from negtrace import confirmation_figures, feature_figures, figures, layout
 from negtrace.layout import map_figure, segment_maps
 from negtrace.steps.command import run
 from negtrace.store import read_table
@@ -15,6 +17,30 @@ TABLES = (
     *("segments", "selectivity_map", "attention_map", "selectivity_correlation"),
     *("features", "accuracy_above_area"),
 )
+
+
+def confirmed(paths: list[Path]) -> dict[str, dict[str, pd.DataFrame]]:
+    """Tables by name, of each confirmation that the study makes."""
+    found: dict[str, dict[str, pd.DataFrame]] = {}
+    for path in paths:
+        kind = next(kind for kind, (names, _) in layout.CONFIRMATIONS.items() if path.stem in names)
+        found.setdefault(kind, {})[path.stem] = read_table(path)
+    return found
+
+
+CONFIRMATIONS = {
+    "contributions": lambda tables, heads, settings: {
+        "direct_and_total": confirmation_figures.direct_against_total(
+            tables["contribution_map"], heads, settings
+        )
+    },
+    "ablation": lambda tables, heads, settings: {
+        "ablation": confirmation_figures.ablated_against_random(
+            tables["ablations"], tables["confirmation"], settings
+        ),
+        "faithfulness": confirmation_figures.faithfulness_curves(tables["curves"], settings),
+    },
+}
 
 
 def step(options: Namespace) -> None:
@@ -41,6 +67,9 @@ def step(options: Namespace) -> None:
         drawn[map_figure(sweep)] = figures.restoration(table, settings)
     for name, (sweep, segment) in segment_maps(maps).items():
         drawn[name] = figures.segment_map(maps[sweep], settings, segment)
+    sweep = next((name for name in maps if name.startswith("head.")), None)
+    for kind, of_kind in confirmed(options.confirmation).items():
+        drawn |= CONFIRMATIONS[kind](of_kind, maps[sweep], settings)
     for name, figure in drawn.items():
         figures.save(figure, options.folder / name, settings["formats"], settings["dpi"])
 
@@ -52,6 +81,7 @@ if __name__ == "__main__":
         {
             **dict.fromkeys(TABLES, Path),
             "maps": (Path,),
+            "confirmation": [Path],
             "settings": str,
             "thresholds": str,
             "folder": Path,

@@ -6,6 +6,7 @@ import json
 from argparse import Namespace
 from pathlib import Path
 
+from negtrace import derived
 from negtrace.figures import note, save
 from negtrace.ledger import comparability, ledger, read_published, summary
 from negtrace.ledger_figure import ledger_figure
@@ -34,7 +35,7 @@ def step(options: Namespace) -> None:
     published = read_published(PAPER)
     identity = json.loads(options.description.read_text())["identity"]
     source = read_provenance(results / "items.parquet")["inputs"].get("annotations")
-    obstacle = comparability(published, identity, source, images_note(results))
+    obstacle = comparability(published, identity, source, other_items(options.kind, results))
     found = ledger(published, ours, obstacle)
     made = provenance(
         "ledger",
@@ -50,11 +51,12 @@ def step(options: Namespace) -> None:
     save(drawn, options.figure, settings["formats"], settings["dpi"])
 
 
-def images_note(results: Path) -> str | None:
-    """Why a run's images are not the published ones, or None if they may be."""
+def other_items(kind: str, results: Path) -> str | None:
+    """Why a run's items are not the published ones, whatever its annotations, or None."""
+    if kind in derived.KINDS:
+        return f"another dataset: a negative control ({kind})"
     origins = set(read_table(results / "image_files.parquet")["origin"].dropna())
-    stand_ins = origins & {"generated", "scenes"}
-    return "other images: they are stand-ins" if stand_ins else None
+    return "other images: they are stand-ins" if origins & {"generated", "scenes"} else None
 
 
 if __name__ == "__main__":
@@ -69,6 +71,7 @@ if __name__ == "__main__":
             "results": Path,
             "description": Path,
             "settings": str,
+            "kind": str,
             "ledger": Path,
             "summary": Path,
             "figure": Path,

@@ -34,7 +34,7 @@ def step(options: Namespace) -> None:
 def comparison(results: Path, config: dict, dataset: str, model: str) -> Comparison:
     """One dataset and model beside published numbers."""
     folder, entry = results / dataset / model, config["models"][model]
-    published = is_published(entry["architecture"], entry["weights"])
+    published = "plant" not in entry and is_published(entry["architecture"], entry["weights"])
     return Comparison(
         dataset=dataset,
         model=model,
@@ -57,6 +57,12 @@ def section(
     folder = results / dataset / model / wording
     study, ending = config["study"], shown_format(config)
     description = json.loads((results / "models" / model / layout.TOWER_DESCRIPTION).read_text())
+    # By name, because the folder may hold another study's figures and a killed job's leavings.
+    figures = {name: folder / "figures" / f"{name}.{ending}" for name in layout.figures(study)}
+    planted = None
+    if "plant" in config["models"][model] and wording == "rephrased":
+        planted = read_table(folder / "planted.parquet")
+        figures["planted"] = folder / f"planted.{ending}"
     return Section(
         dataset=dataset,
         model=model,
@@ -68,8 +74,13 @@ def section(
         accuracy=read_table(folder / "accuracy.parquet"),
         selectivity=read_table(folder / "selectivity_map.parquet"),
         maps={sweep: read_table(folder / f"map.{sweep}.parquet") for sweep in layout.sweeps(study)},
-        # By name, because the folder may hold another study's figures and a killed job's leavings.
-        figures={name: folder / "figures" / f"{name}.{ending}" for name in layout.figures(study)},
+        figures=figures,
+        planted=planted,
+        specificity={
+            sweep: read_table(folder / f"specificity.{sweep}.parquet")
+            for sweep in layout.sweeps(study)
+            if f"{dataset}-neutral" in study["datasets"]
+        },
         tables=[folder / f"{name}.parquet" for name in layout.tables(study)],
         segment=config["figures"]["segment"],
         items=read_table(folder / "segments.parquet"),
@@ -81,6 +92,14 @@ def section(
             for sweep in layout.sweeps(study)
         },
         alpha=alpha,
+        confirmation=(
+            (
+                read_table(folder / "confirmation.parquet"),
+                read_table(folder / "ablations.parquet"),
+            )
+            if "ablation" in study["confirm"]
+            else None
+        ),
     )
 
 

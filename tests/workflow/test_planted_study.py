@@ -1,0 +1,58 @@
+"""The positive control through the unchanged pipeline: what was planted is found, nothing else."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from checkout import Checkout
+
+PLANT = {"first": [1, 2], "second": [3, 1], "carrier": "full_stop", "layers": 3, "heads": 2}
+ITEMS = 80
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> Checkout:
+    checkout = Checkout.create(tmp_path_factory.mktemp("planted"))
+
+    def change(config: dict) -> None:
+        config["study"].update(models=["planted", "unplanted"])
+        config["datasets"]["demo"]["items"] = ITEMS
+        config["models"] = {
+            "planted": {"plant": PLANT},
+            "unplanted": {"plant": {**PLANT, "active": False}},
+        }
+
+    checkout.configure(change)
+    checkout.run()
+    return checkout
+
+
+def cells(study: Checkout, model: str) -> pd.DataFrame:
+    return pd.read_parquet(study.path("demo", model, "rephrased", "planted.parquet"))
+
+
+def test_exactly_the_planted_cells_are_found(study):
+    table = cells(study, "planted")
+    assert (table["found"] == table["planted"]).all()
+    heads = table[table["site"] == "head"]
+    assert heads.loc[heads["found"], ["layer", "head"]].to_numpy().tolist() == [[1, 2], [3, 1]]
+    assert table["planted"].sum() == 2 + 1 + 2 + 1
+    assert table.loc[table["planted"], "ratio"].between(0.9, 1.1).all()
+    others = table.loc[~table["planted"], "ratio"]
+    assert others.abs().max() < 0.1
+    assert others.abs().max() > 0
+    assert "planted" in study.path("report.html").read_text()
+
+
+def test_nothing_is_found_where_nothing_is_planted(study):
+    table = cells(study, "unplanted")
+    assert not table["planted"].any()
+    in_circuit = cells(study, "planted")["planted"]
+    accuracy = {
+        model: pd.read_parquet(study.path("demo", model, "rephrased", "scores.parquet"))["d"]
+        for model in ("planted", "unplanted")
+    }
+    assert accuracy["unplanted"].abs().mean() < 0.2 * accuracy["planted"].abs().mean()
+    heads = (table["site"] == "head") & in_circuit
+    assert not table.loc[heads, "found"].any()
+    assert table.loc[heads, "ratio"].notna().all()

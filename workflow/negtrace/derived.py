@@ -1,0 +1,56 @@
+"""Datasets and models that a study's negative controls derive from its own (see `controls.py`).
+
+Imported when Snakemake builds the job graph: standard library only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any
+
+from negtrace.errors import InputError
+
+# Kinds of derived datasets.
+KINDS = ("neutral", "shuffled")
+
+
+def with_controls(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration with its controls as datasets and models of their own, in the study too.
+
+    `neutral` and `shuffled` add a dataset ``{name}-{control}`` for each of the study's, `random` a
+    model ``{name}-random`` for each of its models that has an architecture.
+
+    Raises:
+        InputError: a name is taken.
+    """
+    changed = deepcopy(dict(config))
+    study, seed = changed["study"], changed["statistics"]["seed"]
+    datasets, models = list(study["datasets"]), list(study["models"])
+    for kind in study["controls"]:
+        if kind in KINDS:
+            added = {
+                f"{name}-{kind}": {"kind": kind, "of": name, "seed": seed} for name in datasets
+            }
+            section = "datasets"
+        else:
+            entries = {name: changed["models"][name] for name in models}
+            added = {
+                f"{name}-{kind}": {
+                    "architecture": entry["architecture"],
+                    "weights": "random",
+                    "seed": seed,
+                }
+                for name, entry in entries.items()
+                if "architecture" in entry
+            }
+            section = "models"
+        for name in added:
+            if name in changed[section]:
+                raise InputError(
+                    f"configuration: study.controls makes {section}.{name}, which is there "
+                    "already; rename that entry"
+                )
+        changed[section].update(added)
+        study[section] += added
+    return changed

@@ -1,0 +1,21 @@
+"""Write a planted model as an architecture and a checkpoint."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from pathlib import Path
+
+from negtrace.planted import Plant, write_planted
+from negtrace.steps.command import run
+
+
+def step(options: Namespace) -> None:
+    values = json.loads(options.plant)
+    active = values.pop("active", True)
+    places = {name: tuple(values[name]) for name in ("first", "second")}
+    write_planted(Plant(**{**values, **places}), options.configuration, options.weights, active)
+
+
+if __name__ == "__main__":
+    run(step, __doc__, {"plant": str, "configuration": Path, "weights": Path})

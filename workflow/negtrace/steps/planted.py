@@ -1,0 +1,50 @@
+"""Hold what patching finds in a planted model against what was planted."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from pathlib import Path
+
+from negtrace import figures
+from negtrace.planted import Plant, expected, found
+from negtrace.planted_figure import planted_figure
+from negtrace.steps.command import run
+from negtrace.store import labelled, provenance, read_table, write_table
+
+
+def step(options: Namespace) -> None:
+    values, settings = json.loads(options.plant), json.loads(options.settings)
+    active = values.pop("active", True)
+    places = {name: tuple(values[name]) for name in ("first", "second")}
+    plant = Plant(**{**values, **places})
+    maps = {path.stem.split(".")[1]: read_table(path) for path in options.maps}
+    cells = expected(plant)
+    if not active:
+        cells["restoration"] = 0.0
+    table = found(cells, maps.values(), settings["alpha"])
+    made = provenance(
+        "planted",
+        inputs={f"map.{site}": path for site, path in zip(maps, options.maps, strict=True)},
+        params=json.loads(options.plant),
+    )
+    write_table(labelled(table, vars(options)), options.found, "planted", made)
+    drawn = planted_figure(plant, maps["resid"], maps["head"], settings)
+    figures.save(drawn, options.figure, settings["formats"], settings["dpi"])
+
+
+if __name__ == "__main__":
+    run(
+        step,
+        __doc__,
+        {
+            "dataset": str,
+            "model": str,
+            "wording": str,
+            "plant": str,
+            "maps": (Path,),
+            "settings": str,
+            "found": Path,
+            "figure": Path,
+        },
+    )
