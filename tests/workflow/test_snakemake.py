@@ -136,6 +136,30 @@ def test_confirmations_run_what_they_need_and_nothing_else(study):
     assert "study.confirm is ['ablation'], which needs the site head" in study.run("-n", fails=True)
 
 
+def test_controls_run_beside_the_study_and_leave_it_alone(study):
+    before = study.times("demo/tiny/**/sweep.*")
+    study.configure(lambda config: config["study"].update(controls=["neutral", "shuffled"]))
+    jobs = study.jobs()
+    assert jobs["control"] == jobs["control_inputs"] == jobs["specificity"] == 2
+    assert "scenes" not in jobs
+    assert study.times("demo/tiny/**/sweep.*") == before
+
+    def scores(dataset: str) -> pd.DataFrame:
+        return pd.read_parquet(study.path(dataset, "tiny", "rephrased", "scores.parquet"))
+
+    real, neutral, shuffled = map(scores, ("demo", "demo-neutral", "demo-shuffled"))
+    both = real.merge(neutral, on="item_id")
+    assert both["s_affirmative_x"].to_numpy() == pytest.approx(both["s_affirmative_y"], abs=1e-4)
+    assert (both["s_negated_x"] - both["s_negated_y"]).abs().max() > 1e-3
+    assert set(shuffled["item_id"]) == set(real["item_id"])
+    assert (shuffled["s_negated"].to_numpy() != real["s_negated"].to_numpy()).any()
+    specific = pd.read_parquet(
+        study.path("demo", "tiny", "rephrased", "specificity.head.negate.parquet")
+    )
+    assert specific["specific"].abs().max() > 0
+    assert "A negative control" in study.path("report.html").read_text()
+
+
 def test_statistics_recompute_maps_and_no_sweep(study):
     study.configure(lambda config: config.update(statistics={"method": "bca", "replicates": 100}))
     assert set(study.jobs("-n")) == {"restoration_map", "stability", "ledger"} | OUTPUT

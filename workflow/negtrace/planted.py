@@ -290,7 +290,9 @@ def see_brightness(visual: nn.Module) -> None:
     projection[:, 0] = (bright - dark) / (bright - dark).norm()
 
 
-def found(cells: pd.DataFrame, maps: Iterable[pd.DataFrame], alpha: float) -> pd.DataFrame:
+def found(
+    cells: pd.DataFrame, maps: Iterable[pd.DataFrame], segment: str, alpha: float
+) -> pd.DataFrame:
     """Which cells patching finds, beside those that were planted.
 
     A cell is found if it differs significantly from 0 (family-wise) and its interval lies above
@@ -299,14 +301,16 @@ def found(cells: pd.DataFrame, maps: Iterable[pd.DataFrame], alpha: float) -> pd
     Args:
         cells: see `expected`.
         maps: ``restoration_map`` of some of the sites, in one direction.
+        segment: which items.  The planted image encoder sees brightness, not content, so that d
+            is as often negative: over all items the effects of the circuit cancel.
         alpha: level of the family-wise error.
 
     Returns:
-        a row per expected cell of these sites, over both negations and all items: site, layer,
-        head, role, planted, found (bool), ratio, ratio_ci_low, ratio_ci_high, p_fwer.
+        a row per expected cell of these sites, over both negations: site, layer, head, role,
+        planted, found (bool), ratio, ratio_ci_low, ratio_ci_high, p_fwer.
     """
     table = pd.concat(maps, ignore_index=True).astype({"head": "Int16", "site": str, "role": str})
-    table = table[(table["negation"] == ALL) & (table["segment"] == ALL)]
+    table = table[(table["negation"] == ALL) & (table["segment"] == segment)]
     both = cells.merge(table, on=["site", "layer", "head", "role"])
     significant = (both["p_fwer"] <= alpha) & (both["ratio_ci_low"] > LEAST)
     both = both.assign(planted=both["restoration"] == 1, found=significant)

@@ -7,6 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from negtrace import figures
+from negtrace.findings import available_segment
 from negtrace.planted import Plant, expected, found
 from negtrace.planted_figure import planted_figure
 from negtrace.steps.command import run
@@ -22,7 +23,8 @@ def step(options: Namespace) -> None:
     cells = expected(plant)
     if not active:
         cells["restoration"] = 0.0
-    table = found(cells, maps.values(), settings["alpha"])
+    segment = available_segment(maps["head"], settings["segment"])
+    table = found(cells, maps.values(), segment, settings["alpha"])
     made = provenance(
         "planted",
         inputs={f"map.{site}": path for site, path in zip(maps, options.maps, strict=True)},
