@@ -22,7 +22,7 @@ from negtrace.effects import restoration_map, segments
 from negtrace.errors import InputError
 from negtrace.openclip import text_tower
 from negtrace.pairs import candidates
-from negtrace.planted import Plant, expected, planted_model, read_plant, write_planted
+from negtrace.planted import Plant, expected, plant_of, planted_model, write_planted
 from negtrace.planted_figure import planted_figure
 from negtrace.restoration import sweep
 from negtrace.runs import Run, run_sentences, scores, sentence_embeddings, visibility
@@ -260,27 +260,22 @@ def test_impossible_plants_are_refused(change, message):
         Plant(**possible | change)
 
 
-def test_a_plant_is_read_from_json(tmp_path):
-    path = tmp_path / "plant.json"
-    path.write_text(json.dumps(asdict(PLANTS["deep"])))
-    assert read_plant(path) == PLANTS["deep"]
+def test_a_plant_is_read_from_a_configuration():
+    values = json.loads(json.dumps(asdict(PLANTS["deep"])))
+    assert plant_of(values) == PLANTS["deep"]
 
 
 @pytest.mark.parametrize(
-    "text",
+    "values",
     [
-        "{",
-        "[]",
-        '{"first": [1, 1]}',
-        '{"first": [1, 1], "second": [2, 1], "depth": 3}',
-        '{"first": [9, 1], "second": [2, 1]}',
+        {"first": [1, 1]},
+        {"first": [1, 1], "second": [2, 1], "depth": 3},
+        {"first": 1, "second": [2, 1]},
     ],
 )
-def test_files_that_describe_no_plant_are_refused(tmp_path, text):
-    path = tmp_path / "plant.json"
-    path.write_text(text)
-    with pytest.raises(InputError, match=r"plant\.json: does not describe a plant"):
-        read_plant(path)
+def test_values_that_describe_no_plant_are_refused(values):
+    with pytest.raises(InputError, match="does not describe a plant"):
+        plant_of(values)
 
 
 @pytest.fixture(scope="module")

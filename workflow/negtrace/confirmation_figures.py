@@ -21,12 +21,12 @@ from negtrace.errors import InputError
 from negtrace.figures import (
     BAR_COLOUR,
     SEGMENT_COLOURS,
-    _segment,
     figure_width,
     new_figure,
     note,
     styled,
     titled,
+    wanted_segment,
 )
 from negtrace.findings import NEGATIONS, available_segment, segment_label
 
@@ -66,7 +66,7 @@ def direct_against_total(
     Raises:
         InputError: the two maps have no heads in common.
     """
-    wanted = _segment(settings, segment)
+    wanted = wanted_segment(settings, segment)
     heads = direct_and_total(contributions, restoration, available_segment(restoration, wanted))
     figure, axes = new_figure(
         figure_width(settings), PANEL_HEIGHT + 0.6, 1, sharex=True, sharey=True

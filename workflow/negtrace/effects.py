@@ -109,6 +109,8 @@ def grouped_means(
 def restoration_map(sweep: pd.DataFrame, segments: pd.DataFrame) -> pd.DataFrame:
     """Mean restoration by layer, head and role: the paper's CTE map for site ``resid``.
 
+    Without intervals; `effect_sizes.effect_map` gives the same means with them.
+
     A role that covers several tokens of an item (`subject_rest`) enters with each of them, so
     items are weighted by how many they have.
     """

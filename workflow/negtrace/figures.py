@@ -192,7 +192,7 @@ def cte_map(table: pd.DataFrame, settings: Mapping[str, Any], segment: str | Non
     effect = shown_effect(table, settings)
     label, is_share = EFFECT_LABELS[effect]
     panels = paired_grids(
-        table, _segment(settings, segment), "role", "layer", effect, _alpha(settings)
+        table, wanted_segment(settings, segment), "role", "layer", effect, _alpha(settings)
     )
     site = str(table["site"].iloc[0])
     limit = 1.0 if is_share else panels.largest
@@ -282,7 +282,7 @@ def head_map(
     effect = shown_effect(table, settings)
     label, is_share = EFFECT_LABELS[effect] if "ratio" in table else (f"mean {quantity}", True)
     panels = paired_grids(
-        table, _segment(settings, segment), "head", "layer", effect, _alpha(settings)
+        table, wanted_segment(settings, segment), "head", "layer", effect, _alpha(settings)
     )
     limit = min(1.0, panels.largest) if is_share else panels.largest
     figure, axes = heat_maps(panels, settings, limit, label, below=True)
@@ -328,7 +328,7 @@ def attention_by_role(
             "choose one of them, or auto"
         )
     panels = paired_grids(
-        table[table["layer"] == block], _segment(settings, segment), "head", "role"
+        table[table["layer"] == block], wanted_segment(settings, segment), "head", "role"
     )
     limit = min(1.0, panels.largest)
     figure, axes = heat_maps(panels, settings, limit, "difference of attention", below=False)
@@ -565,7 +565,7 @@ def titled(figure: Figure, text: str, label: str) -> None:
     figure.suptitle(f"{text}: {label}")
 
 
-def _segment(settings: Mapping[str, Any], segment: str | None) -> str:
+def wanted_segment(settings: Mapping[str, Any], segment: str | None) -> str:
     return segment or settings.get("segment", "correct")
 
 

@@ -24,7 +24,6 @@ A patch should then restore all of the effect where the flag is, and nothing els
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import sqrt
@@ -120,18 +119,16 @@ class Plant:
         return self.strength * sqrt(self.width)
 
 
-def read_plant(path: Path) -> Plant:
-    """The plant that a JSON file describes, keys as the attributes.
+def plant_of(values: Mapping[str, Any]) -> Plant:
+    """The plant that a model's entry in the configuration describes, keys as the attributes.
 
     Raises:
-        InputError: the file is not one, or its values make no plant.
+        InputError: the values make no plant.
     """
     try:
-        values = json.loads(path.read_text())
-        places = {name: tuple(values[name]) for name in ("first", "second")}
-        return Plant(**{**values, **places})
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: does not describe a plant ({error}); see `Plant`") from error
+        return Plant(**{**values, **{name: tuple(values[name]) for name in ("first", "second")}})
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{dict(values)} does not describe a plant ({error})") from error
 
 
 def expected(plant: Plant) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from negtrace.errors import InputError
 from negtrace.pairs import words
-from negtrace.user_table import READERS
+from negtrace.user_table import read_rows
 
 SIZE_COLUMNS = ["item_id", "subject", "area", "area_above", "method", "reason"]
 NO_SUBJECT = 'the sentence names no subject after "There is/are"'
@@ -158,17 +158,7 @@ def read_boxes(path: Path | str) -> pd.DataFrame:
             is no finite number, a negative size, or an image of another size than in an earlier
             row of the same key; names the row, the first row of data being 1.
     """
-    path = Path(path)
-    if path.suffix not in READERS:
-        raise InputError(
-            f"{path}: its ending must say what it is: {', '.join(READERS)}; rename or convert it"
-        )
-    try:
-        table = READERS[path.suffix](path)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{path}: cannot be read ({error}); check the path and the file"
-        ) from error
+    table = read_rows(path)
     key = _box_key(table)
     missing = [name for name in (key, *BOX_COLUMNS) if name not in table]
     if missing or table.empty:

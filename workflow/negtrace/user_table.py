@@ -36,16 +36,24 @@ def read_user_table(path: str | Path, columns: Mapping[str, str]) -> pd.DataFram
         InputError: unreadable file, a column that is missing, a cell that is no text, an
             identifier that is empty or used twice; names the row, the first row of data being 1.
     """
+    return mapped(read_rows(path), columns, str(path))
+
+
+def read_rows(path: str | Path) -> pd.DataFrame:
+    """A table of a user's, as it is in the file.
+
+    Raises:
+        InputError: its ending is none of `READERS`, or it cannot be read.
+    """
     path = Path(path)
     if path.suffix not in READERS:
         raise InputError(
             f"{path}: its ending must say what it is: {', '.join(READERS)}; rename or convert it"
         )
     try:
-        table = READERS[path.suffix](path)
+        return READERS[path.suffix](path)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error}); check the path and the file") from None
-    return mapped(table, columns, str(path))
 
 
 def mapped(table: pd.DataFrame, columns: Mapping[str, str], where: str) -> pd.DataFrame:

@@ -6,15 +6,14 @@ import json
 from argparse import Namespace
 from pathlib import Path
 
-from negtrace.planted import Plant, write_planted
+from negtrace.planted import plant_of, write_planted
 from negtrace.steps.command import run
 
 
 def step(options: Namespace) -> None:
     values = json.loads(options.plant)
     active = values.pop("active", True)
-    places = {name: tuple(values[name]) for name in ("first", "second")}
-    write_planted(Plant(**{**values, **places}), options.configuration, options.weights, active)
+    write_planted(plant_of(values), options.configuration, options.weights, active)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from negtrace import figures
 from negtrace.findings import available_segment
-from negtrace.planted import Plant, expected, found
+from negtrace.planted import expected, found, plant_of
 from negtrace.planted_figure import planted_figure
 from negtrace.steps.command import run
 from negtrace.store import labelled, provenance, read_table, write_table
@@ -17,8 +17,7 @@ from negtrace.store import labelled, provenance, read_table, write_table
 def step(options: Namespace) -> None:
     values, settings = json.loads(options.plant), json.loads(options.settings)
     active = values.pop("active", True)
-    places = {name: tuple(values[name]) for name in ("first", "second")}
-    plant = Plant(**{**values, **places})
+    plant = plant_of(values)
     maps = {path.stem.split(".")[1]: read_table(path) for path in options.maps}
     cells = expected(plant)
     if not active:
