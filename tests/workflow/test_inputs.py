@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from checkout import SAMPLE, Checkout
 from http_server import serve
+from tiny_clipseg import save_tiny_clipseg
 
 from negtrace.generated_images import generated_image
 
@@ -69,7 +70,7 @@ def downloading(server, **downloads):
     return change
 
 
-def test_downloads_missing_images_prefetch_and_a_machine_without_network(tmp_path):
+def test_downloads_missing_images_prefetch_and_a_machine_without_network(tmp_path, monkeypatch):
     online = Checkout.create(tmp_path / "online")
     with serve(files()) as server:
         online.configure(downloading(server, mirror="mirror"))
@@ -98,7 +99,8 @@ def test_downloads_missing_images_prefetch_and_a_machine_without_network(tmp_pat
                 *(pd.read_parquet(of.path(table)) for of in (online, offline))
             )
         bare = Checkout.create(tmp_path / "bare")
-        bare.configure(downloading(server, offline=True))
+        bare.configure(downloading(server))
+        monkeypatch.setenv("HF_HUB_OFFLINE", "1")
         printed = bare.run(fails=True)
         assert "offline" in printed
         assert "downloads.mirror" in printed
@@ -132,6 +134,10 @@ def own(tmp_path) -> Checkout:
     made = datasets.Dataset.from_dict({"image": images, **texts})
     made = made.cast(datasets.Features(made.features | {"image": datasets.Image()}))
     made.to_parquet(tmp_path / "hub" / "test-00000-of-00001.parquet")
+    box = {"x": 0, "y": 0, "width": 32, "height": 16, "image_width": 64, "image_height": 64}
+    boxes = pd.DataFrame([{"image_file": name, **box} for name in IMAGES])
+    boxes.to_csv(tmp_path / "boxes.csv", index=False)
+    save_tiny_clipseg(tmp_path / "clipseg")
     return study
 
 
@@ -140,8 +146,10 @@ def test_tables_and_datasets_libraries_give_the_same_study(own):
         config["study"].update(datasets=["rows", "hub"], sites=["head"])
         columns = {"image": "picture", "caption": "true", "foil": "false"}
         table = {"kind": "table", "file": "items.csv", "columns": columns, "images": "pictures"}
-        config["datasets"]["rows"] = table
-        config["datasets"]["hub"] = {"kind": "huggingface", "source": "hub", "split": "test"}
+        boxes = {"kind": "boxes", "file": "boxes.csv"}
+        config["datasets"]["rows"] = table | {"subjects": boxes}
+        hub = {"kind": "huggingface", "source": "hub", "split": "test"}
+        config["datasets"]["hub"] = hub | {"subjects": {"kind": "clipseg", "model": "clipseg"}}
 
     own.configure(change)
     own.run()
@@ -153,6 +161,12 @@ def test_tables_and_datasets_libraries_give_the_same_study(own):
     assert rows["d"].abs().max() > 0.01
     # JPEG and its PNG copy are the same pixels.
     assert rows["d"].to_numpy() == pytest.approx(hub["d"].to_numpy(), abs=1e-6)
+    boxed, segmented = (
+        pd.read_parquet(own.path(name, "subject_sizes.parquet")) for name in ("rows", "hub")
+    )
+    assert boxed["area"].dropna().tolist() == [0.125] * boxed["subject"].notna().sum()
+    assert segmented["area"].between(0.01, 0.99).sum() > 10
+    assert segmented["area"].nunique() > 10
     assert "Nothing to be done" in own.run()
     with open(own.folder / "items.csv", "a") as file:
         file.write(f"{IMAGES[0]},There is no van.,There is a van.\n")

@@ -259,9 +259,10 @@ def of_significance(table: pd.DataFrame, wanted: str, what: str, alpha: float) -
     cells = overall[overall["p"] < 1]
     family, discovery = ((cells[name] <= alpha).sum() for name in ("p_fwer", "q_fdr"))
     return [
-        f"Of the {_plural(len(cells), 'cell')} by {what} that can differ from 0, {family} do at a"
-        f" family-wise error of {alpha:.0%} (max-T over sign flips of pairs), {discovery} at a"
-        f" false discovery rate of {alpha:.0%}."
+        f"Of the {_plural(len(cells), 'cell')} by {what} that can differ from 0"
+        f" ({len(overall) - len(cells)} more change nothing), {family} do at a family-wise error of"
+        f" {alpha:.0%} (max-T over sign flips of pairs), {discovery} at a false discovery rate of"
+        f" {alpha:.0%}."
     ]
 
 
