@@ -67,10 +67,9 @@ def fill_mirror(mirror: Path, study: dict) -> None:
     url = model_url("timm/vit_base_patch32_clip_224.openai", "open_clip_model.safetensors")
     checkpoint = mirror_path(url, mirror)
     checkpoint.parent.mkdir(parents=True)
-    model = load(ModelSpec("ViT-B-32-quickgelu", seed=0)).model
-    save_file(
-        {name: weight.contiguous() for name, weight in model.state_dict().items()}, checkpoint
-    )
+    state = load(ModelSpec("ViT-B-32-quickgelu", seed=0)).model.state_dict()
+    state["logit_scale"] = torch.tensor(math.log(LOGIT_SCALE))
+    save_file({name: weight.contiguous() for name, weight in state.items()}, checkpoint)
 
 
 def test_the_paper_study_on_stand_ins_runs_and_does_not_replicate(tmp_path):
