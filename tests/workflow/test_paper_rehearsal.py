@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import shutil
 import zipfile
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 import yaml
 from checkout import ROOT, Checkout
 from conftest import SHARED_VALSE
