@@ -164,7 +164,8 @@ def test_tables_and_datasets_libraries_give_the_same_study(own):
     boxed, segmented = (
         pd.read_parquet(own.path(name, "subject_sizes.parquet")) for name in ("rows", "hub")
     )
-    assert boxed["area"].dropna().tolist() == [0.125] * boxed["subject"].notna().sum()
+    assert len(boxed) > 10
+    assert boxed["area"].eq(0.125).all()
     assert segmented["area"].between(0.01, 0.99).sum() > 10
     assert segmented["area"].nunique() > 10
     assert "Nothing to be done" in own.run()
