@@ -348,11 +348,14 @@ def of_confirmation(confirmation: pd.DataFrame, ablations: pd.DataFrame) -> list
     return said
 
 
-def of_stability(overlap: pd.DataFrame, halves: pd.DataFrame, wanted: str) -> list[str]:
+def of_stability(
+    overlap: pd.DataFrame, halves: pd.DataFrame, wanted: str, alpha: float = 0.05
+) -> list[str]:
     """Whether another sample of pairs would have shown the same heads.
 
     Args:
         overlap, halves: tables ``overlap`` and ``split_halves`` of a site of heads.
+        alpha: level of the family-wise error.
     """
     sentences = []
     inside = overlap[(overlap["segment"] == wanted) & (overlap["negation"] == ALL)]
@@ -363,10 +366,10 @@ def of_stability(overlap: pd.DataFrame, halves: pd.DataFrame, wanted: str) -> li
         )
     tested = halves[(halves["segment"] == wanted) & (halves["negation"] == ALL)]
     if len(tested):
-        holding = int(((tested["p_fwer"] <= 0.05) & (tested["ratio"] > 0)).sum())
+        holding = int(((tested["p_fwer"] <= alpha) & (tested["ratio"] > 0)).sum())
         sentences.append(
             f"Of the {len(tested)} highest heads on one half of the pairs, {holding} are above 0 on"
-            " the other half (family-wise p of 0.05)."
+            f" the other half (family-wise p of {alpha:g})."
         )
     return sentences
 

@@ -35,8 +35,8 @@ def fetch_repository(
     record = folder / FETCHED
     if record.is_file():
         return json.loads(record.read_text())
-    mirrored = downloads.mirror and mirror_path(model_url(repository), downloads.mirror)
-    if mirrored and mirrored.is_dir():
+    mirrored = downloads.mirrored(model_url(repository))
+    if mirrored:
         shutil.copytree(mirrored, folder, dirs_exist_ok=True)
     else:
         _download(repository, folder, patterns, downloads)

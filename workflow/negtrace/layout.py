@@ -36,6 +36,9 @@ SITE_LABELS = {
 
 FEATURE_TABLES = ("features", "feature_summary", "feature_correlations", "accuracy_above_area")
 
+# Of a dataset and wording, whatever the model.
+DATASET_TABLES = ("pairs", "excluded")
+
 # Of every sweep.
 MAP_TABLES = ("map", "ranks", "overlap", "split_halves")
 
@@ -74,7 +77,7 @@ def confirmation_tables(study: Mapping[str, Any]) -> list[str]:
 def ledger_tables(study: Mapping[str, Any]) -> list[str]:
     """Names of the tables of one wording that published numbers are compared with."""
     return [
-        *("pairs", "excluded", "accuracy", "selectivity_map", "attention_map"),
+        *(*DATASET_TABLES, "accuracy", "selectivity_map", "attention_map"),
         *("selectivity_correlation", *FEATURE_TABLES[1:]),
         *(f"map.{sweep}" for sweep in sweeps(study) if sweep == "resid.negate"),
     ]

@@ -6,6 +6,7 @@ archive under the archive's own address, datasets of the Hugging Face hub under 
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,7 +18,6 @@ from negtrace.archive_images import SOURCES
 from negtrace.downloads import mirror_path
 from negtrace.hub import dataset_url
 from negtrace.store import atomic_path
-from negtrace.weights import read_weights
 
 
 def downloaded(config: Mapping[str, Any], results: Path) -> Iterator[tuple[Path, str]]:
@@ -28,15 +28,23 @@ def downloaded(config: Mapping[str, Any], results: Path) -> Iterator[tuple[Path,
         results: folder with its results; weights, annotations and image files have to be there.
     """
     for model in config["study"]["models"]:
-        weights = read_weights(results / "models" / model / "weights.json")
-        yield from ((Path(file), url) for file, url in weights.urls.items())
+        yield from _recorded(results / "models" / model / "weights.json")
+        yield from _recorded(results / "models" / model / "pictures.json")
     for dataset in config["study"]["datasets"]:
         entry, folder = config["datasets"][dataset], results / dataset
         if isinstance(entry.get("annotations"), dict):
             yield folder / "source" / "existence.json", entry["annotations"]["url"]
+        yield from _recorded(folder / "source" / "segmenter.json")
         sources = folder / "source" / "images" / SOURCES
         for file in sorted(path for path in sources.rglob("*") if path.is_file()):
             yield file, f"https://{file.relative_to(sources).as_posix()}"
+
+
+def _recorded(record: Path) -> Iterator[tuple[Path, str]]:
+    """(file, address) of the downloads that a step has recorded under `urls`; not all steps run."""
+    if record.is_file():
+        urls = json.loads(record.read_text())["urls"]
+        yield from ((Path(file), url) for file, url in urls.items())
 
 
 def copy_into(mirror: Path, file: Path, url: str) -> bool:

@@ -187,7 +187,7 @@ class Section:
             said = findings.of_blocks(table, self.segment, SITE_LABELS[site])
         said = said + findings.of_significance(table, self.segment, SITE_LABELS[site], self.alpha)
         if sweep in self.stability and "head" in table and table["head"].notna().any():
-            said += findings.of_stability(*self.stability[sweep], self.segment)
+            said += findings.of_stability(*self.stability[sweep], self.segment, self.alpha)
         return self._with_direction(sweep, said)
 
     def _with_direction(self, sweep: str, said: list[str]) -> list[str]:

@@ -179,16 +179,6 @@ def sha256(path: Path | str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_manifest(files: Iterable[Path], path: Path | str) -> None:
-    """Hashes of the given files: one file for rules to depend on that changes when they do.
-
-    Lines are as `sha256sum` writes them, with names relative to the manifest's folder.
-    """
-    folder = Path(path).parent
-    lines = (f"{sha256(file)}  {file.relative_to(folder).as_posix()}" for file in files)
-    write_text("".join(f"{line}\n" for line in lines), path)
-
-
 def sha256_of_files(paths: Iterable[Path]) -> str:
     """One digest of many files, names included, in the given order."""
     digest = hashlib.sha256()

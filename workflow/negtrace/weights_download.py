@@ -14,7 +14,7 @@ from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 from open_clip import get_model_config
 from safetensors.torch import save_file
 
-from negtrace.downloads import Downloads, mirror_path
+from negtrace.downloads import Downloads
 from negtrace.errors import InputError
 from negtrace.fetch import fetch_file
 from negtrace.hub import model_url
@@ -104,8 +104,7 @@ def _fetch_checkpoint(sources: Pretrained, folder: Path, downloads: Downloads) -
 
 def _at_hand(url: str, path: Path, downloads: Downloads) -> bool:
     """Whether a file is there or in the mirror, from which it is then copied."""
-    mirrored = downloads.mirror and mirror_path(url, downloads.mirror)
-    if not path.exists() and mirrored and mirrored.is_file():
+    if not path.exists() and downloads.mirrored(url):
         fetch_file(url, path, downloads)
     return path.exists()
 

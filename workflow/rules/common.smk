@@ -195,7 +195,7 @@ def ledger_tables(wildcards):
     return [
         (
             f"results/{{dataset}}/{name}.{wording}.parquet"
-            if name in ("pairs", "excluded")
+            if name in layout.DATASET_TABLES
             else f"results/{{dataset}}/{{model}}/{wording}/{name}.parquet"
         )
         for wording in STUDY["wordings"]
@@ -218,14 +218,13 @@ def of_every_dataset(pattern):
     return expand(pattern, dataset=STUDY["datasets"], wording=STUDY["wordings"])
 
 
-# How inputs are fetched changes no result either.
-MIRROR = config["downloads"]["mirror"] or ""
-CONNECTIONS = config["downloads"]["connections"]
-
-
 # How much room a job gets changes no result, so it is a resource: a parameter would rerun jobs.
 DEVICE = config["compute"]["device"]
 ACTIVATION_MB = round(config["compute"]["memory_gb"] * 1024)
+
+# How inputs are fetched changes no result either.
+MIRROR = config["downloads"]["mirror"] or ""
+CONNECTIONS = config["downloads"]["connections"]
 
 
 def model_memory(wildcards, attempt):

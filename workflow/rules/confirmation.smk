@@ -1,7 +1,8 @@
 # Confirmation: what components contribute directly, and what ablating the found heads does.
 #
 # In:  text towers, alignment, candidates, images, scores, segments and the sweep over heads.
-# Out: planted of constructed models; contributions and contribution_map; ablations, confirmation and curves.
+# Out: planted of constructed models; contributions and contribution_map; ablations, confirmation
+#      and curves.
 
 
 rule contributions:

@@ -6,7 +6,7 @@ import json
 from argparse import Namespace
 from pathlib import Path
 
-from negtrace import derived
+from negtrace import derived, layout
 from negtrace.figures import note, save
 from negtrace.ledger import comparability, ledger, read_published, summary
 from negtrace.ledger_figure import ledger_figure
@@ -14,15 +14,13 @@ from negtrace.published import PAPER
 from negtrace.steps.command import run
 from negtrace.store import labelled, provenance, read_provenance, read_table, write_table
 
-OF_DATASET = ("pairs", "excluded")
-
 
 def step(options: Namespace) -> None:
     results = options.results / options.dataset
     paths = {
         (wording, name): (
             results / f"{name}.{wording}.parquet"
-            if name in OF_DATASET
+            if name in layout.DATASET_TABLES
             else results / options.model / wording / f"{name}.parquet"
         )
         for wording in options.wordings
