@@ -16,14 +16,15 @@ H heads of width d, and L blocks, where a patch changes the last m of a sentence
     carry through block L        key_value(m) + query(1) + attention(1) + out(1) + mlp(1)
     read out                     2 w e, with e the embedding's size
 
-Both unpatched runs of a pair pass every block below L in full and block L like a carried patch.
+Unpatched sentences pass every block like a patch of the rows that no other sentence has: what a
+causal tower makes of a prefix is needed once, however many sentences begin with it.
 Left out: layer norms, softmax, the activation function, biases, residual sums, copies, embedding
 look-ups, and the dot products with the images.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from negtrace.tower import TowerShape
 
@@ -83,24 +84,35 @@ def cell_flops(shape: TowerShape, site: str, layer: int, rows: int, length: int)
     return enter_flops(shape, site, block, rows, length) + sum(carried) + read_out
 
 
-def run_flops(shape: TowerShape, length: int) -> int:
-    """One unpatched sentence, keys and values of all its rows included."""
+def run_flops(shape: TowerShape, rows: int, length: int) -> int:
+    """One unpatched sentence whose last `rows` are its own, their keys and values included."""
     blocks = range(1, shape.layers + 1)
     read_out = 2 * shape.width * shape.embed_dim
-    return sum(carry_flops(shape, block, length, length) for block in blocks) + read_out
+    return sum(carry_flops(shape, block, rows, length) for block in blocks) + read_out
+
+
+def own_rows(sentences: Iterable[Sequence[int]]) -> Iterator[tuple[int, int]]:
+    """(rows, length) of each distinct sentence: rows behind what an earlier one begins with too."""
+    before: Sequence[int] = ()
+    for sentence in sorted(set(map(tuple, sentences))):
+        shared = 0
+        while shared < len(before) and before[shared] == sentence[shared]:
+            shared += 1
+        yield len(sentence) - shared, len(sentence)
+        before = sentence
 
 
 def sweep_flops(
     shape: TowerShape,
     site: str,
     cells: Iterable[tuple[int, int, int]],
-    run_lengths: Iterable[int],
+    sentences: Iterable[Sequence[int]],
 ) -> int:
     """A whole sweep.
 
     Args:
         cells: (layer, rows, length) of every patch that is not known beforehand.
-        run_lengths: tokens of every base and source sentence.
+        sentences: tokens of every base and source sentence.
     """
     patches = sum(cell_flops(shape, site, *cell) for cell in cells)
-    return patches + sum(run_flops(shape, length) for length in run_lengths)
+    return patches + sum(run_flops(shape, *run) for run in own_rows(sentences))

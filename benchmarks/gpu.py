@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from compare import compare, engine_rows, row, run_engine
-from matmul_rate import matmul_rate
+from compare import compare, engine_rows, rate_rows, row, run_engine
+from matmul_rate import matmul_rates
 from peers import TransformerLens, TransformerLensBatched
 from subject import Subject, make_subject, random_tower, with_tables
 
@@ -76,11 +76,10 @@ def gpu_rows(
     big = with_tables(random_tower(BIG_G, seed, "cuda"), None, seed)
     section = "gpu ViT-bigG-14"
     for repeat in range(repeats):
-        rate = matmul_rate(BIG_G, "cuda").gflops
-        keys = {"method": "F.linear", "repeat": repeat}
-        yield row(section, "matrix-product rate", rate, "GFLOP/s", **keys)
+        rates = matmul_rates(BIG_G, "cuda")
+        yield from rate_rows(rates, section, repeat=repeat)
         for site in ("resid", "head"):
             progress.set_description(f"GPU bigG {site}")
             swept = run_engine(big, site, memory_gb)
-            yield from engine_rows(big, site, swept, rate, section, repeat)
+            yield from engine_rows(big, site, swept, rates, section, repeat)
             progress.update()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from flops import attention_flops, carry_flops, cell_flops, run_flops
+from flops import attention_flops, carry_flops, cell_flops, own_rows, run_flops
 from subject import random_tower
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -46,6 +46,12 @@ def test_later_patches_cost_less():
     assert costs[-1] > 0
 
 
+def test_shared_prefixes_count_once():
+    runs = list(own_rows([[1, 2, 3, 9], [1, 2, 4, 5, 9], [1, 2, 3, 9], [1, 2, 3, 8]]))
+    # Three distinct sentences: all of 1 2 3 8, then 9 behind 1 2 3, then 4 5 9 behind 1 2.
+    assert runs == [(4, 4), (1, 4), (3, 5)]
+
+
 def test_unknown_site_is_refused():
     with pytest.raises(ValueError, match="not counted"):
         cell_flops(SHAPE, "nowhere", 1, 1, 3)
@@ -53,14 +59,15 @@ def test_unknown_site_is_refused():
 
 def test_run_agrees_with_torch_but_for_attention_and_last_block():
     tower = random_tower(SHAPE)
-    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+    ordinary = torch.backends.mkldnn.flags(enabled=False)  # torch counts no oneDNN products
+    with ordinary, FlopCounterMode(display=False) as counter, torch.inference_mode():
         run_sentences(tower, [[1, 2, 3, 4, 5]])
     products = sum(
         count
         for operation, count in counter.get_flop_counts()["Global"].items()
-        if "mm" in str(operation)
+        if "addmm" in str(operation) or str(operation) == "aten.mm"
     )
     n, square = 5, SHAPE.width**2
     unneeded = (n - 1) * (4 * square + 4 * SHAPE.width * SHAPE.mlp_width)  # of the last block
     attention = attention_flops(SHAPE, n, n) + attention_flops(SHAPE, 1, n)
-    assert products - unneeded == run_flops(SHAPE, n) - attention
+    assert products - unneeded == run_flops(SHAPE, n, n) - attention

@@ -25,7 +25,7 @@ from negtrace.pairs import candidates
 from negtrace.planted import Plant, expected, plant_of, planted_model, write_planted
 from negtrace.planted_figure import planted_figure
 from negtrace.restoration import sweep
-from negtrace.runs import Run, run_sentences, scores, sentence_embeddings, visibility
+from negtrace.runs import Run, attention_mask, run_sentences, scores, sentence_embeddings
 
 PLANTS = {
     "shallow": Plant((1, 2), (2, 1), layers=3, heads=2, width=32, seed=1),
@@ -100,9 +100,9 @@ class Control:
 
     def attention(self, run: Run, block: int) -> torch.Tensor:
         """Weights of all heads of a block [head, query, key]."""
-        q, k, _ = run.qkv[block - 1].chunk(3, dim=-1)
-        visible = visibility(run.pooled, q.shape[1], self.tower.shape)
-        return self.tower.attention_pattern(q, k, visible)[0]
+        q, k, _ = map(self.tower.split_heads, run.qkv[block - 1].chunk(3, dim=-1))
+        mask = attention_mask(q.shape[2], self.tower, run.pooled)
+        return self.tower.attention_pattern(q, k, mask)[0]
 
 
 @pytest.fixture(scope="module", params=PLANTS)

@@ -326,12 +326,16 @@ def test_positions_without_counterpart_are_rows_with_a_reason(causal):
     assert len(of_inserted) == 2 * layers * len(PAIRS[1][0])
 
 
-def test_float32_agrees_with_float64(causal):
-    study = Study(causal)
-    double = study.sweep("resid", "negate")
-    study.tiny = TinyModel("float32", causal.model, causal.tower.to(dtype=torch.float32))
-    single = study.sweep("resid", "negate")
-    assert np.nanmax(np.abs(double["s_patched"] - single["s_patched"])) < 1e-4
+@pytest.mark.parametrize("onednn", [True, False])
+@pytest.mark.parametrize("site", ["resid", "head"])
+def test_float32_agrees_with_float64(tiny, site, onednn):
+    study = Study(tiny)
+    double = study.sweep(site, "negate")
+    study.tiny = TinyModel("float32", tiny.model, tiny.tower.to(dtype=torch.float32))
+    with torch.backends.mkldnn.flags(enabled=onednn):
+        single = study.sweep(site, "negate")
+    difference = np.nanmax(np.abs(double["s_patched"] - single["s_patched"]))
+    assert 0 < difference < 1e-4
 
 
 def test_engine_skips_known_cells_and_computes_each_pair_once(causal, monkeypatch):

@@ -39,13 +39,11 @@ def test_heads_add_up_to_attention_output(tiny):
 
 def test_pattern_is_what_attend_applies(causal):
     run = run_sentences(causal.tower, SAME_LENGTH)
-    q, k, v = run.qkv[1].chunk(3, dim=-1)
-    n = q.shape[1]
-    visible = torch.ones(n, n, dtype=torch.bool).tril()[None]
-    pattern = causal.tower.attention_pattern(q, k, visible)
+    q, k, v = map(causal.tower.split_heads, run.qkv[1].chunk(3, dim=-1))
+    mask = torch.full((1, q.shape[2], k.shape[2]), -torch.inf, dtype=q.dtype).triu(1)
+    pattern = causal.tower.attention_pattern(q, k, mask)
     torch.testing.assert_close(pattern.sum(-1), torch.ones_like(pattern[..., 0]))
-    values = v.unflatten(-1, (causal.tower.shape.heads, -1))
-    z = torch.einsum("bhij,bjhd->bihd", pattern, values).flatten(-2)
+    z = torch.einsum("bhij,bhjd->bihd", pattern, v).flatten(-2)
     torch.testing.assert_close(z, run.z[1], atol=1e-12, rtol=0)
 
 

@@ -14,10 +14,10 @@ import torch
 from negtrace.runs import (
     Sentence,
     SentencePair,
+    attention_mask,
     run_bytes,
     run_sentences,
     sentence_pairs,
-    visibility,
 )
 from negtrace.tower import TextTower
 
@@ -99,12 +99,12 @@ def _attention_to(tower: TextTower, sentences: list[Sentence], keys: list[int]) 
     """A(q -> key) for every query [layers, batch, heads, n]."""
     run = run_sentences(tower, [s.tokens for s in sentences])
     n = run.resid.shape[2]
-    visible = visibility(run.pooled, n, tower.shape)
+    mask = attention_mask(n, tower, run.pooled)
     rows = torch.arange(len(sentences))
     columns = torch.tensor(keys).clamp(min=0)
     attention = []
     for qkv in run.qkv:
-        q, k, _ = qkv.chunk(3, dim=-1)
-        pattern = tower.attention_pattern(q, k, visible)  # [batch, head, query, key]
+        q, k, _ = map(tower.split_heads, qkv.chunk(3, dim=-1))
+        pattern = tower.attention_pattern(q, k, mask)  # [batch, head, query, key]
         attention.append(pattern[rows, :, :, columns])
     return torch.stack(attention).float().cpu().numpy()

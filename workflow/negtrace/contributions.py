@@ -39,11 +39,11 @@ from negtrace.runs import (
     Run,
     Sentence,
     as_array,
+    attention_mask,
     item_vectors,
     run_bytes,
     run_sentences,
     sentence_pairs,
-    visibility,
 )
 from negtrace.sites import heads_out
 from negtrace.tower import TextTower, TowerShape
@@ -196,13 +196,12 @@ def z_by_role(
     """z at the pooled position, split by the role of the positions that it was read from."""
     batch, n, _ = member.shape
     at = torch.arange(batch, device=tower.device)
-    q, k, v = run.qkv[block - 1].chunk(3, dim=-1)
-    visible = visibility(run.pooled, n, tower.shape)
-    if visible is not None:
-        visible = visible.expand(batch, -1, -1)[at, run.pooled][:, None]
-    weights = tower.attention_pattern(q[at, run.pooled][:, None], k, visible)[:, :, 0]
-    values = rearrange(v, "b n (h d) -> b n h d", h=tower.shape.heads)
-    return torch.einsum("bhn,bnhd,bnr->brhd", weights, values, member).flatten(2)
+    q, k, v = map(tower.split_heads, run.qkv[block - 1].chunk(3, dim=-1))
+    mask = attention_mask(n, tower, run.pooled)
+    if mask is not None:
+        mask = mask.expand(batch, -1, -1)[at, run.pooled][:, None]
+    weights = tower.attention_pattern(q[at, :, run.pooled][:, :, None], k, mask)[:, :, 0]
+    return torch.einsum("bhn,bhnd,bnr->brhd", weights, v, member).flatten(2)
 
 
 def tidy(

@@ -20,15 +20,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
+from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
 from negtrace.sites import Cell, Site, activation
+from negtrace.tail_attention import TailAttention
 from negtrace.tails import PairBatch, Tail
 from negtrace.tower import TextTower
 
 # Rows (tokens) per matrix product: enough to feed the BLAS, few enough to stay in the caches.
-ROWS_PER_PRODUCT = {"cpu": 1024, "cuda": 65536}
+ROWS_PER_PRODUCT = {"cpu": 2048, "cuda": 65536}
 
 Override = Callable[[str, Tensor], Tensor]
 Heads = tuple[int, ...] | None
@@ -53,27 +55,19 @@ def carry(
     override = override or unchanged
     cells, sets, m, width = states.shape
     last = block == tower.shape.layers
-    _, k_before, v_before = tail.base_prefix(batch.base.qkv[block - 1]).chunk(3, dim=-1)
-    mask = tail.in_block(block, tower.shape).mask
+    attention = TailAttention(tower, batch, tail, block)
     out = states.new_empty(cells, sets, 1, width) if last else states
     step = max(1, max_rows // (sets * m))
     for start in range(0, cells, step):
         x = states[start : start + step]
-        e = len(x)
-        normed = tower.attention_norm(block, x)
-        k, v = tower.key_values(block, normed).chunk(2, dim=-1)
+        normed = tower.attention_norm(block, rearrange(x, "c b m w -> m c b w"))
+        k, v = (tower.project(block, part, normed) for part in "kv")
         if last:
-            x, normed = tail.pooled_row(x), tail.pooled_row(normed)
-        q = tower.queries(block, normed)
-        z = tower.attend(
-            q.flatten(0, 1),
-            torch.cat([k_before.expand(e, -1, -1, -1), k], dim=2).flatten(0, 1),
-            torch.cat([v_before.expand(e, -1, -1, -1), v], dim=2).flatten(0, 1),
-            None if mask is None else mask.expand(e, -1, -1, -1).flatten(0, 1),
-        )
-        z = override("z", z.view(x.shape))
-        mid = x + override("attn_out", tower.attn_out(block, z))
-        out[start : start + step] = mid.add_(override("mlp_out", tower.mlp_out(block, mid)))
+            x = tail.pooled_row(x)
+            normed = tower.attention_norm(block, rearrange(x, "c b m w -> m c b w"))
+        z = override("z", attention(tower.project(block, "q", normed), k, v))
+        mid = override("attn_out", tower.attn_out(block, z)).add_(x)
+        out[start : start + step] = override("mlp_out", tower.mlp_out(block, mid)).add_(mid)
     return out
 
 

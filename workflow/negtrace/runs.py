@@ -7,7 +7,6 @@ context length (`TowerShape.complete`).
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -15,7 +14,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from negtrace.tower import TextTower, TowerShape
@@ -58,11 +57,13 @@ def sentence_pairs(alignment: pd.DataFrame) -> list[SentencePair]:
     """The pairs of an alignment table, in order of first appearance."""
     sentences: dict[str, dict[str, Sentence]] = {}
     ordered = alignment.sort_values("position", kind="stable")
-    for (pair_id, polarity), rows in ordered.groupby(["pair_id", "polarity"], observed=True):
+    tokens = ordered["token_id"].to_numpy(int)
+    roles = ordered["role"].to_numpy(str)
+    counterparts = ordered["counterpart"].fillna(-1).to_numpy(int)
+    by_sentence = ordered.groupby(["pair_id", "polarity"], observed=True).indices
+    for (pair_id, polarity), rows in by_sentence.items():
         sentences.setdefault(str(pair_id), {})[str(polarity)] = Sentence(
-            tuple(rows["token_id"].astype(int)),
-            tuple(rows["role"].astype(str)),
-            tuple(rows["counterpart"].fillna(-1).astype(int)),
+            *(tuple(column[rows].tolist()) for column in (tokens, roles, counterparts))
         )
     return [
         SentencePair(pair_id, **sentences[pair_id])
@@ -106,61 +107,122 @@ def padded_tokens(
     return padded, pooled
 
 
-def visibility(
-    pooled: Int[Tensor, " batch"], n: int, shape: TowerShape
-) -> Bool[Tensor, "#batch n n"] | None:
-    """visible[sentence, query, key]: keys up to the query's own position; None if all are."""
-    if not shape.causal:
+def attention_mask(
+    n: int, tower: TextTower, pooled: Int[Tensor, " batch"] | None = None
+) -> Float[Tensor, "#batch queries keys"] | None:
+    """Added to attention scores: -inf at keys behind the query; None if every key is visible.
+
+    Args:
+        pooled: pooled position of each of the sentences, if they have theirs.
+    """
+    if not tower.shape.causal:
         return None
-    visible = torch.ones(n, n, dtype=torch.bool, device=pooled.device).tril()[None]
-    if shape.pool == "class":
-        visible = visible.repeat(len(pooled), 1, 1)
-        visible[torch.arange(len(pooled), device=pooled.device), pooled, pooled] = False
-    return visible
+    mask = torch.full((1, n, n), float("-inf"), dtype=tower.dtype, device=tower.device).triu(1)
+    if pooled is not None and tower.shape.pool == "class":  # a class token does not see itself
+        mask = mask.repeat(len(pooled), 1, 1)
+        mask[torch.arange(len(pooled), device=pooled.device), pooled, pooled] = float("-inf")
+    return mask
+
+
+class Prefixes(NamedTuple):
+    """First words that several sentences share, each computed once."""
+
+    run: Run  # of the distinct prefixes
+    of: Int[Tensor, " batch"]  # which of them each sentence begins with
+    length: int
 
 
 def run_sentences(tower: TextTower, sentences: Sequence[Sequence[int]]) -> Run:
     """Forward pass of a batch of completed sentences, keeping all activations.
 
-    Sentences pass in groups of equal length, so that no padding is computed that cannot matter;
+    What a causal tower makes of the sentences' first words is computed once per distinct prefix.
+    The rest passes in groups of equal length, so that no padding is computed that cannot matter;
     activations behind a sentence's end are 0.
     """
-    shape = tower.shape
-    tokens, pooled = padded_tokens(sentences, shape)
+    tokens, pooled = padded_tokens(sentences, tower.shape)
+    lengths = torch.tensor([len(sentence) for sentence in sentences])
+    shared = shared_length(tokens, lengths, tower.shape)
     tokens, pooled = tokens.to(tower.device), pooled.to(tower.device)
-    batch, n = tokens.shape
-    new = tower.weights["token_embedding"].new_zeros
-    run = Run(
+    run = _new_run(tower, *tokens.shape)._replace(pooled=pooled)
+    prefixes = None
+    if shared:
+        distinct, of = tokens[:, :shared].unique(dim=0, return_inverse=True)
+        prefixes = Prefixes(_new_run(tower, *distinct.shape), of, shared)
+        every = torch.arange(len(distinct), device=tower.device)
+        _run_rows(tower, distinct, attention_mask(shared, tower), prefixes.run, every)
+    for length in lengths.unique().tolist():
+        at = (lengths == length).nonzero()[:, 0].to(tower.device)
+        for activation in (run.resid, run.qkv, run.z, run.mid):
+            activation[:, at, length:] = 0
+        mask = attention_mask(length, tower, pooled[at])
+        last = _run_rows(tower, tokens[at, :length], mask, run, at, prefixes)
+        rows = torch.arange(len(at), device=tower.device)
+        run.embedding[at] = tower.read_out(last[rows, pooled[at] - shared])
+    return run
+
+
+def shared_length(
+    tokens: Int[Tensor, "batch n"], lengths: Int[Tensor, " batch"], shape: TowerShape
+) -> int:
+    """How many first tokens to compute once per distinct prefix, so that fewest rows are computed.
+
+    0 for towers whose rows see what follows them, or whose pooled row might be in the prefix.
+    """
+    if shape.reads_whole_context:
+        return 0
+    rows = [int(lengths.sum())]
+    for length in range(1, int(lengths.min()) - 1):
+        distinct = len(tokens[:, :length].unique(dim=0))
+        rows.append(distinct * length + int((lengths - length).sum()))
+    return int(np.argmin(rows))
+
+
+def _new_run(tower: TextTower, batch: int, n: int) -> Run:
+    shape, new = tower.shape, tower.weights["token_embedding"].new_empty
+    return Run(
         resid=new(shape.layers + 1, batch, n, shape.width),
         qkv=new(shape.layers, batch, n, 3 * shape.width),
         z=new(shape.layers, batch, n, shape.width),
         mid=new(shape.layers, batch, n, shape.width),
-        pooled=pooled,
+        pooled=new(0, dtype=torch.long),
         embedding=new(batch, shape.embed_dim, dtype=tower.readout_dtype),
     )
-    groups: dict[int, list[int]] = defaultdict(list)
-    for row, sentence in enumerate(sentences):
-        groups[len(sentence)].append(row)
-    for width, rows in sorted(groups.items()):
-        at = torch.tensor(rows, device=tower.device)
-        _run_group(tower, tokens[at, :width], pooled[at], run, at)
-    return run
 
 
-def _run_group(tower: TextTower, tokens: Tensor, pooled: Tensor, run: Run, at: Tensor) -> None:
-    """Forward pass of sentences of one length; writes into the rows `at` of a run."""
-    n = tokens.shape[1]
-    visible = visibility(pooled, n, tower.shape)
-    x = tower.embed(tokens)
-    run.resid[0, at, :n] = x
+def _run_rows(
+    tower: TextTower,
+    tokens: Int[Tensor, "batch n"],
+    mask: Float[Tensor, "#batch n n"] | None,
+    run: Run,
+    at: Int[Tensor, " batch"],
+    prefixes: Prefixes | None = None,
+) -> Float[Tensor, "batch rows width"]:
+    """Forward pass of sentences of one length; writes into the rows `at` of a run.
+
+    Returns:
+        hidden state L of the rows behind the prefix.
+    """
+    n, first = tokens.shape[1], 0
+    if prefixes:
+        first, of = prefixes.length, prefixes.of[at]
+        for activation, known in zip(run[:4], prefixes.run[:4], strict=True):
+            activation[:, at, :first] = known[:, of]
+    x = tower.embed(tokens)[:, first:]
+    mask = None if mask is None else mask[:, first:]
+    run.resid[0, at, first:n] = x
     for block in range(1, tower.shape.layers + 1):
+        i = block - 1
         qkv = tower.qkv(block, x)
-        z = tower.attend(*qkv.chunk(3, dim=-1), visible)
-        mid = x + tower.attn_out(block, z)
-        x = mid + tower.mlp_out(block, mid)
-        run.qkv[block - 1, at, :n], run.z[block - 1, at, :n] = qkv, z
-        run.mid[block - 1, at, :n], run.resid[block, at, :n] = mid, x
-    run.embedding[at] = tower.read_out(x[torch.arange(len(at), device=x.device), pooled])
+        run.qkv[i, at, first:n] = qkv
+        q, k, v = map(tower.split_heads, qkv.chunk(3, dim=-1))
+        if prefixes:
+            k, v = map(tower.split_heads, run.qkv[i, at, :n].chunk(3, dim=-1)[1:])
+        z = tower.attend(q, k, v, mask)
+        mid = tower.attn_out(block, z).add_(x)
+        x = tower.mlp_out(block, mid).add_(mid)
+        run.z[i, at, first:n], run.mid[i, at, first:n] = z, mid
+        run.resid[block, at, first:n] = x
+    return x
 
 
 def run_bytes(shape: TowerShape, n: int, itemsize: int) -> int:

@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from negtrace.runs import Run
+from negtrace.tail_attention import TailAttention
 from negtrace.tails import PairBatch, Tail
 from negtrace.tower import TextTower, TowerShape
 
@@ -127,12 +128,22 @@ def enter_resid(tower: TextTower, batch: PairBatch, tail: Tail, block: int) -> T
     else:
         qkv = tower.qkv(block, x)
     q, k, v = qkv.chunk(3, dim=-1)
-    k_before, v_before = tail.base_prefix(batch.base.qkv[i]).chunk(3, dim=-1)[1:]
-    mask = tail.in_block(block, tower.shape).mask
     if block == tower.shape.layers:
         x, q = tail.pooled_row(x), tail.pooled_row(q)
-    z = tower.attend(q, torch.cat([k_before, k], dim=1), torch.cat([v_before, v], dim=1), mask)
-    return (x + tower.attn_out(block, z))[None]
+    z = attend(tower, batch, tail, block, q, k, v)
+    return tower.attn_out(block, z).add_(x)[None]
+
+
+def attend(
+    tower: TextTower,
+    batch: PairBatch,
+    tail: Tail,
+    block: int,
+    *qkv: Float[Tensor, "B rows width"],
+) -> Float[Tensor, "B rows width"]:
+    """z of a tail's rows from their queries, keys and values."""
+    rows_first = (rearrange(x, "b m w -> m 1 b w") for x in qkv)
+    return TailAttention(tower, batch, tail, block)(*rows_first)[0]
 
 
 def enter_output(part: Literal["attn_out", "mlp_out"]) -> Enter:
@@ -163,16 +174,11 @@ def enter_projection(part: Literal["q", "k", "v"]) -> Enter:
         rows = dict(zip("qkv", tail.base(batch.base.qkv[i]).chunk(3, dim=-1), strict=True))
         patched = tail.patched(batch.base.qkv[i], batch.source.qkv[i]).chunk(3, dim=-1)
         rows[part] = patched["qkv".index(part)]
-        k_before, v_before = tail.base_prefix(batch.base.qkv[i]).chunk(3, dim=-1)[1:]
-        query, seen = rows["q"], tail.in_block(block, tower.shape)
+        query = rows["q"]
         if block == tower.shape.layers:
             query = tail.pooled_row(query)
-        z = tower.attend(
-            query,
-            torch.cat([k_before, rows["k"]], dim=1),
-            torch.cat([v_before, rows["v"]], dim=1),
-            seen.mask,
-        )
+        z = attend(tower, batch, tail, block, query, rows["k"], rows["v"])
+        seen = tail.in_block(block, tower.shape)
         return heads_out(tower, block, z - seen.base(batch.base.z[i]))
 
     return enter
@@ -182,13 +188,12 @@ def enter_pattern(tower: TextTower, batch: PairBatch, tail: Tail, block: int) ->
     """Replace one head's attention weights in the patched rows; the values stay the base run's."""
     i, seen = block - 1, tail.in_block(block, tower.shape)
     q, k, _ = batch.source.qkv[i].chunk(3, dim=-1)
+    v = batch.base.qkv[i].chunk(3, dim=-1)[2]
     at = seen.pairs[:, None]
     keys = torch.cat([tail.prefix, tail.rows], dim=1)
-    visible = None if seen.mask is None else seen.mask == 0
-    weights = tower.attention_pattern(q[at, seen.source_rows], k[at, keys], visible)
-    values = batch.base.qkv[i].chunk(3, dim=-1)[2][at, keys]
-    values = rearrange(values, "b j (h d) -> b j h d", h=tower.shape.heads)
-    z = rearrange(torch.einsum("bhij,bjhd->bihd", weights, values), "b i h d -> b i (h d)")
+    q, k, v = map(tower.split_heads, (q[at, seen.source_rows], k[at, keys], v[at, keys]))
+    weights = tower.attention_pattern(q, k, seen.mask)
+    z = rearrange(weights @ v, "b h i d -> b i (h d)")
     base = seen.base(batch.base.z[i])
     return heads_out(tower, block, torch.where(seen.replaced[..., None], z - base, 0))
 

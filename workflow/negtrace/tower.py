@@ -22,10 +22,11 @@ from typing import Any, Literal
 import torch
 import torch.nn.functional as F
 from einops import rearrange
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from negtrace.errors import InputError
+from negtrace.linear import Linear
 
 Activation = Literal["gelu", "gelu_tanh", "quick_gelu"]
 Pooling = Literal["eot", "first", "last", "class"]
@@ -141,6 +142,7 @@ class TextTower:
             {name: self.weights[f"blocks.{block}.{name}"] for name in BLOCK_WEIGHTS}
             for block in range(1, shape.layers + 1)
         ]
+        self.linear = [_linear_maps(shape, weights) for weights in self.blocks]
 
     @property
     def dtype(self) -> torch.dtype:
@@ -172,61 +174,56 @@ class TextTower:
         self, block: int, resid: Float[Tensor, "... width"]
     ) -> Float[Tensor, "... three_width"]:
         """Queries, keys and values of all heads, concatenated, from the block's input."""
-        w = self.blocks[block - 1]
-        normed = self._norm(resid, w["ln_1.weight"], w["ln_1.bias"])
-        return F.linear(normed, w["qkv.weight"], w["qkv.bias"])
+        return self.linear[block - 1]["qkv"](self.attention_norm(block, resid))
 
-    def key_values(self, block: int, normed: Float[Tensor, "... width"]) -> Tensor:
-        """Keys and values only [..., 2 width], from an input that `attention_norm` has treated."""
-        w, width = self.blocks[block - 1], self.shape.width
-        return F.linear(normed, w["qkv.weight"][width:], w["qkv.bias"][width:])
-
-    def queries(self, block: int, normed: Float[Tensor, "... width"]) -> Tensor:
-        """Queries only [..., width], from an input that `attention_norm` has treated."""
-        w, width = self.blocks[block - 1], self.shape.width
-        return F.linear(normed, w["qkv.weight"][:width], w["qkv.bias"][:width])
+    def project(
+        self, block: int, part: Literal["q", "k", "v"], normed: Float[Tensor, "... width"]
+    ) -> Float[Tensor, "... width"]:
+        """Queries, keys or values alone, from an input that `attention_norm` has treated."""
+        return self.linear[block - 1][part](normed)
 
     def attention_norm(self, block: int, resid: Float[Tensor, "... width"]) -> Tensor:
         w = self.blocks[block - 1]
         return self._norm(resid, w["ln_1.weight"], w["ln_1.bias"])
 
+    def split_heads(
+        self, x: Float[Tensor, "*batch n width"]
+    ) -> Float[Tensor, "*batch heads n head_width"]:
+        """Queries, keys or values head by head; a view."""
+        return x.unflatten(-1, (self.shape.heads, -1)).transpose(-3, -2)
+
     def attend(
         self,
-        q: Float[Tensor, "batch queries width"],
-        k: Float[Tensor, "batch keys width"],
-        v: Float[Tensor, "batch keys width"],
-        mask: Tensor | None,
+        q: Float[Tensor, "batch heads queries head_width"],
+        k: Float[Tensor, "batch heads keys head_width"],
+        v: Float[Tensor, "batch heads keys head_width"],
+        mask: Float[Tensor, "#batch queries keys"] | None,
     ) -> Float[Tensor, "batch queries width"]:
         """z: every head's weighted values, heads concatenated.
 
         Args:
-            mask: [batch or 1, queries, keys], boolean (may a query see a key?) or additive; None
-                where every query sees every key.
+            mask: added to the scores, 0 or -inf; None where every query sees every key.
         """
-        q, k, v = (rearrange(x, "b i (h d) -> b h i d", h=self.shape.heads) for x in (q, k, v))
-        mask = None if mask is None else mask[:, None]
         if q.device.type == "cpu":  # sentences are short: two batched products beat flash attention
-            z = _softmax(q * self.shape.head_width**-0.5 @ k.mT, mask) @ v
+            z = softmax(_scores(q, k, mask)) @ v
         else:
-            z = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+            z = F.scaled_dot_product_attention(
+                q, k, v, attn_mask=None if mask is None else mask[:, None]
+            )
         return rearrange(z, "b h i d -> b i (h d)")
 
     def attention_pattern(
         self,
-        q: Float[Tensor, "batch queries width"],
-        k: Float[Tensor, "batch keys width"],
-        visible: Bool[Tensor, "#batch queries keys"] | None,
-    ) -> Float[Tensor, "batch head queries keys"]:
+        q: Float[Tensor, "batch heads queries head_width"],
+        k: Float[Tensor, "batch heads keys head_width"],
+        mask: Float[Tensor, "#batch queries keys"] | None,
+    ) -> Float[Tensor, "batch heads queries keys"]:
         """The softmax weights that `attend` applies."""
-        heads = self.shape.heads
-        q = rearrange(q, "b i (h d) -> b h i d", h=heads) * self.shape.head_width**-0.5
-        scores = torch.einsum("bhid,bjhd->bhij", q, rearrange(k, "b j (h d) -> b j h d", h=heads))
-        return _softmax(scores, None if visible is None else visible[:, None])
+        return softmax(_scores(q, k, mask))
 
     def attn_out(self, block: int, z: Float[Tensor, "... width"]) -> Float[Tensor, "... width"]:
         """What attention adds to the residual stream: W_O z + b."""
-        w = self.blocks[block - 1]
-        return F.linear(z, w["out.weight"], w["out.bias"])
+        return self.linear[block - 1]["out"](z)
 
     def head_out(
         self, block: int, head: int, z: Float[Tensor, "... head_width"]
@@ -237,14 +234,8 @@ class TextTower:
 
     def mlp_out(self, block: int, mid: Float[Tensor, "... width"]) -> Float[Tensor, "... width"]:
         """What the MLP adds to the residual stream."""
-        w = self.blocks[block - 1]
-        rows = self._norm(mid, w["ln_2.weight"], w["ln_2.bias"]).flatten(0, -2)
-        # QuickGELU(x) = SiLU(s x) / s: the products take the factors s and 1 / s in for nothing.
-        s = QUICK_GELU_SLOPE if self.shape.activation == "quick_gelu" else 1.0
-        hidden = torch.addmm(w["fc.bias"], rows, w["fc.weight"].T, beta=s, alpha=s)
-        hidden = self._activate(hidden)
-        out = torch.addmm(w["proj.bias"], hidden, w["proj.weight"].T, alpha=1 / s)
-        return out.view(mid.shape)
+        w, maps = self.blocks[block - 1], self.linear[block - 1]
+        return maps["proj"](maps["fc"](self._norm(mid, w["ln_2.weight"], w["ln_2.bias"])))
 
     def read_out(self, resid: Float[Tensor, "... width"]) -> Float[Tensor, "... embed_dim"]:
         """Unit-norm sentence embedding from hidden state L at the pooled position.
@@ -262,22 +253,38 @@ class TextTower:
     def _norm(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         return F.layer_norm(x, (self.shape.width,), weight, bias, self.shape.ln_eps)
 
-    def _activate(self, hidden: Tensor) -> Tensor:
-        """GELU, or for QuickGELU the SiLU it is made of; may overwrite its argument."""
-        if self.shape.activation == "quick_gelu":
-            return F.silu(hidden, inplace=True)
-        return F.gelu(
-            hidden, approximate="tanh" if self.shape.activation == "gelu_tanh" else "none"
-        )
+
+def _linear_maps(shape: TowerShape, w: Mapping[str, Tensor]) -> dict[str, Linear]:
+    """The products of one block; ``fc`` applies the activation function too."""
+    weights, biases = w["qkv.weight"].chunk(3), w["qkv.bias"].chunk(3)
+    # QuickGELU(x) = SiLU(s x) / s: the products on both sides take the factors in for nothing.
+    quick = shape.activation == "quick_gelu"
+    s = QUICK_GELU_SLOPE if quick else 1.0
+    return {
+        "qkv": Linear(w["qkv.weight"], w["qkv.bias"]),
+        **{part: Linear(*both) for part, *both in zip("qkv", weights, biases, strict=True)},
+        "out": Linear(w["out.weight"], w["out.bias"]),
+        "fc": Linear(w["fc.weight"], s * w["fc.bias"], s, "silu" if quick else shape.activation),
+        "proj": Linear(w["proj.weight"], w["proj.bias"], 1 / s),
+    }
 
 
-def _softmax(scores: Tensor, mask: Tensor | None) -> Tensor:
-    """Attention weights; the mask is boolean (may be seen) or additive; overwrites the scores."""
-    if mask is not None and mask.dtype == torch.bool:
-        scores = scores.masked_fill_(~mask, float("-inf"))
-    elif mask is not None:
-        scores = scores.add_(mask)
-    return scores.softmax(dim=-1)
+def _scores(q: Tensor, k: Tensor, mask: Tensor | None) -> Tensor:
+    """Scaled products of queries and keys plus the mask [batch, heads, queries, keys]."""
+    batch, heads, queries, width = q.shape
+    if mask is None:
+        mask = q.new_zeros(1)
+    else:
+        mask = mask[:, None].expand(batch, heads, -1, -1).flatten(0, 1)
+    q, k = q.flatten(0, 1), k.flatten(0, 1)
+    scores = torch.baddbmm(mask, q, k.mT, alpha=width**-0.5)
+    return scores.view(batch, heads, queries, -1)
+
+
+def softmax(scores: Tensor) -> Tensor:
+    """Softmax over few keys, where torch's own is several times slower; overwrites the scores."""
+    weights = scores.sub_(scores.amax(dim=-1, keepdim=True)).exp_()
+    return weights.div_(weights.sum(dim=-1, keepdim=True))
 
 
 def save_tower(tower: TextTower, folder: Path) -> None:
