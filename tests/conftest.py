@@ -148,3 +148,27 @@ def random_images(items: pd.DataFrame, embed_dim: int, seed: int = 0) -> pd.Data
     vectors = np.random.default_rng(seed).normal(size=(len(items), embed_dim))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     return pd.DataFrame({"image_file": items["image_file"], "embedding": list(vectors)})
+
+
+def effect_rows(*cells: tuple[int, float, float]) -> pd.DataFrame:
+    """A map of heads of block 2 from (head, ratio, p_fwer), for all items and those correct."""
+    rows = [
+        {
+            "negation": "all",
+            "segment": segment,
+            "layer": 2,
+            "head": head,
+            "role": "all",
+            "ratio": ratio,
+            "ratio_ci_low": ratio - 0.1,
+            "ratio_ci_high": ratio + 0.1,
+            "mean": 2 * ratio,
+            "p": 1.0 if p_fwer == 1 else p_fwer / 2,
+            "p_fwer": p_fwer,
+            "q_fdr": p_fwer / 2,
+            "n_items": 30,
+        }
+        for segment in ("correct", "all")
+        for head, ratio, p_fwer in cells
+    ]
+    return pd.DataFrame(rows)

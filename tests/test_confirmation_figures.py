@@ -14,7 +14,7 @@ from negtrace.confirmation_figures import (
     faithfulness_curves,
 )
 from negtrace.errors import InputError
-from negtrace.figures import save
+from negtrace.figure_style import save
 from negtrace.head_sets import AblationSet
 
 SETTINGS = {"width_cm": 18}

@@ -11,7 +11,7 @@ import pytest
 
 from negtrace import feature_figures as drawn_by
 from negtrace.features import accuracy_above_area
-from negtrace.figures import save
+from negtrace.figure_style import save
 
 SETTINGS = {"width_cm": 18, "palette": "vlag", "annotate": True}
 

@@ -16,6 +16,9 @@ from matplotlib.patches import Rectangle
 
 from negtrace import figures
 from negtrace.errors import InputError
+from negtrace.figure_style import save
+from negtrace.layout import SITE_LABELS
+from negtrace.shown import available_segment
 
 ROLES = [
     "SOT",
@@ -201,9 +204,9 @@ def test_roles_of_the_general_schema():
 
 def test_an_empty_segment_falls_back_to_all_items_and_says_so():
     table = pd.concat([cte_table("correct"), cte_table("all", factor=0.5)])
-    assert figures.available_segment(table, "correct") == "correct"
+    assert available_segment(table, "correct") == "correct"
     lacking = table[~((table["segment"] == "correct") & (table["negation"] == "foil"))]
-    assert figures.available_segment(lacking, "correct") == "all"
+    assert available_segment(lacking, "correct") == "all"
     figure = figures.cte_map(lacking, SETTINGS)
     assert figure.get_suptitle().endswith("all items (none is correct with the negation in foil)")
     np.testing.assert_allclose(
@@ -213,7 +216,7 @@ def test_an_empty_segment_falls_back_to_all_items_and_says_so():
 
 def test_a_data_set_with_one_kind_of_negation_keeps_its_segment():
     table = cte_table()[lambda t: t["negation"] != "foil"]
-    assert figures.available_segment(table, "correct") == "correct"
+    assert available_segment(table, "correct") == "correct"
     axis = heat_axes(figures.cte_map(table, SETTINGS))["foil"]
     assert axis.get_title() == "negation in foil (n = 0)"
 
@@ -338,7 +341,7 @@ def digest(path: Path) -> str:
 
 def test_saved_files_are_the_same_every_time_and_keep_text(tmp_path):
     for run in ("a", "b"):
-        figures.save(selectivity(), tmp_path / run / "map.negate", ["svg", "png"], 60)
+        save(selectivity(), tmp_path / run / "map.negate", ["svg", "png"], 60)
         plt.rcParams["font.size"] = 20
     plt.rcdefaults()
     assert {p.name for p in (tmp_path / "a").iterdir()} == {"map.negate.svg", "map.negate.png"}
@@ -351,7 +354,7 @@ def test_saved_files_are_the_same_every_time_and_keep_text(tmp_path):
 
 def test_a_failed_save_leaves_nothing_behind(tmp_path, monkeypatch):
     figure = selectivity()
-    figures.save(figure, tmp_path / "map", ["png"], 40)
+    save(figure, tmp_path / "map", ["png"], 40)
     before = digest(tmp_path / "map.png")
 
     def broken(path, **_):
@@ -360,7 +363,7 @@ def test_a_failed_save_leaves_nothing_behind(tmp_path, monkeypatch):
 
     monkeypatch.setattr(figure, "savefig", broken)
     with pytest.raises(OSError, match="disk full"):
-        figures.save(figure, tmp_path / "map", ["png"], 40)
+        save(figure, tmp_path / "map", ["png"], 40)
     assert [p.name for p in tmp_path.iterdir()] == ["map.png"]
     assert digest(tmp_path / "map.png") == before
 
@@ -378,7 +381,7 @@ def test_other_sites_by_position_count_blocks(site):
     axis = heat_axes(figure)["foil"]
     np.testing.assert_allclose(drawn(axis)[3:], CTE["foil"])
     assert {a.get_xlabel() for a in figure.axes} >= {"block"}
-    assert figures.SITE_LABELS[site] in figure.get_suptitle()
+    assert SITE_LABELS[site] in figure.get_suptitle()
 
 
 def test_a_site_that_no_item_can_be_patched_at_says_so():

@@ -14,7 +14,7 @@ from negtrace import fingerprint
 STEPS = sorted(
     p.stem
     for p in (fingerprint.PACKAGE / "steps").glob("*.py")
-    if p.stem not in ("__init__", "command")
+    if p.stem not in ("__init__", "command", "compute", "options")
 )
 
 
@@ -58,7 +58,10 @@ def hashes() -> dict[str, str]:
     ("edited", "affected"),
     [
         ("negtrace/restoration.py", {"sweep", "ablation", "contributions"}),
-        ("negtrace/figures.py", {"figures", "ledger", "planted"}),
+        ("negtrace/figures.py", {"figures"}),
+        ("negtrace/figure_style.py", {"figures", "ledger", "planted"}),
+        ("negtrace/linear.py", MODEL_STEPS),
+        ("negtrace/tail_attention.py", {"sweep", "ablation", "contributions"}),
         ("negtrace/scenes.py", {"scenes"}),
         ("report/report.html.j2", {"report"}),
         ("published/quantmeyer2024.json", {"ledger", "report", "identity", "pictures"}),

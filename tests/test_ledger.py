@@ -13,7 +13,7 @@ import pytest
 
 import negtrace
 from negtrace.errors import InputError
-from negtrace.figures import save
+from negtrace.figure_style import save
 from negtrace.ledger import (
     DEVIATES,
     DIFFERS,

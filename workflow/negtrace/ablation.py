@@ -6,17 +6,18 @@ over the sentences' tokens of the same role (`donors.py`), and d is measured aga
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from negtrace.confirmation import RANKINGS, set_means
 from negtrace.errors import InputError
-from negtrace.head_sets import HeadSet
+from negtrace.head_sets import HeadSet, plan_sets, rank_heads, split_pairs
 from negtrace.interventions import Donor, Intervention
 from negtrace.restoration import silent, sweep
-from negtrace.runs import BASE_OF
+from negtrace.runs import BASE_OF, pictured
 from negtrace.tower import TextTower
 
 
@@ -81,3 +82,51 @@ def ablated_scores(
     )
     result.insert(0, "set", np.repeat(np.arange(len(wanted), dtype=np.int32), len(candidates)))
     return result
+
+
+def ablate_found_heads(
+    tower: TextTower,
+    tables: Mapping[str, pd.DataFrame],
+    heads: int,
+    draws: int,
+    seed: int,
+    memory_gb: float = 2.0,
+    progress: Callable[..., Any] = silent,
+) -> pd.DataFrame:
+    """Rank heads on one half of the pairs; ablate the first of them, and others, on the other half.
+
+    Args:
+        tower: text tower, on the device and in the precision of the computation.
+        tables: alignment, candidates, images, scores, segments, and the sweep of the heads.
+        heads: how many heads the found set has.
+        draws: random sets of each kind that it is compared with.
+        seed: of the halves and the draws.
+        memory_gb, progress: as in `restoration.sweep`.
+
+    Returns:
+        accuracy and mean d of every set (`confirmation.set_means`).
+    """
+    items, alignment = tables["segments"], tables["alignment"]
+    selection, evaluation = split_pairs(items["pair_id"], seed)
+    chosen = items[items["pair_id"].astype(str).isin(selection)]
+    # Where d is near 0 restoration is unstable; a model without correct items has nothing better.
+    correct = chosen[chosen["segment"] == "correct"]
+    ranked_on = correct if len(correct) else chosen
+    rankings = {by: rank_heads(tables["sweep"], ranked_on, by) for by in RANKINGS}
+    plan = plan_sets(rankings, heads, tower.shape, draws, seed)
+    candidates = pictured(tables["candidates"], tables["images"])
+    evaluated = candidates[
+        candidates["item_id"].isin(items["item_id"]) & candidates["pair_id"].isin(evaluation)
+    ].reset_index(drop=True)
+    ablated = ablated_scores(
+        tower,
+        alignment[alignment["pair_id"].astype(str).isin(evaluation)],
+        evaluated,
+        tables["images"],
+        tables["scores"],
+        [one.ablated for one in plan],
+        tower.identity["logit_scale"],
+        memory_gb=memory_gb,
+        progress=progress,
+    )
+    return set_means(ablated, plan)

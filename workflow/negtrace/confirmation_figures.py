@@ -18,7 +18,7 @@ from matplotlib.ticker import FuncFormatter
 from negtrace.confirmation import MEASURES, NULLS, RANKINGS, unablated
 from negtrace.effects import ALL
 from negtrace.errors import InputError
-from negtrace.figures import (
+from negtrace.figure_style import (
     BAR_COLOUR,
     SEGMENT_COLOURS,
     figure_width,
@@ -26,9 +26,9 @@ from negtrace.figures import (
     note,
     styled,
     titled,
-    wanted_segment,
 )
-from negtrace.findings import NEGATIONS, available_segment, segment_label
+from negtrace.figures import wanted_segment
+from negtrace.shown import NEGATIONS, available_segment, segment_label
 
 FOUND_COLOUR = SEGMENT_COLOURS["incorrect"]
 DRAWN_COLOUR = "0.7"

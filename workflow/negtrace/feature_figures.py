@@ -18,18 +18,17 @@ from matplotlib.lines import Line2D
 from negtrace.correlations import correlate
 from negtrace.effects import ALL
 from negtrace.features import NO_PEOPLE
-from negtrace.figures import (
+from negtrace.figure_style import (
     BAR_COLOUR,
     SEGMENT_COLOURS,
     figure_width,
-    heat_maps,
     new_figure,
     note,
-    paired_grids,
     styled,
     titled,
 )
-from negtrace.findings import NEGATIONS
+from negtrace.heat_maps import heat_maps, paired_grids
+from negtrace.shown import NEGATIONS
 
 NO_PEOPLE_COLOUR = SEGMENT_COLOURS["incorrect"]
 PANEL_HEIGHT = 2.6  # inches

@@ -1,7 +1,8 @@
 """Findings: plain sentences about the maps, computed from the tables.
 
 Restoration is the ratio of means where a map has it (`effect_sizes.py`), with its interval; of
-other quantities the mean is described, and no sentence claims that it is significant.
+other quantities the mean is described, and no sentence claims that it is significant
+(`evidence.py` does).
 """
 
 from __future__ import annotations
@@ -14,42 +15,15 @@ import numpy as np
 import pandas as pd
 
 from negtrace.effects import ALL
-
-NEGATIONS = ("foil", "caption")
+from negtrace.shown import NEGATIONS, available_segment, segment_label, shown_rows
 
 # Where an affirmative and a negated sentence differ, in both schemas of roles.
 EDITED_ROLES = ("determiner", "edit")
-
 HALF = 0.5
 NOTABLE = 0.1
 FEW_ITEMS = 20
 SMALL_D = 0.1
 TOP_HEADS = 3
-TOP_CELLS = 5
-MEASURES = ("accuracy", "mean_d")
-
-# Restoration of a cell that brings everything back by definition, up to rounding.
-KNOWN = 1 - 1e-6
-
-
-def available_segment(table: pd.DataFrame, wanted: str) -> str:
-    """The wanted segment if every negation that has items has some in it, else all items."""
-    return ALL if negations_without(table, wanted) else wanted
-
-
-def negations_without(table: pd.DataFrame, segment: str) -> list[str]:
-    """The negations that have items in a map, but none in the segment."""
-    with_items = set(table["negation"])
-    inside = set(table.loc[table["segment"] == segment, "negation"])
-    return [n for n in NEGATIONS if n in with_items and n not in inside]
-
-
-def segment_label(table: pd.DataFrame, wanted: str) -> str:
-    """The items that are shown, in words; says so where they are not the wanted ones."""
-    missing = negations_without(table, wanted)
-    if missing:
-        return f"all items (none is {wanted} with the negation in {' or '.join(missing)})"
-    return "all items" if wanted == ALL else f"{wanted} items"
 
 
 @dataclass(frozen=True)
@@ -102,7 +76,7 @@ def headline(
     """
     overall = accuracy.set_index("negation").loc[ALL]
     said = [f"The caption scores higher than the foil in {overall['accuracy']:.1%} of items."]
-    if resid is not None and len(shown := _shown(resid, wanted)):
+    if resid is not None and len(shown := shown_rows(resid, wanted)):
         found = route(_roles_by_layer(shown[shown["negation"] == ALL]))
         steps = [
             f"is mostly off the {found.edited} from hidden state {found.leaves} on"
@@ -128,7 +102,7 @@ def of_accuracy(accuracy: pd.DataFrame) -> list[str]:
     rows = accuracy.set_index("negation")
     overall = rows.loc[ALL]
     sentences = [
-        f"{_plural(overall['n_items'], 'item')} over {_plural(overall['n_pairs'], 'distinct pair')}"
+        f"{plural(overall['n_items'], 'item')} over {plural(overall['n_pairs'], 'distinct pair')}"
         f" of sentences; the caption scores higher than the foil in {overall['accuracy']:.1%}."
     ]
     for negation in NEGATIONS:
@@ -136,7 +110,7 @@ def of_accuracy(accuracy: pd.DataFrame) -> list[str]:
             row = rows.loc[negation]
             sentences.append(
                 f"Negation in the {negation}: {row['accuracy']:.1%} of"
-                f" {_plural(row['n_items'], 'item')} ({_plural(row['n_pairs'], 'pair')}) are right;"
+                f" {plural(row['n_items'], 'item')} ({plural(row['n_pairs'], 'pair')}) are right;"
                 f" mean d is {row['mean_d']:.2f}."
             )
     return sentences
@@ -154,7 +128,7 @@ def of_cautions(table: pd.DataFrame, wanted: str, items: pd.DataFrame | None = N
     sentences = []
     if segment != wanted:
         sentences.append(f"The maps show {segment_label(table, wanted)}.")
-    shown = _shown(table, wanted)
+    shown = shown_rows(table, wanted)
     for negation in NEGATIONS:
         counts = shown.loc[shown["negation"] == negation, "n_items"]
         count = int(counts.max()) if len(counts) else 0
@@ -169,7 +143,7 @@ def of_cautions(table: pd.DataFrame, wanted: str, items: pd.DataFrame | None = N
         small = int((inside["d"].abs() < SMALL_D).sum())
         if small:
             sentences.append(
-                f"Caution: |d| is below {SMALL_D:g} in {small} of {_plural(len(inside), 'item')};"
+                f"Caution: |d| is below {SMALL_D:g} in {small} of {plural(len(inside), 'item')};"
                 " such items can dominate the mean of ratios, not the ratio of means."
             )
     return sentences
@@ -182,7 +156,7 @@ def of_resid(table: pd.DataFrame, wanted: str) -> list[str]:
         table: ``restoration_map`` of site resid in one direction.
         wanted: the segment to look at; all items where it is empty.
     """
-    shown = _shown(table, wanted)
+    shown = shown_rows(table, wanted)
     sentences = []
     for negation in NEGATIONS:
         part = shown[shown["negation"] == negation]
@@ -218,7 +192,7 @@ def lasting(holds: pd.Series) -> int | None:
 
 def top_heads(table: pd.DataFrame, wanted: str, count: int = TOP_HEADS) -> list[Head]:
     """The heads with the highest mean over both negations, the highest first."""
-    shown = _shown(table, wanted)
+    shown = shown_rows(table, wanted)
     overall = shown[shown["negation"] == ALL]
     best = overall.sort_values(["mean", "layer", "head"], ascending=[False, True, True])
     return [_head(row, shown) for row in best.head(count).itertuples()]
@@ -244,136 +218,6 @@ def of_heads(table: pd.DataFrame, wanted: str, quantity: str, count: int = TOP_H
     return sentences
 
 
-def of_significance(table: pd.DataFrame, wanted: str, what: str, alpha: float) -> list[str]:
-    """How many cells of a map differ from 0 after correction, and how many false ones to expect.
-
-    Args:
-        table: ``restoration_map`` of one site and direction.
-        what: the site in words.
-        alpha: level of the family-wise error.
-    """
-    shown = _shown(table, wanted)
-    overall = shown[shown["negation"] == ALL]
-    if overall.empty or "p_fwer" not in overall:
-        return []
-    cells = overall[overall["p"] < 1]
-    family, discovery = ((cells[name] <= alpha).sum() for name in ("p_fwer", "q_fdr"))
-    return [
-        f"Of the {_plural(len(cells), 'cell')} by {what} that can differ from 0"
-        f" ({len(overall) - len(cells)} more change nothing), {family} do at a family-wise error of"
-        f" {alpha:.0%} (max-T over sign flips of pairs), {discovery} at a false discovery rate of"
-        f" {alpha:.0%}."
-    ]
-
-
-def top_cells(table: pd.DataFrame, wanted: str, count: int = TOP_CELLS) -> list[dict[str, Any]]:
-    """Rows of the cells that restore most, over both negations, known ones left out.
-
-    Args:
-        table: ``restoration_map`` of one site and direction.
-    """
-    rows = table[table["segment"] == available_segment(table, wanted)]
-    overall = rows[(rows["negation"] == ALL) & (rows["p"] < 1) & (rows["ratio"] < KNOWN)]
-    best = overall.sort_values("ratio", ascending=False).head(count)
-    cell = best["role"].astype(str)
-    if best["head"].notna().any():
-        cell = "head " + best["head"].astype(str)
-    return best.assign(cell=cell).to_dict("records")
-
-
-def of_specificity(table: pd.DataFrame, wanted: str, what: str) -> list[str]:
-    """The cells in which the negation does most beyond a neutral word swap.
-
-    Args:
-        table: ``specificity`` of one site and direction.
-        what: the site in words.
-    """
-    inside = table[(table["segment"] == available_segment(table, wanted)) & (table["p"] < 1)]
-    overall = inside[inside["negation"] == ALL].sort_values("specific", ascending=False)
-    named = [
-        f"{_cell(row)} ({row.specific:.2f} [{row.specific_ci_low:.2f}, {row.specific_ci_high:.2f}]"
-        f" logits; negation {row.difference_negation:.2f}, neutral {row.difference_neutral:.2f})"
-        for row in overall.head(TOP_HEADS).itertuples()
-    ]
-    if not named:
-        return []
-    return [f"Beyond a neutral word swap, the negation does most by {what} at {'; '.join(named)}."]
-
-
-def _cell(row: Any) -> str:
-    if pd.notna(row.head):
-        return f"head {row.head:.0f} of block {row.layer}"
-    return f"{row.role} in layer {row.layer}"
-
-
-def of_planted(planted: pd.DataFrame) -> list[str]:
-    """How much of a planted circuit is found, and what is found beside it.
-
-    Args:
-        planted: table of that name.
-    """
-    said = []
-    for site, cells in planted.groupby("site", sort=False, observed=True):
-        wanted, found = int(cells["planted"].sum()), int(cells["found"].sum())
-        both = int((cells["planted"] & cells["found"]).sum())
-        said.append(
-            f"Positive control, site {site}: {wanted} of {len(cells)} cells are planted; {found}"
-            f" are found (significant, interval above 0.1), {both} of them planted."
-        )
-    return said
-
-
-def of_confirmation(confirmation: pd.DataFrame, ablations: pd.DataFrame) -> list[str]:
-    """What ablating the found heads together does, beside random sets.
-
-    Args:
-        confirmation, ablations: tables of those names.
-    """
-    overall = confirmation[confirmation["negation"] == ALL].set_index(["null", "measure"])
-    found = ablations[(ablations["negation"] == ALL) & (ablations["purpose"] == "found")].iloc[0]
-    accuracy, mean_d = (overall.xs(name, level="measure").iloc[0] for name in MEASURES)
-    said = [
-        f"Ablated together (means in their place), the {_plural(found['k'], 'head')} that restore"
-        f" most on one half of the pairs (block.head: {found['heads']}) take the other half from"
-        f" {accuracy['full']:.1%} right and mean d {mean_d['full']:.2f} to"
-        f" {accuracy['found']:.1%} and {mean_d['found']:.2f}."
-    ]
-    for null in overall.index.unique("null"):
-        row = overall.loc[(null, "mean_d")]
-        if row["n_sets"]:
-            said.append(
-                f"{_plural(row['n_sets'], 'set')} of as many {null.replace('_', '-')} heads leave"
-                f" mean d at {row['drawn_mean']:.2f} on average; one-sided p {row['p']:.2g}."
-            )
-    return said
-
-
-def of_stability(
-    overlap: pd.DataFrame, halves: pd.DataFrame, wanted: str, alpha: float = 0.05
-) -> list[str]:
-    """Whether another sample of pairs would have shown the same heads.
-
-    Args:
-        overlap, halves: tables ``overlap`` and ``split_halves`` of a site of heads.
-        alpha: level of the family-wise error.
-    """
-    sentences = []
-    inside = overlap[(overlap["segment"] == wanted) & (overlap["negation"] == ALL)]
-    for row in inside[inside["k"] == TOP_HEADS].itertuples():
-        sentences.append(
-            f"The {row.k} highest heads of two resamples of the pairs overlap by"
-            f" {row.jaccard:.2f} on average (Jaccard; {row.jaccard_chance:.2f} by chance)."
-        )
-    tested = halves[(halves["segment"] == wanted) & (halves["negation"] == ALL)]
-    if len(tested):
-        holding = int(((tested["p_fwer"] <= alpha) & (tested["ratio"] > 0)).sum())
-        sentences.append(
-            f"Of the {len(tested)} highest heads on one half of the pairs, {holding} are above 0 on"
-            f" the other half (family-wise p of {alpha:g})."
-        )
-    return sentences
-
-
 def of_blocks(table: pd.DataFrame, wanted: str, what: str, count: int = TOP_HEADS) -> list[str]:
     """The cells (token and block) of a site that restore most, over both negations.
 
@@ -381,7 +225,7 @@ def of_blocks(table: pd.DataFrame, wanted: str, what: str, count: int = TOP_HEAD
         table: ``restoration_map`` of a site that is patched by position, other than resid.
         what: the site in words.
     """
-    shown = _shown(table, wanted)
+    shown = shown_rows(table, wanted)
     overall = shown[shown["negation"] == ALL].sort_values(
         ["mean", "layer", "role"], ascending=[False, True, True]
     )
@@ -446,19 +290,13 @@ def _in_words(grid: pd.DataFrame, found: Route) -> str:
     return "; ".join(clauses)
 
 
-def _shown(table: pd.DataFrame, wanted: str) -> pd.DataFrame:
-    """Rows of the segment that the figures show too, what is described under the name `mean`."""
-    rows = table[table["segment"] == available_segment(table, wanted)]
-    return (rows.assign(mean=rows["ratio"]) if "ratio" in rows else rows).dropna(subset=["mean"])
-
-
 def _roles_by_layer(part: pd.DataFrame) -> pd.DataFrame:
     plain = part.assign(role=part["role"].astype(object))
     return plain.pivot(index="role", columns="layer", values="mean").sort_index(axis=1)
 
 
 def _lowest_head(table: pd.DataFrame, wanted: str) -> Head:
-    shown = _shown(table, wanted)
+    shown = shown_rows(table, wanted)
     overall = shown[shown["negation"] == ALL]
     return _head(next(overall.nsmallest(1, "mean").itertuples()), shown)
 
@@ -478,7 +316,7 @@ def _head(row: Any, shown: pd.DataFrame) -> Head:
     )
 
 
-def _plural(count: int, noun: str) -> str:
+def plural(count: int, noun: str) -> str:
     return f"{count:.0f} {noun}{'' if count == 1 else 's'}"
 
 

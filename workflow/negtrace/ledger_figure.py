@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from negtrace.figures import CM_PER_INCH, WIDTH_CM, styled
+from negtrace.figure_style import CM_PER_INCH, WIDTH_CM, styled
 from negtrace.ledger import DEVIATES, NOT_COMPARABLE, REPLICATES, STRUCTURAL
 
 COLUMNS = 4

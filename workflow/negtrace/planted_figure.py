@@ -16,17 +16,10 @@ from matplotlib.patches import Rectangle
 from negtrace.alignment import THERE_ROLES
 from negtrace.effects import ALL
 from negtrace.errors import InputError
-from negtrace.figures import (
-    CM_PER_INCH,
-    MOST_ANNOTATED_CELLS,
-    PALETTE,
-    ROLE_COLOURS,
-    WIDTH_CM,
-    numbers,
-    styled,
-)
-from negtrace.findings import available_segment, segment_label
+from negtrace.figure_style import CM_PER_INCH, ROLE_COLOURS, WIDTH_CM, styled
+from negtrace.heat_maps import MOST_ANNOTATED_CELLS, PALETTE, numbers
 from negtrace.planted import Plant, expected
+from negtrace.shown import available_segment, segment_label
 
 HEIGHT = 2.9  # inches
 WORDS = dict(zip(THERE_ROLES, ("", "There", "are", "no", "red", "stars", ".", ""), strict=True))

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from negtrace import findings, ledger
+from negtrace import evidence, findings, ledger
 from negtrace.layout import SITE_LABELS
 
 TEMPLATES = Path(__file__).parents[1] / "report"
@@ -155,7 +155,7 @@ class Section:
     @cached_property
     def sentences(self) -> list[str]:
         """What the numbers say, with cautions first."""
-        said = [] if self.planted is None else findings.of_planted(self.planted)
+        said = [] if self.planted is None else evidence.of_planted(self.planted)
         said += findings.of_accuracy(self.accuracy)
         if self.maps:
             any_map = next(iter(self.maps.values()))
@@ -168,12 +168,12 @@ class Section:
                 overlap = findings.of_overlap(table, self.selectivity, self.segment)
                 said += self._with_direction(sweep, overlap)
         for sweep, table in self.specificity.items():
-            specific = findings.of_specificity(
+            specific = evidence.of_specificity(
                 table, self.segment, SITE_LABELS[sweep.split(".")[0]]
             )
             said += self._with_direction(sweep, specific)
         if self.confirmation is not None:
-            said += findings.of_confirmation(*self.confirmation)
+            said += evidence.of_confirmation(*self.confirmation)
         return said
 
     def _of_map(self, sweep: str, table: pd.DataFrame) -> list[str]:
@@ -185,9 +185,9 @@ class Section:
             said = findings.of_heads(table, self.segment, f"restoration{patched}")
         else:
             said = findings.of_blocks(table, self.segment, SITE_LABELS[site])
-        said = said + findings.of_significance(table, self.segment, SITE_LABELS[site], self.alpha)
+        said = said + evidence.of_significance(table, self.segment, SITE_LABELS[site], self.alpha)
         if sweep in self.stability and "head" in table and table["head"].notna().any():
-            said += findings.of_stability(*self.stability[sweep], self.segment, self.alpha)
+            said += evidence.of_stability(*self.stability[sweep], self.segment, self.alpha)
         return self._with_direction(sweep, said)
 
     def _with_direction(self, sweep: str, said: list[str]) -> list[str]:
@@ -208,7 +208,7 @@ class Section:
     def top_cells(self) -> list[tuple[str, list[dict[str, Any]]]]:
         """(map, rows with every effect size) of the cells of each map that restore most."""
         return [
-            (sweep, findings.top_cells(table, self.segment))
+            (sweep, evidence.top_cells(table, self.segment))
             for sweep, table in self.maps.items()
             if "ratio" in table
         ]

@@ -5,18 +5,15 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-import torch
-
 from negtrace.attention import negator_attention, selectivity
 from negtrace.steps.command import run
+from negtrace.steps.compute import COMPUTE, tower_of
+from negtrace.steps.options import OF_RUN
 from negtrace.store import labelled, provenance, read_table, write_table
-from negtrace.tower import available_device, full_precision, load_tower
 
 
 def step(options: Namespace) -> None:
-    torch.set_num_threads(options.threads)
-    full_precision()
-    tower = load_tower(options.tower, options.dtype, available_device(options.device))
+    tower = tower_of(options)
     attention = negator_attention(tower, read_table(options.alignment), options.memory_mb / 1024)
     made = provenance(
         "attention",
@@ -34,15 +31,9 @@ if __name__ == "__main__":
         step,
         __doc__,
         {
-            "dataset": str,
-            "model": str,
-            "wording": str,
-            "tower": Path,
+            **OF_RUN,
             "alignment": Path,
-            "dtype": str,
-            "device": str,
-            "memory_mb": int,
-            "threads": int,
+            **COMPUTE,
             "attention": Path,
             "selectivity": Path,
         },

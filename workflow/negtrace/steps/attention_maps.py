@@ -7,18 +7,18 @@ from pathlib import Path
 
 from negtrace.effects import attention_map, selectivity_map
 from negtrace.steps.command import run
-from negtrace.store import labelled, provenance, read_table, write_table
+from negtrace.steps.options import OF_RUN, paths_of, tables_of
+from negtrace.store import labelled, provenance, write_table
+
+TABLES = ("attention", "selectivity", "segments")
 
 
 def step(options: Namespace) -> None:
-    segments = read_table(options.segments)
-    made = provenance(
-        "attention_maps",
-        inputs={name: getattr(options, name) for name in ("attention", "selectivity", "segments")},
-    )
-    by_head = selectivity_map(read_table(options.selectivity), segments)
+    tables = tables_of(options, TABLES)
+    made = provenance("attention_maps", inputs=paths_of(options, TABLES))
+    by_head = selectivity_map(tables["selectivity"], tables["segments"])
     write_table(labelled(by_head, vars(options)), options.selectivity_map, "selectivity_map", made)
-    by_role = attention_map(read_table(options.attention), segments)
+    by_role = attention_map(tables["attention"], tables["segments"])
     write_table(labelled(by_role, vars(options)), options.attention_map, "attention_map", made)
 
 
@@ -27,12 +27,8 @@ if __name__ == "__main__":
         step,
         __doc__,
         {
-            "dataset": str,
-            "model": str,
-            "wording": str,
-            "attention": Path,
-            "selectivity": Path,
-            "segments": Path,
+            **OF_RUN,
+            **dict.fromkeys(TABLES, Path),
             "selectivity_map": Path,
             "attention_map": Path,
         },

@@ -7,15 +7,16 @@ from pathlib import Path
 
 from negtrace.effects import contribution_map
 from negtrace.steps.command import run
-from negtrace.store import LABELS, labelled, provenance, read_table, write_table
+from negtrace.steps.options import OF_RUN, paths_of, tables_of
+from negtrace.store import labelled, provenance, write_table
 
 TABLES = ("contributions", "segments")
 
 
 def step(options: Namespace) -> None:
-    tables = (read_table(getattr(options, name)).drop(columns=list(LABELS)) for name in TABLES)
-    found = contribution_map(*tables)
-    made = provenance("contribution_map", inputs={name: getattr(options, name) for name in TABLES})
+    tables = tables_of(options, TABLES)
+    found = contribution_map(*tables.values())
+    made = provenance("contribution_map", inputs=paths_of(options, TABLES))
     write_table(labelled(found, vars(options)), options.map, "contribution_map", made)
 
 
@@ -24,9 +25,7 @@ if __name__ == "__main__":
         step,
         __doc__,
         {
-            "dataset": str,
-            "model": str,
-            "wording": str,
+            **OF_RUN,
             **dict.fromkeys(TABLES, Path),
             "map": Path,
         },

@@ -5,23 +5,20 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-import torch
-
 from negtrace.contributions import contributions
 from negtrace.progress import bar
 from negtrace.runs import pictured
 from negtrace.steps.command import run
-from negtrace.store import labelled, provenance, read_table, write_table
-from negtrace.tower import available_device, full_precision, load_tower
+from negtrace.steps.compute import COMPUTE, tower_of
+from negtrace.steps.options import OF_RUN, paths_of, tables_of
+from negtrace.store import labelled, provenance, write_table
 
 TABLES = ("alignment", "candidates", "images")
 
 
 def step(options: Namespace) -> None:
-    torch.set_num_threads(options.threads)
-    full_precision()
-    tower = load_tower(options.tower, options.dtype, available_device(options.device))
-    tables = {name: read_table(getattr(options, name)) for name in TABLES}
+    tower = tower_of(options)
+    tables = tables_of(options, TABLES)
     tables["candidates"] = pictured(tables["candidates"], tables["images"])
     found = contributions(
         tower,
@@ -32,7 +29,7 @@ def step(options: Namespace) -> None:
     )
     made = provenance(
         "contributions",
-        inputs={name: getattr(options, name) for name in TABLES},
+        inputs=paths_of(options, TABLES),
         params={"dtype": options.dtype, "device": str(tower.device)},
         model=tower.identity,
     )
@@ -44,15 +41,9 @@ if __name__ == "__main__":
         step,
         __doc__,
         {
-            "dataset": str,
-            "model": str,
-            "wording": str,
-            "tower": Path,
+            **OF_RUN,
             **dict.fromkeys(TABLES, Path),
-            "dtype": str,
-            "device": str,
-            "memory_mb": int,
-            "threads": int,
+            **COMPUTE,
             "contributions": Path,
         },
     )

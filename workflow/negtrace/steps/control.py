@@ -10,13 +10,14 @@ import pandas as pd
 from negtrace.controls import neutral_swap, shuffled
 from negtrace.errors import InputError
 from negtrace.steps.command import run
-from negtrace.store import provenance, read_table, write_table
+from negtrace.steps.options import paths_of, tables_of
+from negtrace.store import provenance, write_table
 
-TABLES = ("candidates", "rejected", "image_files")
+TABLES = ("of_candidates", "of_rejected", "of_image_files")
 
 
 def step(options: Namespace) -> None:
-    candidates, rejected, files = (read_table(getattr(options, f"of_{name}")) for name in TABLES)
+    candidates, rejected, files = tables_of(options, TABLES).values()
     if options.kind == "neutral":
         candidates, without = neutral_swap(candidates)
         rejected = pd.concat([rejected, without], ignore_index=True)
@@ -28,7 +29,7 @@ def step(options: Namespace) -> None:
         )
     made = provenance(
         "control",
-        inputs={name: getattr(options, f"of_{name}") for name in TABLES},
+        inputs=paths_of(options, TABLES),
         params={"kind": options.kind},
         seed=options.seed,
     )
@@ -43,7 +44,7 @@ if __name__ == "__main__":
         {
             "kind": str,
             "seed": int,
-            **{f"of_{name}": Path for name in TABLES},
+            **dict.fromkeys(TABLES, Path),
             "candidates": Path,
             "rejected": Path,
         },

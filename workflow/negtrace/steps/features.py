@@ -7,14 +7,14 @@ from pathlib import Path
 
 from negtrace.features import item_features
 from negtrace.steps.command import run
+from negtrace.steps.options import OF_RUN, paths_of, tables_of
 from negtrace.store import labelled, provenance, read_table, write_table
 
 TABLES = ("segments", "candidates", "sentences", "alignment")
 
 
 def step(options: Namespace) -> None:
-    paths = {name: getattr(options, name) for name in TABLES}
-    tables = {name: read_table(path) for name, path in paths.items()}
+    paths, tables = paths_of(options, TABLES), tables_of(options, TABLES)
     if options.sizes:
         paths["subject_sizes"] = options.sizes[0]
         tables["subject_sizes"] = read_table(options.sizes[0])
@@ -28,9 +28,7 @@ if __name__ == "__main__":
         step,
         __doc__,
         {
-            "dataset": str,
-            "model": str,
-            "wording": str,
+            **OF_RUN,
             **dict.fromkeys(TABLES, Path),
             "sizes": [Path],
             "features": Path,

@@ -9,8 +9,10 @@ from pathlib import Path
 import pandas as pd
 
 from negtrace import confirmation_figures, feature_figures, figures, layout
+from negtrace.figure_style import save
 from negtrace.layout import map_figure, segment_maps
 from negtrace.steps.command import run
+from negtrace.steps.options import paths_of
 from negtrace.store import read_table
 
 TABLES = (
@@ -45,7 +47,7 @@ CONFIRMATIONS = {
 
 def step(options: Namespace) -> None:
     settings, thresholds = json.loads(options.settings), json.loads(options.thresholds)
-    tables = {name: read_table(getattr(options, name)) for name in TABLES}
+    tables = {name: read_table(path) for name, path in paths_of(options, TABLES).items()}
     maps = {path.stem.partition(".")[2]: read_table(path) for path in options.maps}
     selectivity, features = tables["selectivity_map"], tables["features"]
     drawn = {
@@ -71,7 +73,7 @@ def step(options: Namespace) -> None:
     for kind, of_kind in confirmed(options.confirmation).items():
         drawn |= CONFIRMATIONS[kind](of_kind, maps[sweep], settings)
     for name, figure in drawn.items():
-        figures.save(figure, options.folder / name, settings["formats"], settings["dpi"])
+        save(figure, options.folder / name, settings["formats"], settings["dpi"])
 
 
 if __name__ == "__main__":

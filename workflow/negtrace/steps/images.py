@@ -7,20 +7,18 @@ from argparse import Namespace
 from pathlib import Path
 
 import pandas as pd
-import torch
 
 from negtrace.images import available
 from negtrace.openclip import ModelSpec, encode_images, load
 from negtrace.progress import track
 from negtrace.steps.command import run
+from negtrace.steps.compute import device_of
 from negtrace.store import labelled, provenance, read_table, sha256_of_files, write_table
-from negtrace.tower import available_device, full_precision
 from negtrace.weights import read_weights
 
 
 def step(options: Namespace) -> None:
-    torch.set_num_threads(options.threads)
-    full_precision()
+    device = device_of(options)
     names = available(read_table(options.image_files))
     files = [options.images / name for name in names]
     weights = read_weights(options.weights)
@@ -29,7 +27,7 @@ def step(options: Namespace) -> None:
         loaded,
         files,
         options.batch,
-        available_device(options.device),
+        device,
         lambda batches: track(batches, desc="images", unit="batch"),
     )
     frame = pd.DataFrame({"image_file": names, "embedding": list(embeddings)})

@@ -7,7 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from negtrace import derived, layout
-from negtrace.figures import note, save
+from negtrace.figure_style import note, save
 from negtrace.ledger import comparability, ledger, read_published, summary
 from negtrace.ledger_figure import ledger_figure
 from negtrace.published import PAPER

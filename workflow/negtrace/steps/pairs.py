@@ -8,13 +8,14 @@ from pathlib import Path
 from negtrace.errors import InputError
 from negtrace.pairs import select
 from negtrace.steps.command import run
-from negtrace.store import provenance, read_table, write_table
+from negtrace.steps.options import paths_of, tables_of
+from negtrace.store import provenance, write_table
 
 TABLES = ("candidates", "rejected", "image_files")
 
 
 def step(options: Namespace) -> None:
-    candidates, rejected, files = (read_table(getattr(options, name)) for name in TABLES)
+    candidates, rejected, files = tables_of(options, TABLES).values()
     missing = files.dropna(subset="reason").set_index("image_file")["reason"].to_dict()
     pairs, excluded = select(candidates, rejected, options.min_votes, missing)
     if pairs.empty:
@@ -24,7 +25,7 @@ def step(options: Namespace) -> None:
         )
     made = provenance(
         "pairs",
-        inputs={name: getattr(options, name) for name in TABLES},
+        inputs=paths_of(options, TABLES),
         params={"min_votes": options.min_votes},
     )
     write_table(excluded, options.excluded, "excluded", made)

@@ -6,10 +6,10 @@ import json
 from argparse import Namespace
 from pathlib import Path
 
-from negtrace import figures
-from negtrace.findings import available_segment
+from negtrace.figure_style import save
 from negtrace.planted import expected, found, plant_of
 from negtrace.planted_figure import planted_figure
+from negtrace.shown import available_segment
 from negtrace.steps.command import run
 from negtrace.store import labelled, provenance, read_table, write_table
 
@@ -31,7 +31,7 @@ def step(options: Namespace) -> None:
     )
     write_table(labelled(table, vars(options)), options.found, "planted", made)
     drawn = planted_figure(plant, maps["resid"], maps["head"], settings)
-    figures.save(drawn, options.figure, settings["formats"], settings["dpi"])
+    save(drawn, options.figure, settings["formats"], settings["dpi"])
 
 
 if __name__ == "__main__":

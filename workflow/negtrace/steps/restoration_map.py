@@ -8,18 +8,19 @@ from pathlib import Path
 
 from negtrace.effect_sizes import Options, effect_map
 from negtrace.steps.command import run
-from negtrace.store import LABELS, labelled, provenance, read_table, write_table
+from negtrace.steps.options import OF_RUN, paths_of, tables_of
+from negtrace.store import labelled, provenance, write_table
 
 TABLES = ("sweep", "scores", "segments")
 
 
 def step(options: Namespace) -> None:
     statistics = json.loads(options.statistics)
-    tables = (read_table(getattr(options, name)).drop(columns=list(LABELS)) for name in TABLES)
-    found = effect_map(*tables, Options(**statistics))
+    tables = tables_of(options, TABLES)
+    found = effect_map(*tables.values(), Options(**statistics))
     made = provenance(
         "restoration_map",
-        inputs={name: getattr(options, name) for name in TABLES},
+        inputs=paths_of(options, TABLES),
         params=statistics,
         seed=statistics["seed"],
     )
@@ -31,9 +32,7 @@ if __name__ == "__main__":
         step,
         __doc__,
         {
-            "dataset": str,
-            "model": str,
-            "wording": str,
+            **OF_RUN,
             **dict.fromkeys(TABLES, Path),
             "statistics": str,
             "map": Path,

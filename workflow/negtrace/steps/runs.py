@@ -5,25 +5,23 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-import torch
-
 from negtrace.runs import pictured, scores, sentence_embeddings
 from negtrace.steps.command import run
-from negtrace.store import labelled, provenance, read_table, write_table
-from negtrace.tower import available_device, full_precision, load_tower
+from negtrace.steps.compute import COMPUTE, tower_of
+from negtrace.steps.options import OF_RUN, paths_of, tables_of
+from negtrace.store import labelled, provenance, write_table
+
+TABLES = ("alignment", "candidates", "images")
 
 
 def step(options: Namespace) -> None:
-    torch.set_num_threads(options.threads)
-    full_precision()
-    tower = load_tower(options.tower, options.dtype, available_device(options.device))
-    sentences = sentence_embeddings(tower, read_table(options.alignment), options.memory_mb / 1024)
-    images = read_table(options.images)
-    candidates = pictured(read_table(options.candidates), images)
-    scored = scores(candidates, sentences, images, tower.identity["logit_scale"])
+    tower, tables = tower_of(options), tables_of(options, TABLES)
+    sentences = sentence_embeddings(tower, tables["alignment"], options.memory_mb / 1024)
+    candidates = pictured(tables["candidates"], tables["images"])
+    scored = scores(candidates, sentences, tables["images"], tower.identity["logit_scale"])
     made = provenance(
         "runs",
-        inputs={name: getattr(options, name) for name in ("alignment", "candidates", "images")},
+        inputs=paths_of(options, TABLES),
         params={"dtype": options.dtype, "device": str(tower.device)},
         model=tower.identity,
     )
@@ -36,17 +34,9 @@ if __name__ == "__main__":
         step,
         __doc__,
         {
-            "dataset": str,
-            "model": str,
-            "wording": str,
-            "tower": Path,
-            "alignment": Path,
-            "candidates": Path,
-            "images": Path,
-            "dtype": str,
-            "device": str,
-            "memory_mb": int,
-            "threads": int,
+            **OF_RUN,
+            **dict.fromkeys(TABLES, Path),
+            **COMPUTE,
             "sentences": Path,
             "scores": Path,
         },

@@ -7,16 +7,15 @@ from pathlib import Path
 
 from negtrace.features import selectivity_correlation
 from negtrace.steps.command import run
-from negtrace.store import labelled, provenance, read_table, write_table
+from negtrace.steps.options import OF_RUN, paths_of, tables_of
+from negtrace.store import labelled, provenance, write_table
 
 TABLES = ("selectivity", "segments")
 
 
 def step(options: Namespace) -> None:
-    found = selectivity_correlation(*(read_table(getattr(options, name)) for name in TABLES))
-    made = provenance(
-        "selectivity_correlation", inputs={name: getattr(options, name) for name in TABLES}
-    )
+    found = selectivity_correlation(*tables_of(options, TABLES).values())
+    made = provenance("selectivity_correlation", inputs=paths_of(options, TABLES))
     table = labelled(found, vars(options))
     write_table(table, options.correlations, "selectivity_correlation", made)
 
@@ -26,9 +25,7 @@ if __name__ == "__main__":
         step,
         __doc__,
         {
-            "dataset": str,
-            "model": str,
-            "wording": str,
+            **OF_RUN,
             **dict.fromkeys(TABLES, Path),
             "correlations": Path,
         },

@@ -9,18 +9,19 @@ from pathlib import Path
 from negtrace.effect_sizes import Options
 from negtrace.specificity import specific_effects
 from negtrace.steps.command import run
-from negtrace.store import LABELS, labelled, provenance, read_table, write_table
+from negtrace.steps.options import OF_RUN, paths_of, tables_of
+from negtrace.store import labelled, provenance, write_table
 
 TABLES = ("sweep", "scores", "neutral_sweep", "neutral_scores", "segments")
 
 
 def step(options: Namespace) -> None:
     statistics = json.loads(options.statistics)
-    tables = (read_table(getattr(options, name)).drop(columns=list(LABELS)) for name in TABLES)
-    found = specific_effects(*tables, Options(**statistics))
+    tables = tables_of(options, TABLES)
+    found = specific_effects(*tables.values(), Options(**statistics))
     made = provenance(
         "specificity",
-        inputs={name: getattr(options, name) for name in TABLES},
+        inputs=paths_of(options, TABLES),
         params=statistics,
         seed=statistics["seed"],
     )
@@ -32,9 +33,7 @@ if __name__ == "__main__":
         step,
         __doc__,
         {
-            "dataset": str,
-            "model": str,
-            "wording": str,
+            **OF_RUN,
             **dict.fromkeys(TABLES, Path),
             "statistics": str,
             "specificity": Path,

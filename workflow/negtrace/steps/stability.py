@@ -9,7 +9,8 @@ from pathlib import Path
 from negtrace.effect_sizes import Options
 from negtrace.stability import overlap, ranks, split_halves
 from negtrace.steps.command import run
-from negtrace.store import LABELS, labelled, provenance, read_table, write_table
+from negtrace.steps.options import OF_RUN, paths_of, tables_of
+from negtrace.store import labelled, provenance, write_table
 
 TABLES = ("sweep", "scores", "segments")
 
@@ -17,19 +18,19 @@ TABLES = ("sweep", "scores", "segments")
 def step(options: Namespace) -> None:
     statistics = json.loads(options.statistics)
     settings = Options(**statistics)
-    tables = [read_table(getattr(options, name)).drop(columns=list(LABELS)) for name in TABLES]
+    tables = tables_of(options, TABLES)
     made = provenance(
         "stability",
-        inputs={name: getattr(options, name) for name in TABLES},
+        inputs=paths_of(options, TABLES),
         params=statistics,
         seed=statistics["seed"],
     )
     labels = vars(options)
-    ranked = labelled(ranks(*tables, options=settings), labels)
+    ranked = labelled(ranks(*tables.values(), options=settings), labels)
     write_table(ranked, options.ranks, "ranks", made)
-    alike = labelled(overlap(*tables, options=settings), labels)
+    alike = labelled(overlap(*tables.values(), options=settings), labels)
     write_table(alike, options.overlap, "overlap", made)
-    halves = labelled(split_halves(*tables, options=settings), labels)
+    halves = labelled(split_halves(*tables.values(), options=settings), labels)
     write_table(halves, options.halves, "split_halves", made)
 
 
@@ -38,9 +39,7 @@ if __name__ == "__main__":
         step,
         __doc__,
         {
-            "dataset": str,
-            "model": str,
-            "wording": str,
+            **OF_RUN,
             **dict.fromkeys(TABLES, Path),
             "statistics": str,
             "ranks": Path,

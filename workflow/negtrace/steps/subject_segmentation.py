@@ -6,19 +6,17 @@ import json
 from argparse import Namespace
 from pathlib import Path
 
-import torch
-
 from negtrace.clipseg import clipseg_areas
 from negtrace.images import available
 from negtrace.progress import track
 from negtrace.steps.command import run
+from negtrace.steps.compute import device_of
+from negtrace.steps.options import paths_of
 from negtrace.store import provenance, read_table, write_table
-from negtrace.tower import available_device, full_precision
 
 
 def step(options: Namespace) -> None:
-    torch.set_num_threads(options.threads)
-    full_precision()
+    device = device_of(options)
     candidates = read_table(options.candidates)
     there = available(read_table(options.image_files))
     items = candidates[candidates["image_file"].isin(there)].reset_index(drop=True)
@@ -27,12 +25,12 @@ def step(options: Namespace) -> None:
         options.images,
         json.loads(options.segmenter.read_text())["folder"],
         options.batch,
-        available_device(options.device),
+        device,
         lambda batches: track(batches, desc="subjects", unit="batch"),
     )
     made = provenance(
         "subject_segmentation",
-        inputs={name: getattr(options, name) for name in ("candidates", "image_files")},
+        inputs=paths_of(options, ("candidates", "image_files")),
         params={"model": options.model},
     )
     write_table(sizes, options.sizes, "subject_sizes", made)

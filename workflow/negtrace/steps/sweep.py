@@ -6,25 +6,23 @@ from argparse import Namespace
 from functools import partial
 from pathlib import Path
 
-import torch
-
 from negtrace.precision import deviation, sample_items
 from negtrace.progress import bar
 from negtrace.restoration import sweep
 from negtrace.runs import pictured
 from negtrace.shards import take_shard
 from negtrace.steps.command import run
-from negtrace.store import labelled, provenance, read_table, write_table
-from negtrace.tower import available_device, full_precision, load_tower
+from negtrace.steps.compute import COMPUTE, tower_of
+from negtrace.steps.options import OF_RUN, paths_of, tables_of
+from negtrace.store import labelled, provenance, write_table
+from negtrace.tower import load_tower
 
 TABLES = ("alignment", "candidates", "images", "scores")
 
 
 def step(options: Namespace) -> None:
-    torch.set_num_threads(options.threads)
-    full_precision()
-    tower = load_tower(options.tower, options.dtype, available_device(options.device))
-    tables = {name: read_table(getattr(options, name)) for name in TABLES}
+    tower = tower_of(options)
+    tables = tables_of(options, TABLES)
     candidates = pictured(tables["candidates"], tables["images"])
     chosen = take_shard(tables["alignment"], candidates, options.shard, options.shards)
     alignment, candidates = chosen
@@ -50,7 +48,7 @@ def step(options: Namespace) -> None:
         params["deviation_from_float32"] = deviation(frame, again)
     made = provenance(
         "sweep",
-        inputs={name: getattr(options, name) for name in TABLES},
+        inputs=paths_of(options, TABLES),
         params=params,
         model=tower.identity,
     )
@@ -62,17 +60,11 @@ if __name__ == "__main__":
         step,
         __doc__,
         {
-            "dataset": str,
-            "model": str,
-            "wording": str,
+            **OF_RUN,
             "site": str,
             "direction": str,
-            "tower": Path,
             **dict.fromkeys(TABLES, Path),
-            "dtype": str,
-            "device": str,
-            "memory_mb": int,
-            "threads": int,
+            **COMPUTE,
             "shard": int,
             "shards": int,
             "sweep": Path,
