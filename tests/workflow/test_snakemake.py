@@ -230,7 +230,8 @@ def test_bfloat16_records_its_deviation(study):
             {"attention", "attention_maps", "selectivity_correlation", "ledger"}
             | OUTPUT - {"merged_config"},
         ),
-        ("figures.py", {"figures", "ledger", "report", "all"}),
+        ("figures.py", {"figures", "report", "all"}),
+        ("figure_style.py", {"figures", "ledger", "report", "all"}),
         ("report.py", {"report", "all"}),
         ("progress.py", set()),
     ],
