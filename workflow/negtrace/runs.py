@@ -125,7 +125,7 @@ def attention_mask(
 
 
 class Prefixes(NamedTuple):
-    """First words that several sentences share, each computed once."""
+    """What sentences begin with, each distinct beginning computed once."""
 
     run: Run  # of the distinct prefixes
     of: Int[Tensor, " batch"]  # which of them each sentence begins with
@@ -135,7 +135,7 @@ class Prefixes(NamedTuple):
 def run_sentences(tower: TextTower, sentences: Sequence[Sequence[int]]) -> Run:
     """Forward pass of a batch of completed sentences, keeping all activations.
 
-    What a causal tower makes of the sentences' first words is computed once per distinct prefix.
+    What a causal tower makes of the sentences' first tokens is computed once per distinct prefix.
     The rest passes in groups of equal length, so that no padding is computed that cannot matter;
     activations behind a sentence's end are 0.
     """
@@ -143,12 +143,13 @@ def run_sentences(tower: TextTower, sentences: Sequence[Sequence[int]]) -> Run:
     lengths = torch.tensor([len(sentence) for sentence in sentences])
     shared = shared_length(tokens, lengths, tower.shape)
     tokens, pooled = tokens.to(tower.device), pooled.to(tower.device)
-    run = _new_run(tower, *tokens.shape)._replace(pooled=pooled)
+    run = _new_run(tower, pooled, tokens.shape[1])
     prefixes = None
     if shared:
         distinct, of = tokens[:, :shared].unique(dim=0, return_inverse=True)
-        prefixes = Prefixes(_new_run(tower, *distinct.shape), of, shared)
         every = torch.arange(len(distinct), device=tower.device)
+        ends = torch.full_like(every, shared - 1)
+        prefixes = Prefixes(_new_run(tower, ends, shared), of, shared)
         _run_rows(tower, distinct, attention_mask(shared, tower), prefixes.run, every)
     for length in lengths.unique().tolist():
         at = (lengths == length).nonzero()[:, 0].to(tower.device)
@@ -177,14 +178,15 @@ def shared_length(
     return int(np.argmin(rows))
 
 
-def _new_run(tower: TextTower, batch: int, n: int) -> Run:
-    shape, new = tower.shape, tower.weights["token_embedding"].new_empty
+def _new_run(tower: TextTower, pooled: Int[Tensor, " batch"], n: int) -> Run:
+    """Room for the activations of sentences of up to n tokens."""
+    shape, new, batch = tower.shape, tower.weights["token_embedding"].new_empty, len(pooled)
     return Run(
         resid=new(shape.layers + 1, batch, n, shape.width),
         qkv=new(shape.layers, batch, n, 3 * shape.width),
         z=new(shape.layers, batch, n, shape.width),
         mid=new(shape.layers, batch, n, shape.width),
-        pooled=new(0, dtype=torch.long),
+        pooled=pooled,
         embedding=new(batch, shape.embed_dim, dtype=tower.readout_dtype),
     )
 

@@ -174,7 +174,8 @@ class TextTower:
         self, block: int, resid: Float[Tensor, "... width"]
     ) -> Float[Tensor, "... three_width"]:
         """Queries, keys and values of all heads, concatenated, from the block's input."""
-        return self.linear[block - 1]["qkv"](self.attention_norm(block, resid))
+        normed = self.attention_norm(block, resid)
+        return torch.cat([self.project(block, part, normed) for part in "qkv"], dim=-1)
 
     def project(
         self, block: int, part: Literal["q", "k", "v"], normed: Float[Tensor, "... width"]
@@ -261,7 +262,6 @@ def _linear_maps(shape: TowerShape, w: Mapping[str, Tensor]) -> dict[str, Linear
     quick = shape.activation == "quick_gelu"
     s = QUICK_GELU_SLOPE if quick else 1.0
     return {
-        "qkv": Linear(w["qkv.weight"], w["qkv.bias"]),
         **{part: Linear(*both) for part, *both in zip("qkv", weights, biases, strict=True)},
         "out": Linear(w["out.weight"], w["out.bias"]),
         "fc": Linear(w["fc.weight"], s * w["fc.bias"], s, "silu" if quick else shape.activation),
@@ -282,7 +282,10 @@ def _scores(q: Tensor, k: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def softmax(scores: Tensor) -> Tensor:
-    """Softmax over few keys, where torch's own is several times slower; overwrites the scores."""
+    """Attention weights from scores, which may be overwritten."""
+    if scores.device.type != "cpu" or scores.dtype.itemsize < 4:
+        return scores.softmax(dim=-1)
+    # Over as few keys as a sentence has, torch's own is several times slower on a CPU.
     weights = scores.sub_(scores.amax(dim=-1, keepdim=True)).exp_()
     return weights.div_(weights.sum(dim=-1, keepdim=True))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from negtrace.alignment import align
 from negtrace.openclip import tokenizer_of
 from negtrace.steps.command import run
+from negtrace.steps.options import OF_RUN
 from negtrace.store import labelled, provenance, read_table, write_table
 from negtrace.tower import TowerShape, read_description
 from negtrace.weights import read_weights
@@ -31,9 +32,7 @@ if __name__ == "__main__":
         step,
         __doc__,
         {
-            "dataset": str,
-            "model": str,
-            "wording": str,
+            **OF_RUN,
             "architecture": str,
             "candidates": Path,
             "tower": Path,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from negtrace.features import accuracy_above_area, feature_correlations, feature_summary
 from negtrace.steps.command import run
+from negtrace.steps.options import OF_RUN
 from negtrace.store import labelled, provenance, read_table, write_table
 
 
@@ -27,9 +28,7 @@ if __name__ == "__main__":
         step,
         __doc__,
         {
-            "dataset": str,
-            "model": str,
-            "wording": str,
+            **OF_RUN,
             "features": Path,
             "summary": Path,
             "correlations": Path,

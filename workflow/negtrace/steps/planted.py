@@ -11,6 +11,7 @@ from negtrace.planted import expected, found, plant_of
 from negtrace.planted_figure import planted_figure
 from negtrace.shown import available_segment
 from negtrace.steps.command import run
+from negtrace.steps.options import OF_RUN
 from negtrace.store import labelled, provenance, read_table, write_table
 
 
@@ -39,9 +40,7 @@ if __name__ == "__main__":
         step,
         __doc__,
         {
-            "dataset": str,
-            "model": str,
-            "wording": str,
+            **OF_RUN,
             "plant": str,
             "maps": (Path,),
             "settings": str,

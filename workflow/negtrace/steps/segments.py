@@ -7,6 +7,7 @@ from pathlib import Path
 
 from negtrace.effects import accuracy, segments
 from negtrace.steps.command import run
+from negtrace.steps.options import OF_RUN
 from negtrace.store import labelled, provenance, read_table, write_table
 
 
@@ -30,9 +31,7 @@ if __name__ == "__main__":
         step,
         __doc__,
         {
-            "dataset": str,
-            "model": str,
-            "wording": str,
+            **OF_RUN,
             "scores": Path,
             "pairs": Path,
             "incorrect_below": float,
