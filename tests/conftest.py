@@ -12,6 +12,7 @@ import open_clip
 import pandas as pd
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 from torch import nn
 
 from negtrace.alignment import Tokenizer, align
@@ -20,6 +21,10 @@ from negtrace.tower import TextTower, TowerShape
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)  # as many threads as workers, not their square
+
+# A busy machine fails no test.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 SHARED_VALSE = Path(__file__).parents[2] / "shared" / "valse" / "existence.json"
 

@@ -230,7 +230,7 @@ def interventions(draw):
     return Intervention(site, positions, window, head_sets, draw(st.sampled_from(donors)))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(
     pairs=st.lists(token_pairs(), min_size=1, max_size=3),
     intervention=interventions(),
