@@ -27,6 +27,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from negtrace.errors import InputError
+from negtrace.pairs import NEGATOR
 from negtrace.tower import TowerShape
 
 THERE_ROLES = (
@@ -234,6 +235,46 @@ def complete_pair(pair: AlignedPair, lengths: tuple[int, int], pools_at_end: boo
     return AlignedPair(*columns)
 
 
+def longest_sentence(shape: TowerShape) -> int:
+    """Tokens that a sentence may have, start token and EOT included."""
+    # A class token sees one padding token, so a sentence may not fill the context.
+    return shape.context_length - (shape.pool == "class")
+
+
+def negator_position(words: Sequence[str], roles: Sequence[str]) -> int | None:
+    """Position of the negator in the negated sentence, or None if it cannot be told.
+
+    It is the determiner of a "There is/are" sentence; else the first edited "no"; else the only
+    "no" there is; else the only edited token (a control's neutral word).
+
+    Args:
+        words, roles: of its tokens.
+    """
+    edited = [i for i, role in enumerate(roles) if role == "edit"]
+    no = [i for i, word in enumerate(words) if word == NEGATOR]
+    if "determiner" in roles:
+        return list(roles).index("determiner")
+    if edited_no := [i for i in no if i in edited]:
+        return edited_no[0]
+    return next((found[0] for found in (no, edited) if len(found) == 1), None)
+
+
+def negator_positions(alignment: pd.DataFrame) -> dict[str, int]:
+    """Position of the negator by pair_id; pairs whose negator cannot be told are left out.
+
+    Args:
+        alignment: table ``alignment``.
+    """
+    negated = alignment[alignment["polarity"] == "negated"].sort_values("position", kind="stable")
+    found = {
+        str(pair_id): negator_position(
+            [bare_word(token) for token in tokens["token"]], list(tokens["role"])
+        )
+        for pair_id, tokens in negated.groupby("pair_id", observed=True)
+    }
+    return {pair_id: position for pair_id, position in found.items() if position is not None}
+
+
 def align(
     pairs: pd.DataFrame,
     tokenizer: Tokenizer,
@@ -257,8 +298,7 @@ def align(
     distinct = pairs[["pair_id", "negated", "affirmative"]].drop_duplicates("pair_id")
     texts = pd.unique(pd.concat([distinct["negated"], distinct["affirmative"]]))
     tokens = {text: [int(token) for token in tokenizer.encode(text)] for text in texts}
-    # A class token sees one padding token, so a sentence may not fill the context.
-    longest = shape.context_length - (shape.pool == "class")
+    longest = longest_sentence(shape)
     for text, ids in tokens.items():
         if len(ids) > longest:
             raise InputError(
@@ -267,7 +307,7 @@ def align(
             )
     completed = {text: shape.complete(ids) for text, ids in tokens.items()}
     token_texts = {i: tokenizer.decode(i) for i in {i for ids in tokens.values() for i in ids}}
-    words = {token: _bare_word(text) for token, text in token_texts.items()}
+    words = {token: bare_word(text) for token, text in token_texts.items()}
 
     columns: dict[str, list] = {name: [] for name in COLUMN_TYPES}
     for pair_id, negated, affirmative in distinct.itertuples(index=False, name=None):
@@ -301,6 +341,6 @@ def align(
     )
 
 
-def _bare_word(token_text: str) -> str:
+def bare_word(token_text: str) -> str:
     """Token text in lower case, without the marks that tokenizers set at word boundaries."""
     return token_text.removesuffix("</w>").strip(" ▁Ġ").lower()

@@ -59,7 +59,7 @@ def sweeps(study: Mapping[str, Any]) -> list[str]:
 def tables(study: Mapping[str, Any]) -> list[str]:
     """Names of all tables of one dataset, model and wording, in the order they are made."""
     return [
-        *("alignment", "sentences", "scores"),
+        *("alignment", "candidates", "excluded", "sentences", "scores"),
         *(f"sweep.{sweep}" for sweep in sweeps(study)),
         *("attention", "selectivity", "segments", "accuracy"),
         *(f"{table}.{sweep}" for sweep in sweeps(study) for table in MAP_TABLES),

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 
 from negtrace.alignment import Tokenizer
 from negtrace.errors import InputError
+from negtrace.pictures import open_picture
 from negtrace.tower import TextTower, TowerShape
 
 RANDOM = "random"
@@ -431,8 +432,4 @@ def encode_images(
 
 
 def _pixels(file: Path, preprocess: Callable[[Image.Image], Tensor]) -> Tensor:
-    try:
-        with Image.open(file) as image:
-            return preprocess(image)
-    except OSError as error:
-        raise InputError(f"{file}: not a readable image ({error}); replace the file") from error
+    return preprocess(open_picture(file))

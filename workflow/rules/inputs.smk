@@ -83,9 +83,16 @@ rule items:
         columns=lambda wildcards: json.dumps(
             config["datasets"][wildcards.dataset].get("columns", {}), sort_keys=True
         ),
+        separator=lambda wildcards: config["datasets"][wildcards.dataset].get(
+            "separator", ""
+        ),
+        encoding=lambda wildcards: config["datasets"][wildcards.dataset].get(
+            "encoding", ""
+        ),
     shell:
         "python -m negtrace.steps.items --kind {params.kind} --source {input.annotations:q}"
-        " --columns {params.columns:q} --items {output.table:q} > {log:q} 2>&1"
+        " --columns {params.columns:q} --separator={params.separator:q}"
+        " --encoding={params.encoding:q} --items {output.table:q} > {log:q} 2>&1"
 
 
 rule hugging_face:

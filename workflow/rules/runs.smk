@@ -1,7 +1,8 @@
 # Runs: tokens and roles, image embeddings, sentence embeddings and scores.
 #
 # In:  candidates (before any threshold), images, text towers.
-# Out: alignment, images, sentences and scores of every dataset and model.
+# Out: alignment, candidates that the model can read and those excluded, images, sentences and
+#      scores of every dataset and model.
 
 
 rule alignment:
@@ -11,6 +12,8 @@ rule alignment:
         weights=f"{TOWER}/weights.json",
     output:
         alignment=f"{OF_RUN}/alignment.parquet",
+        readable=f"{OF_RUN}/candidates.parquet",
+        excluded=f"{OF_RUN}/excluded.parquet",
     log:
         f"{LOGS}/alignment.{{dataset}}.{{model}}.{{wording}}.log",
     benchmark:
@@ -29,7 +32,8 @@ rule alignment:
         " --model {wildcards.model} --wording {wildcards.wording}"
         " --architecture {params.architecture:q} --candidates {input.candidates:q}"
         " --tower {params.tower:q} --weights {input.weights:q}"
-        " --alignment {output.alignment:q} > {log:q} 2>&1"
+        " --alignment {output.alignment:q} --readable {output.readable:q}"
+        " --excluded {output.excluded:q} > {log:q} 2>&1"
 
 
 rule images:
@@ -69,7 +73,7 @@ rule runs:
         weights=f"{TOWER}/tower.safetensors",
         description=f"{TOWER}/{layout.TOWER_DESCRIPTION}",
         alignment=f"{OF_RUN}/alignment.parquet",
-        candidates="results/{dataset}/candidates.{wording}.parquet",
+        candidates=f"{OF_RUN}/candidates.parquet",
         images="results/{dataset}/{model}/images.parquet",
     output:
         sentences=f"{OF_RUN}/sentences.parquet",

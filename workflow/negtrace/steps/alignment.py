@@ -1,12 +1,13 @@
-"""Tokenise both sentences of every pair and align them."""
+"""Tokenise and align both sentences of every pair; leave out what the model cannot read."""
 
 from __future__ import annotations
 
 from argparse import Namespace
 from pathlib import Path
 
-from negtrace.alignment import align
+from negtrace.errors import InputError
 from negtrace.openclip import tokenizer_of
+from negtrace.reading import read_candidates
 from negtrace.steps.command import run
 from negtrace.steps.options import OF_RUN
 from negtrace.store import labelled, provenance, read_table, write_table
@@ -18,12 +19,19 @@ def step(options: Namespace) -> None:
     description = read_description(options.tower)
     shape = TowerShape.from_json(description["shape"])
     tokenizer = tokenizer_of(options.architecture, read_weights(options.weights).tokenizer)
-    frame = align(read_table(options.candidates), tokenizer, shape)
+    candidates, frame, excluded = read_candidates(read_table(options.candidates), tokenizer, shape)
+    if candidates.empty:
+        raise InputError(
+            f"{options.candidates}: the model can read none of its pairs; first reason: "
+            f"{excluded['reason'].iloc[0]}"
+        )
     made = provenance(
         "alignment",
         inputs={"candidates": options.candidates},
         model=description["identity"],
     )
+    write_table(excluded, options.excluded, "excluded", made)
+    write_table(candidates, options.readable, "candidates", made)
     write_table(labelled(frame, vars(options)), options.alignment, "alignment", made)
 
 
@@ -38,5 +46,7 @@ if __name__ == "__main__":
             "tower": Path,
             "weights": Path,
             "alignment": Path,
+            "readable": Path,
+            "excluded": Path,
         },
     )

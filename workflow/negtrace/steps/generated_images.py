@@ -13,8 +13,8 @@ from negtrace.store import provenance, read_table, write_table
 
 def step(options: Namespace) -> None:
     names = image_files(read_table(options.items))
-    generate_images(options.folder, names, options.seed)
-    files = file_table(options.folder, names, "generated")
+    faults = generate_images(options.folder, names, options.seed)
+    files = file_table(options.folder, names, "generated", faults)
     made = provenance("generated_images", inputs={"items": options.items}, seed=options.seed)
     write_table(files, options.image_files, "image_files", made)
 

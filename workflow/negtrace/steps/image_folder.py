@@ -1,19 +1,20 @@
-"""Check every image of a user's folder."""
+"""Look at every image of a user's folder."""
 
 from __future__ import annotations
 
+import logging
 from argparse import Namespace
 from pathlib import Path
 
-from negtrace.images import check_images, file_table, image_files
+from negtrace.images import file_table, image_files
 from negtrace.steps.command import run
 from negtrace.store import provenance, read_table, write_table
 
 
 def step(options: Namespace) -> None:
-    items = read_table(options.items)
-    check_images(options.folder, items)
-    files = file_table(options.folder, image_files(items), "folder")
+    files = file_table(options.folder, image_files(read_table(options.items)), "folder")
+    if missing := files["reason"].notna().sum():
+        logging.warning("%d of %d images cannot be used; see the table", missing, len(files))
     made = provenance("image_folder", inputs={"items": options.items})
     write_table(files, options.image_files, "image_files", made)
 

@@ -20,8 +20,8 @@ def step(options: Namespace) -> None:
     pairs, excluded = select(candidates, rejected, options.min_votes, missing)
     if pairs.empty:
         raise InputError(
-            f"{options.candidates}: no item with an image has {options.min_votes} votes for its "
-            "caption; lower filter.min_votes"
+            f"{options.candidates}: no item has an image and {options.min_votes} votes for its "
+            f"caption; first reason: {excluded['reason'].iloc[-1]}"
         )
     made = provenance(
         "pairs",

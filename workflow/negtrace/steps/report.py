@@ -7,6 +7,7 @@ from argparse import Namespace
 from itertools import product
 from pathlib import Path
 
+import pandas as pd
 import yaml
 
 from negtrace import layout
@@ -70,7 +71,13 @@ def section(
         kind=config["datasets"][dataset]["kind"],
         identity=description["identity"],
         provenance=read_provenance(folder / "scores.parquet"),
-        excluded=read_table(results / dataset / f"excluded.{wording}.parquet"),
+        excluded=pd.concat(
+            read_table(path)
+            for path in (
+                results / dataset / f"excluded.{wording}.parquet",
+                folder / "excluded.parquet",
+            )
+        ).drop_duplicates("item_id"),
         accuracy=read_table(folder / "accuracy.parquet"),
         selectivity=read_table(folder / "selectivity_map.parquet"),
         maps={sweep: read_table(folder / f"map.{sweep}.parquet") for sweep in layout.sweeps(study)},

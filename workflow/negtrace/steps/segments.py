@@ -6,6 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from negtrace.effects import accuracy, segments
+from negtrace.errors import InputError
 from negtrace.steps.command import run
 from negtrace.steps.options import OF_RUN
 from negtrace.store import labelled, provenance, read_table, write_table
@@ -17,6 +18,11 @@ def step(options: Namespace) -> None:
         "correct_from": options.correct_from,
     }
     classified = segments(read_table(options.scores), read_table(options.pairs), thresholds)
+    if classified.empty:
+        raise InputError(
+            f"{options.pairs}: the model can read none of its items; see excluded.parquet beside "
+            f"{options.scores}"
+        )
     made = provenance(
         "segments",
         inputs={"scores": options.scores, "pairs": options.pairs},
