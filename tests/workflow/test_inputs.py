@@ -189,3 +189,61 @@ def test_a_bad_row_of_a_table_is_named(own):
     printed = own.run("--until", "items", fails=True)
     assert "items.csv: has no column 'image' for the image; its columns are picture" in printed
     assert "Traceback" not in printed
+
+
+def test_what_is_wrong_with_an_item_costs_that_item_alone(own):
+    rows = pd.read_csv(own.folder / "items.csv")
+    broken, gone = rows["picture"].unique()[:2]
+    (own.folder / "pictures" / broken).write_bytes(picture(broken)[:200])
+    (own.folder / "pictures" / gone).unlink()
+    outside = own.folder / "mine.jpg"
+    outside.write_bytes(picture(IMAGES[0]))
+    known = IMAGES[-1]
+    assert known not in (broken, gone)
+    long = "There are no " + "very " * 80 + "big dogs."
+    lines = [
+        f"{known},{long},{long.replace('no ', '')}",
+        f"{known},In the park, there are no dogs.,There are dogs.",
+        f"{outside},There is no van.,There is a van.",
+        "../mine.jpg,There is no van.,There is a van.",
+        f"{known},there is  no van. ,There is a van.",
+        f"{known},There is no van.,There is a van.",
+    ]
+    with open(own.folder / "items.csv", "a") as file:
+        file.write("\n".join(lines) + "\n")
+    columns = {"image": "picture", "caption": "true", "foil": "false"}
+    table = {"kind": "table", "file": "items.csv", "columns": columns}
+
+    def change(config: dict) -> None:
+        config["study"].update(datasets=["rows", "drawn"], sites=["head"], wordings=["standard"])
+        config["datasets"]["rows"] = table | {"images": "pictures"}
+        config["datasets"]["drawn"] = table | {"images": {"kind": "generated", "seed": 0}}
+
+    own.configure(change)
+    own.run()
+    for name in ("rows", "drawn"):
+        folder = own.path(name, "tiny", "standard")
+        excluded = pd.concat(
+            pd.read_parquet(path).set_index("item_id")["reason"]
+            for path in (own.path(name, "excluded.standard.parquet"), folder / "excluded.parquet")
+        )
+        scores = pd.read_parquet(folder / "scores.parquet").set_index("item_id")
+        first = len(rows) + 1
+        long_one, shifted, absolute, upwards, other, van = map(str, range(first, first + 6))
+        assert "tokens, but the model reads at most 77" in excluded[long_one]
+        assert excluded[shifted].endswith("has 4 fields, the header has 3")
+        for item in (absolute, upwards):
+            assert "not the name of a file inside the image folder" in excluded[item]
+        assert not {long_one, shifted, absolute, upwards} & set(scores.index)
+        assert scores.loc[other, "pair_id"] == scores.loc[van, "pair_id"]
+        assert scores.loc[other, "d"] == scores.loc[van, "d"]
+        unusable = rows.index[rows["picture"].isin([broken, gone])]
+        usable = not set(map(str, unusable + 1)) & set(scores.index)
+        assert usable == (name == "rows")
+        assert len(pd.read_parquet(folder / "segments.parquet")) > 10
+    report = own.path("report.html").read_text()
+    assert "tokens, but the model reads at most 77" in report
+    assert "no image: not a readable image" in report
+    assert "no image: the file is missing" in report
+    assert outside.read_bytes() == picture(IMAGES[0])
+    assert not (own.path("drawn") / "mine.jpg").exists()
