@@ -19,7 +19,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from negtrace.downloads import Downloads, mirror_path
-from negtrace.errors import InputError
+from negtrace.errors import InputError, listed
 from negtrace.fetch import fetch_files
 from negtrace.image_names import IMPOSSIBLE, LONGEST_NAME, leads_out, name_fault
 from negtrace.images import FILE_COLUMNS
@@ -30,7 +30,6 @@ from negtrace.store import atomic_path, sha256
 from negtrace.zip_members import fetch_members
 
 SOURCES = ".sources"
-SHOWN = 10  # identifiers in a message
 ROOM = 20  # bytes that a download's own files add to a name
 
 
@@ -127,7 +126,7 @@ def _name_fault(image: str, image_ids: Sequence[str], folder: Path) -> str | Non
     if leads_out(folder / image, folder):
         return "its folder is a link out of the image folder"
     if len(image_ids) > 1:
-        return f"it has several image_ids ({', '.join(image_ids[:SHOWN])})"
+        return f"it has several image_ids ({listed(image_ids)})"
     return None
 
 

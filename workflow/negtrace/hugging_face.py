@@ -12,14 +12,14 @@ import datasets
 import pandas as pd
 
 from negtrace.downloads import Downloads, mirror_path
-from negtrace.errors import InputError
+from negtrace.errors import InputError, listed
 from negtrace.hub import dataset_url
 from negtrace.images import FILE_COLUMNS
 from negtrace.items import text_frame
 from negtrace.pictures import PictureError, decoded
 from negtrace.row_files import Rows
 from negtrace.store import sha256, write_bytes
-from negtrace.user_table import FIELDS, SHOWN, mapped
+from negtrace.user_table import FIELDS, mapped
 
 # What `Dataset.save_to_disk` and `DatasetDict.save_to_disk` write into their folder.
 SAVED, SAVED_SPLITS = "state.json", "dataset_dict.json"
@@ -76,10 +76,9 @@ def read_hugging_face(
     rows = _loaded(source, split, columns.get("id"), subset, revision)
     image_column = columns["image"]
     if not _holds_images(rows.features.get(image_column)):
-        more = ", …" if len(rows.column_names) > SHOWN else ""
         raise InputError(
             f"{where}: the column {image_column!r} holds no images; its columns are "
-            f"{', '.join(rows.column_names[:SHOWN])}{more}: name the right one in the dataset's "
+            f"{listed(rows.column_names)}: name the right one in the dataset's "
             "`columns`"
         )
     # Undecoded: every source's pictures are opened by the same code.
@@ -140,9 +139,7 @@ def _saved(folder: Path, split: str) -> datasets.Dataset | None:
     else:
         return None
     if split not in splits:
-        raise InputError(
-            f"{folder}: has no split {split!r}; name one of {', '.join(list(splits)[:SHOWN])}"
-        )
+        raise InputError(f"{folder}: has no split {split!r}; name one of {listed(list(splits))}")
     return splits[split]
 
 

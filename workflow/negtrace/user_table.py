@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from negtrace.errors import InputError
+from negtrace.errors import InputError, listed
 from negtrace.items import item_table
 from negtrace.row_files import Rows, read_rows
 
@@ -19,7 +19,6 @@ from negtrace.row_files import Rows, read_rows
 FIELDS = {"image": "image", "caption": "caption", "foil": "foil"}
 ITEM_FIELDS = {"image": "image_file", "caption": "caption", "foil": "foil"}
 
-SHOWN = 10  # names in a message
 EXACT_FLOAT = 2**53  # whole numbers beyond have lost digits
 
 
@@ -58,10 +57,9 @@ def mapped(rows: Rows, columns: Mapping[str, str], where: str) -> pd.DataFrame:
     for field, column in columns.items():
         if names.count(column) != 1:
             fault = f"{names.count(column)} columns" if column in names else "no column"
-            more = ", …" if len(names) > SHOWN else ""
             raise InputError(
                 f"{where}: has {fault} {column!r} for the {field}; its columns are "
-                f"{', '.join(map(str, names[:SHOWN]))}{more}: name one of them in the dataset's "
+                f"{listed(names)}: name one of them in the dataset's "
                 "`columns`"
             )
     _check_pictures(rows.table[columns["image"]], columns["image"], where)
