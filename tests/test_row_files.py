@@ -136,6 +136,12 @@ def test_json_objects_keep_their_keys(tmp_path):
     assert rows.faults == {1: "is no JSON object"}
 
 
+def test_a_key_that_is_no_valid_text_is_a_column(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"a\\ud800": 1, "b": 2}')
+    assert list(read_rows(path).table.columns) == ["a\ud800", "b"]
+
+
 def test_parquet_cells_are_as_stored(tmp_path):
     folder = tmp_path / "split=test"  # no column of that name comes of it
     folder.mkdir()

@@ -12,7 +12,7 @@ def listed(names: Sequence[object]) -> str:
 
 
 def one_line(text: object) -> str:
-    """Text without line breaks and control characters for a message; a long one lacks its middle."""
+    """Text without line breaks and control characters; a long one lacks its middle."""
     joined = " ".join(line.strip() for line in str(text).splitlines() if line.strip())
     shown = "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in joined)
     half = LONGEST // 2

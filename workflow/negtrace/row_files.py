@@ -177,15 +177,13 @@ def _parquet(path: Path) -> Rows:
     except Exception as error:  # whatever a damaged file makes the reader raise
         fault = getattr(error, "strerror", None) or one_line(error)
         raise InputError(f"{path}: cannot be read ({fault}); check the path and the file") from None
-    table = pd.DataFrame(dict(enumerate(columns)), dtype=object)
-    table.columns = stored.column_names
-    return Rows(table, {})
+    return Rows(_table(list(zip(*columns, strict=True)), stored.column_names), {})
 
 
 def _table(cells: Sequence[Sequence[Any]], names: Sequence[str]) -> pd.DataFrame:
     columns = {place: [row[place] for row in cells] for place in range(len(names))}
     table = pd.DataFrame(columns, dtype=object)
-    table.columns = list(names)
+    table.columns = pd.Index(list(names), dtype=object)  # a key may be no valid text
     return table
 
 
