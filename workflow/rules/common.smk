@@ -13,6 +13,7 @@ sys.path.insert(0, str(WORKFLOW))
 from negtrace import derived, layout
 from negtrace.errors import InputError
 from negtrace.fingerprint import code_hash
+from negtrace.folder_state import folder_state, is_data, is_picture
 from negtrace.published import is_published
 from negtrace.settings import is_path, validate
 
@@ -136,6 +137,16 @@ def image_folder(wildcards):
     if image_kind(name) == "folder":
         return config["datasets"][name]["images"]
     return f"{SOURCE}/images".format(dataset=name)
+
+
+def pictures_state(wildcards):
+    """Params function: changes with every picture in a dataset's own folder."""
+    return folder_state(image_folder(wildcards), is_picture)
+
+
+def source_state(wildcards):
+    """Params function: changes with every file of a Hugging Face dataset in a local folder."""
+    return folder_state(config["datasets"][wildcards.dataset]["source"], is_data)
 
 
 def of_dataset(*keys):

@@ -8,8 +8,8 @@ from pathlib import Path
 from negtrace.alignment import align
 from negtrace.openclip import tokenizer_of
 from negtrace.steps.command import run
-from negtrace.steps.options import OF_RUN
-from negtrace.store import labelled, provenance, read_table, write_table
+from negtrace.steps.options import OF_RUN, tables_of
+from negtrace.store import labelled, provenance, write_table
 from negtrace.tower import TowerShape, read_description
 from negtrace.weights import read_weights
 
@@ -18,10 +18,11 @@ def step(options: Namespace) -> None:
     description = read_description(options.tower)
     shape = TowerShape.from_json(description["shape"])
     tokenizer = tokenizer_of(options.architecture, read_weights(options.weights).tokenizer)
-    frame = align(read_table(options.candidates), tokenizer, shape)
+    tables = tables_of(options, ["candidates"])
+    frame = align(tables["candidates"], tokenizer, shape)
     made = provenance(
         "alignment",
-        inputs={"candidates": options.candidates},
+        tables=tables.sources,
         model=description["identity"],
     )
     write_table(labelled(frame, vars(options)), options.alignment, "alignment", made)

@@ -7,14 +7,16 @@ from pathlib import Path
 
 from negtrace.images import check_images, file_table, image_files
 from negtrace.steps.command import run
-from negtrace.store import provenance, read_table, write_table
+from negtrace.steps.options import tables_of
+from negtrace.store import provenance, write_table
 
 
 def step(options: Namespace) -> None:
-    items = read_table(options.items)
+    tables = tables_of(options, ["items"])
+    items = tables["items"]
     check_images(options.folder, items)
     files = file_table(options.folder, image_files(items), "folder")
-    made = provenance("image_folder", inputs={"items": options.items})
+    made = provenance("image_folder", tables=tables.sources)
     write_table(files, options.image_files, "image_files", made)
 
 
