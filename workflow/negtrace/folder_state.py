@@ -1,76 +1,99 @@
-"""The state of a user's folder, cheap enough to be looked at whenever the job graph is built.
+"""Whether files of a user's folder have changed since a step read them.
 
-Imported when Snakemake builds the job graph: standard library only.
+The step leaves a record of what it read.  Whenever the job graph is built, sizes and times are
+compared with it, and only files that differ there are hashed: a touched or copied file is no
+change.  Imported when Snakemake builds the job graph: standard library only.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
-# Endings of pictures; a file without an ending may be one too.
-PICTURE = re.compile(
-    r"([^.]+|.*\.("
-    r"apng|avif|avifs|blp|bmp|bw|cur|dcx|dds|dib|eps|exr|fits|gif|hdr|heic|heif|icb|icns|"
-    r"ico|im|j2c|j2k|jfif|jp2|jpc|jpe|jpeg|jpf|jpg|jpx|jxl|mpo|msp|pbm|pcx|pfm|pgm|png|"
-    r"pnm|ppm|psd|qoi|ras|rgb|rgba|sgi|tga|tif|tiff|vda|vst|webp|xbm|xpm"
-    r"))",
-    re.IGNORECASE | re.DOTALL,
-)
-
-
-def is_picture(name: str) -> bool:
-    return PICTURE.fullmatch(name) is not None
-
+Stamp = tuple[int, int] | None
 
 # What file managers leave in the folders that they show.
 LEAVINGS = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini"})
 
 
-def is_data(name: str) -> bool:
-    return name.lower() not in LEAVINGS
+def stamps(folder: Path, names: Iterable[str]) -> dict[str, Stamp]:
+    """Size and time of modification [ns] of each file; None where there is none."""
+    return {name: _stamp(os.path.join(folder, name)) for name in names}
+
+
+def record(
+    state: str, stamped: Mapping[str, Stamp], hashes: Mapping[str, str | None]
+) -> dict[str, object]:
+    """What a step read, for `state_of`; as JSON.
+
+    Args:
+        state: what `state_of` said before the step ran.
+        stamped: see `stamps`; taken before the files were hashed.
+        hashes: sha256 by name; None of a file that could not be used, which is compared by its
+            stamp alone.
+    """
+    files = {name: [stamp, hashes.get(name)] for name, stamp in stamped.items()}
+    return {"state": state, "files": files}
 
 
 @cache
-def folder_state(folder: Path | str, counts: Callable[[str], bool]) -> str:
-    """First 16 hex digits of a sha256 over the files' names, sizes and times of modification.
-
-    Looks into sub-folders and behind links, opens no file, and leaves out hidden names.
+def state_of(recorded: Path | str, folder: Path | str, whole: bool = False) -> str:
+    """A word that stays the same as long as the recorded files do; empty without a record.
 
     Args:
-        counts: whether a file of this name matters.
+        recorded: JSON file with a `record`.
+        whole: whether files that the record does not name count too (see `files_in`).
     """
-    digest = hashlib.sha256()
-    for name, size, modified in sorted(_files(os.fspath(folder), b"", counts, set())):
-        digest.update(b"%d:%s:%d:%d\n" % (len(name), name, size, modified))
-    return digest.hexdigest()[:16]
-
-
-def _files(
-    folder: str, prefix: bytes, counts: Callable[[str], bool], above: set[tuple[int, int]]
-) -> Iterator[tuple[bytes, int, int]]:
-    """Name from the top, size and time in nanoseconds; a link to nothing has neither."""
     try:
-        here = os.stat(folder)
-        entries = list(os.scandir(folder))
-    except OSError:
-        return
-    identity = (here.st_dev, here.st_ino)
-    if identity in above:  # a link to a folder that holds it
-        return
-    for entry in entries:
-        name = prefix + os.fsencode(entry.name)
-        if entry.name.startswith("."):
+        known = json.loads(Path(recorded).read_text())
+        state, files = known["state"], known["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+    names = files.keys() | set(files_in(folder)) if whole else files
+    changes = []
+    for name, stamp in sorted(stamps(Path(folder), names).items()):
+        then, digest = files.get(name, (None, None))
+        now = list(stamp) if stamp else None
+        if now == then:
             continue
-        if entry.is_dir():
-            yield from _files(entry.path, name + b"/", counts, above | {identity})
-        elif counts(entry.name):
-            try:
-                state = entry.stat()
-                yield name, state.st_size, state.st_mtime_ns
-            except OSError:
-                yield name, -1, -1
+        found = _hash(os.path.join(folder, name)) if now else None
+        if found is None or found != digest:
+            changes.append(f"{name!a}:{found or now}")
+    if not changes:
+        return state
+    return hashlib.sha256("\n".join([state, *changes]).encode()).hexdigest()[:16]
+
+
+def files_in(folder: Path | str) -> Iterator[str]:
+    """Files of a folder and its sub-folders, behind links too, but no hidden ones."""
+    seen: set[tuple[int, int]] = set()
+    for here, folders, names in os.walk(folder, followlinks=True):
+        place = os.stat(here)
+        if (place.st_dev, place.st_ino) in seen:  # a link to a folder that was walked already
+            folders.clear()
+            continue
+        seen.add((place.st_dev, place.st_ino))
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            if not name.startswith(".") and name.lower() not in LEAVINGS:
+                yield os.path.relpath(os.path.join(here, name), folder)
+
+
+def _stamp(path: str) -> Stamp:
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):  # a name with a NUL is no file either
+        return None
+    return found.st_size, found.st_mtime_ns
+
+
+def _hash(path: str) -> str | None:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None

@@ -92,6 +92,7 @@ rule hugging_face:
     output:
         table=ITEMS,
         image_files=IMAGE_FILES,
+        files_read=FILES_READ,
     log:
         f"{LOGS}/hugging_face.{{dataset}}.log",
     benchmark:
@@ -113,6 +114,7 @@ rule hugging_face:
         folder=image_folder,
     shell:
         "python -m negtrace.steps.hugging_face --entry {params.entry:q}"
+        " --state={params.state:q} --files-read {output.files_read:q}"
         " --folder {params.folder:q} --items {output.table:q}"
         " --image-files {output.image_files:q}"
         " --mirror={resources.mirror:q} --offline {resources.offline}"
@@ -148,10 +150,11 @@ rule generated_images:
 rule image_folder:
     input:
         table=ITEMS,
-        # Its time changes with any file in it; the pictures' state counts instead.
+        # Its time changes with any file in it; the state of the pictures counts instead.
         folder=ancient(image_folder),
     output:
         image_files=IMAGE_FILES,
+        files_read=FILES_READ,
     log:
         f"{LOGS}/image_folder.{{dataset}}.log",
     benchmark:
@@ -168,7 +171,8 @@ rule image_folder:
         state=pictures_state,
     shell:
         "python -m negtrace.steps.image_folder --items {input.table:q}"
-        " --folder {input.folder:q} --image-files {output.image_files:q} > {log:q} 2>&1"
+        " --folder {input.folder:q} --state={params.state:q} --files-read {output.files_read:q}"
+        " --image-files {output.image_files:q} > {log:q} 2>&1"
 
 
 rule image_archive:
