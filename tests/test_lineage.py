@@ -13,9 +13,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from negtrace import store
 from negtrace.errors import InputError
 from negtrace.lineage import kind_of, read_tables, recorded_inputs
-from negtrace.store import LABELS, labelled, provenance, read_source, read_table, write_table
+from negtrace.store import (
+    LABELS,
+    labelled,
+    provenance,
+    read_source,
+    read_table,
+    table_schema,
+    write_table,
+)
 
 RUN = {"dataset": "demo", "model": "tiny", "wording": "rephrased"}
 ITEMS = 40
@@ -38,8 +47,6 @@ def scores(seed: int = 0) -> pd.DataFrame:
 
 def filled(frame: pd.DataFrame, table: str, rows: int) -> pd.DataFrame:
     """The frame with any value in the declared columns that it lacks."""
-    from negtrace.store import table_schema
-
     for field in table_schema(table):
         if field.name not in frame and field.name not in LABELS:
             text = pa.types.is_string(field.type) or pa.types.is_dictionary(field.type)
@@ -52,10 +59,8 @@ def filled(frame: pd.DataFrame, table: str, rows: int) -> pd.DataFrame:
 def write(path: Path, table: str, labels: dict = RUN, seed: int = 0, **reads: Path) -> Path:
     """A table of random values that was made from others."""
     frame = scores(seed)
-    from negtrace.store import table_schema
-
     frame = frame[[name for name in frame if name in table_schema(table).names]]
-    frame = filled(frame.assign(), table, ITEMS)
+    frame = filled(frame.copy(), table, ITEMS)
     tables = {role: read_source(file)[1] for role, file in reads.items()}
     write_table(labelled(frame, labels), path, table, provenance("test", tables=tables))
     return path
@@ -122,10 +127,7 @@ MUTATIONS = {
 
 @pytest.mark.parametrize("change", MUTATIONS.values(), ids=MUTATIONS)
 def test_other_rows_under_the_old_metadata_are_refused(run, change):
-    before = run["segments"].read_bytes()
     rewritten(run["segments"], change)
-    if run["segments"].read_bytes() == before:
-        return
     with pytest.raises(InputError, match=r"segments\.parquet: .*changed since.*run again"):
         read_tables(run, RUN)
 
@@ -188,8 +190,6 @@ def test_a_table_of_older_code_is_fine_while_its_columns_are(run, monkeypatch):
     made = provenance("test") | {"negtrace": "0.0.1", "versions": {}}
     write_table(read_table(run["scores"]), run["scores"], "scores", made)
     assert len(read_table(run["scores"], "scores")) == ITEMS
-    from negtrace import store
-
     older = pa.schema([*store.table_schema("scores"), pa.field("new", pa.int16())])
     monkeypatch.setattr(store, "table_schema", lambda table: older)
     with pytest.raises(InputError, match="has no column 'new'; delete it and run again"):
