@@ -39,6 +39,7 @@ localrules:
     segments,
     selectivity_correlation,
     subject_areas,
+    verify,
     weights,
 
 

@@ -247,3 +247,68 @@ def test_what_is_wrong_with_an_item_costs_that_item_alone(own):
     assert "no image: the file is missing" in report
     assert outside.read_bytes() == picture(IMAGES[0])
     assert not (own.path("drawn") / "mine.jpg").exists()
+
+
+def test_a_changed_picture_reruns_what_depends_on_it_and_nothing_else(tmp_path):
+    study, pictures = Checkout.create(tmp_path / "study"), tmp_path / "pictures"
+    for name in IMAGES:
+        (pictures / name).parent.mkdir(parents=True, exist_ok=True)
+        (pictures / name).write_bytes(picture(name))
+
+    def change(config: dict) -> None:
+        config["study"].update(datasets=["mine"], sites=["head"])
+        config["datasets"]["mine"] = {
+            "kind": "valse",
+            "annotations": str(SAMPLE),
+            "images": str(pictures),
+        }
+
+    study.configure(change)
+    wanted = ("--until", "images", "pairs", "alignment")
+    study.run(*wanted)
+    assert not study.jobs(*wanted, "-n")
+    (pictures / ".DS_Store").write_bytes(b"x")
+    (pictures / "notes.txt").write_text("x")
+    (pictures / "named_by_no_item.jpg").write_bytes(picture("other"))
+    (pictures / IMAGES[0]).touch()
+    assert not study.jobs(*wanted, "-n")
+    before = study.tables()
+    aligned = before["results/mine/tiny/rephrased/alignment.parquet"].stat().st_mtime_ns
+    embedded = before["results/mine/tiny/images.parquet"].read_bytes()
+    (pictures / IMAGES[0]).write_bytes(picture("another"))
+    assert set(study.jobs(*wanted)) == {"image_folder", "images", "pairs"}
+    assert before["results/mine/tiny/images.parquet"].read_bytes() != embedded
+    assert before["results/mine/tiny/rephrased/alignment.parquet"].stat().st_mtime_ns == aligned
+    assert not study.jobs(*wanted, "-n")
+    (pictures / IMAGES[0]).write_bytes(picture(IMAGES[0]))
+    study.run(*wanted)
+    assert before["results/mine/tiny/images.parquet"].read_bytes() == embedded
+    assert "every result is whole" in study.run("verify")
+
+
+def test_an_edited_local_dataset_is_read_again(tmp_path):
+    study, folder = Checkout.create(tmp_path / "study"), tmp_path / "local"
+    folder.mkdir()
+    (folder / "a.jpg").write_bytes(picture("a"))
+    rows = "file_name,caption,foil\na.jpg,There are no dogs.,There are dogs.\n"
+    (folder / "metadata.csv").write_text(rows)
+
+    def change(config: dict) -> None:
+        config["study"].update(datasets=["mine"])
+        config["datasets"]["mine"] = {
+            "kind": "huggingface",
+            "source": str(folder),
+            "split": "train",
+            "columns": {"caption": "caption", "foil": "foil"},
+        }
+
+    study.configure(change)
+    wanted = ("--until", "candidates")
+    study.run(*wanted)
+    (folder / ".DS_Store").write_bytes(b"x")
+    (folder / "a.jpg").touch()
+    assert not study.jobs(*wanted, "-n")
+    (folder / "metadata.csv").write_text(rows.replace("dogs", "cats"))
+    assert set(study.jobs(*wanted)) == {"hugging_face", "candidates"}
+    items = pd.read_parquet(study.path("mine", "items.parquet"))
+    assert items["caption"].tolist() == ["There are no cats."]

@@ -58,3 +58,26 @@ def available(image_files: pd.DataFrame) -> list[str]:
         shown = "no item names one" if first is None else f"{first.image_file}: {first.reason}"
         raise InputError(f"not one image of the dataset can be had; the first: {shown}")
     return sorted(there)
+
+
+def check_unchanged(folder: Path, image_files: pd.DataFrame) -> None:
+    """Hash every image that is there before anything is computed from it.
+
+    Args:
+        image_files: the table, with the sha256 that each file had.
+
+    Raises:
+        InputError: files are gone or have changed; names up to ten of them.
+    """
+    there = image_files[image_files["reason"].isna()]
+    changed = [
+        row.image_file
+        for row in there.itertuples()
+        if not (folder / row.image_file).is_file() or sha256(folder / row.image_file) != row.sha256
+    ]
+    if changed:
+        more = f" and {len(changed) - 10} more" if len(changed) > 10 else ""
+        raise InputError(
+            f"{folder}: {', '.join(changed[:10])}{more} changed since image_files.parquet was "
+            "made; delete that table and run again"
+        )

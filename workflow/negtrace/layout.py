@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 TOWER_DESCRIPTION = "tower.json"
+TOWER_WEIGHTS = "tower.safetensors"
 
 # Which figure each site's map becomes.
 MAP_FIGURES = {

@@ -26,13 +26,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from negtrace.errors import InputError
+from negtrace.layout import TOWER_DESCRIPTION as SHAPE_FILE
+from negtrace.layout import TOWER_WEIGHTS as WEIGHTS_FILE
 from negtrace.linear import Linear
 
 Activation = Literal["gelu", "gelu_tanh", "quick_gelu"]
 Pooling = Literal["eot", "first", "last", "class"]
 
-WEIGHTS_FILE = "tower.safetensors"
-SHAPE_FILE = "tower.json"
 
 QUICK_GELU_SLOPE = 1.702  # QuickGELU(x) = x sigmoid(1.702 x)
 

@@ -13,6 +13,7 @@ sys.path.insert(0, str(WORKFLOW))
 from negtrace import derived, layout
 from negtrace.errors import InputError
 from negtrace.fingerprint import code_hash
+from negtrace.folder_state import state_of
 from negtrace.published import is_published
 from negtrace.settings import is_path, validate
 
@@ -56,6 +57,7 @@ LEDGER = "results/{dataset}/{model}/ledger"
 SOURCE = "results/{dataset}/source"
 ANNOTATIONS = f"{SOURCE}/existence.json"
 IMAGE_FILES = "results/{dataset}/image_files.parquet"
+FILES_READ = "results/{dataset}/files_read.json"
 SUBJECT_SIZES = "results/{dataset}/subject_sizes.parquet"
 TOWER = "results/models/{model}"
 LOGS = "results/logs"
@@ -136,6 +138,17 @@ def image_folder(wildcards):
     if image_kind(name) == "folder":
         return config["datasets"][name]["images"]
     return f"{SOURCE}/images".format(dataset=name)
+
+
+def pictures_state(wildcards):
+    """Params function: changes with the pictures that a dataset's items name."""
+    return state_of(FILES_READ.format(**wildcards), image_folder(wildcards))
+
+
+def source_state(wildcards):
+    """Params function: changes with every file of a Hugging Face dataset in a local folder."""
+    folder = config["datasets"][wildcards.dataset]["source"]
+    return state_of(FILES_READ.format(**wildcards), folder, whole=True)
 
 
 def of_dataset(*keys):

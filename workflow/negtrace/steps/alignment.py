@@ -9,8 +9,8 @@ from negtrace.errors import InputError
 from negtrace.openclip import tokenizer_of
 from negtrace.reading import read_candidates
 from negtrace.steps.command import run
-from negtrace.steps.options import OF_RUN
-from negtrace.store import labelled, provenance, read_table, write_table
+from negtrace.steps.options import OF_RUN, tables_of
+from negtrace.store import labelled, provenance, write_table
 from negtrace.tower import TowerShape, read_description
 from negtrace.weights import read_weights
 
@@ -19,7 +19,8 @@ def step(options: Namespace) -> None:
     description = read_description(options.tower)
     shape = TowerShape.from_json(description["shape"])
     tokenizer = tokenizer_of(options.architecture, read_weights(options.weights).tokenizer)
-    candidates, frame, excluded = read_candidates(read_table(options.candidates), tokenizer, shape)
+    tables = tables_of(options, ["candidates"])
+    candidates, frame, excluded = read_candidates(tables["candidates"], tokenizer, shape)
     if candidates.empty:
         raise InputError(
             f"{options.candidates}: the model can read none of its pairs; first reason: "
@@ -27,7 +28,7 @@ def step(options: Namespace) -> None:
         )
     made = provenance(
         "alignment",
-        inputs={"candidates": options.candidates},
+        tables=tables.sources,
         model=description["identity"],
     )
     write_table(excluded, options.excluded, "excluded", made)

@@ -8,14 +8,15 @@ from pathlib import Path
 from negtrace.errors import InputError
 from negtrace.pairs import select
 from negtrace.steps.command import run
-from negtrace.steps.options import paths_of, tables_of
+from negtrace.steps.options import tables_of
 from negtrace.store import provenance, write_table
 
 TABLES = ("candidates", "rejected", "image_files")
 
 
 def step(options: Namespace) -> None:
-    candidates, rejected, files = tables_of(options, TABLES).values()
+    tables = tables_of(options, TABLES)
+    candidates, rejected, files = tables.values()
     missing = files.dropna(subset="reason").set_index("image_file")["reason"].to_dict()
     pairs, excluded = select(candidates, rejected, options.min_votes, missing)
     if pairs.empty:
@@ -25,7 +26,7 @@ def step(options: Namespace) -> None:
         )
     made = provenance(
         "pairs",
-        inputs=paths_of(options, TABLES),
+        tables=tables.sources,
         params={"min_votes": options.min_votes},
     )
     write_table(excluded, options.excluded, "excluded", made)
