@@ -21,7 +21,8 @@ from torch import Tensor, nn
 from negtrace.alignment import align
 from negtrace.errors import InputError
 from negtrace.interventions import Intervention
-from negtrace.openclip import as_tokenizer, text_tower
+from negtrace.open_clip_tokenizers import as_tokenizer
+from negtrace.open_clip_tower import text_tower
 from negtrace.restoration import sweep
 from negtrace.runs import BASE_OF, scores, sentence_embeddings
 

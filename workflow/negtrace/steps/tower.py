@@ -6,7 +6,8 @@ import json
 from argparse import Namespace
 from pathlib import Path
 
-from negtrace.openclip import ModelSpec, load, text_tower
+from negtrace.open_clip_tower import text_tower
+from negtrace.openclip import ModelSpec, load
 from negtrace.steps.command import run
 from negtrace.tower import save_tower
 from negtrace.weights import read_weights

@@ -1,0 +1,46 @@
+"""Embeddings of image files by an open_clip model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from negtrace.errors import InputError
+from negtrace.openclip import LoadedModel
+
+
+def encode_images(
+    loaded: LoadedModel,
+    files: Sequence[Path],
+    batch_size: int = 64,
+    device: str = "cpu",
+    progress: Callable[[Iterator], Iterator] = iter,
+) -> np.ndarray:
+    """Unit-norm image embeddings, float32 [n, embed_dim], in the order of `files`.
+
+    Raises:
+        InputError: a file is missing or is not a readable image; names the file.
+    """
+    model = loaded.model.to(device)
+    batches = [files[i : i + batch_size] for i in range(0, len(files), batch_size)]
+    embeddings = []
+    with ThreadPoolExecutor() as pool, torch.inference_mode():
+        for batch in progress(batches):
+            pixels = torch.stack(list(pool.map(lambda f: _pixels(f, loaded.preprocess), batch)))
+            features = model.encode_image(pixels.to(device), normalize=True)
+            embeddings.append(features.float().cpu().numpy())
+    return np.concatenate(embeddings)
+
+
+def _pixels(file: Path, preprocess: Callable[[Image.Image], Tensor]) -> Tensor:
+    try:
+        with Image.open(file) as image:
+            return preprocess(image)
+    except OSError as error:
+        raise InputError(f"{file}: not a readable image ({error}); replace the file") from error
