@@ -20,7 +20,10 @@ def as_tokenizer(made: Any) -> Tokenizer:
         return _byte_pair_tokenizer(made)
     if isinstance(made, open_clip.tokenizer.HFTokenizer) and not made.tokenizer_mode:
         return _hugging_face_tokenizer(made)
-    raise InputError(f"tokenizers of class {type(made).__name__} are not supported")
+    raise InputError(
+        f"tokenizers of class {type(made).__name__} are not supported; use what "
+        "open_clip.get_tokenizer gives for the model"
+    )
 
 
 def _byte_pair_tokenizer(made: open_clip.SimpleTokenizer) -> Tokenizer:
@@ -30,7 +33,7 @@ def _byte_pair_tokenizer(made: open_clip.SimpleTokenizer) -> Tokenizer:
     def decode(token: int) -> str:
         return made.decoder[token].replace("</w>", "")
 
-    return Tokenizer(encode, decode, start_tokens=1, pad_id=0)
+    return Tokenizer(encode, decode, start_tokens=1, pad_id=0, own=made)
 
 
 def _hugging_face_tokenizer(made: open_clip.tokenizer.HFTokenizer) -> Tokenizer:
@@ -44,4 +47,4 @@ def _hugging_face_tokenizer(made: open_clip.tokenizer.HFTokenizer) -> Tokenizer:
         return inner.convert_ids_to_tokens(token)
 
     start_tokens = len(encode("")) - 1  # all that an empty sentence has besides the end token
-    return Tokenizer(encode, decode, start_tokens, pad_id=int(made([""])[0, -1]))
+    return Tokenizer(encode, decode, start_tokens, pad_id=inner.pad_token_id, own=made)

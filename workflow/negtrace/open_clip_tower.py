@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import reduce
 from typing import Any
 
 import torch
-from open_clip.transformer import Attention
+from open_clip.transformer import QuickGELU
 from torch import Tensor, nn
 
 from negtrace.errors import InputError
-from negtrace.tower import TextTower, TowerShape
+from negtrace.open_clip_structure import check_structure, eos_id, pool_type, text_module
+from negtrace.tower import Activation, TextTower, TowerShape
 
 
 def text_tower(
@@ -18,7 +21,8 @@ def text_tower(
     """The text tower of an open_clip model, sharing its weights.
 
     LayerScale is folded into the projections that it follows, which changes no output.  A class
-    token becomes one more row of the token embedding.
+    token becomes one more row of the token embedding.  Weights of mixed precision are brought to
+    the highest among them.
 
     Args:
         pad_id: what the model's tokenizer fills sentences up with.
@@ -26,16 +30,20 @@ def text_tower(
     Raises:
         InputError: the module's structure is not the one that `tower.py` describes.
     """
-    text = model.text if hasattr(model, "text") else model
-    blocks = getattr(getattr(text, "transformer", None), "resblocks", None)
-    if blocks is None:
-        raise InputError(f"{type(text).__name__} is not a text tower of native open_clip blocks")
+    check_structure(model)
+    text = text_module(model)
+    blocks = text.transformer.resblocks
     first = blocks[0]
-    pool = getattr(model, "text_pool_type", None) or text.pool_type
+    pool = pool_type(model, text)
     projection = text.text_projection
     token_embedding = text.token_embedding.weight
     class_token = getattr(text, "cls_emb", None)
     if class_token is not None:
+        if pad_id != text.pad_id:
+            raise InputError(
+                f"the tokenizer pads with token {pad_id}, the model's mask expects {text.pad_id} "
+                "(text_cfg.pad_id); use the model's own tokenizer"
+            )
         pool = "class"
         token_embedding = torch.cat([token_embedding, class_token[None]])
     positional_embedding = text.positional_embedding
@@ -52,6 +60,7 @@ def text_tower(
         pool={"argmax": "eot", "eos": "eot"}.get(pool, pool),
         ln_eps=first.ln_1.eps,
         pad_id=pad_id,
+        eos_id=eos_id(model, text) if pool == "eos" else None,
     )
     weights = {
         "token_embedding": token_embedding,
@@ -68,13 +77,25 @@ def text_tower(
     for number, block in enumerate(blocks, start=1):
         for key, weight in _block_weights(block).items():
             weights[f"blocks.{number}.{key}"] = weight
-    return TextTower(shape, {k: w.detach() for k, w in weights.items()}, identity)
+    dtype = _common_dtype(weights)
+    return TextTower(shape, {k: w.detach().to(dtype) for k, w in weights.items()}, identity)
+
+
+def _common_dtype(weights: Mapping[str, Tensor]) -> torch.dtype:
+    for name, weight in weights.items():
+        if not weight.is_floating_point():
+            raise InputError(
+                f"weight {name} of the text tower is {weight.dtype}; load the model unquantised"
+            )
+        if weight.device.type == "meta":
+            raise InputError(
+                f"weight {name} of the text tower is not loaded (it is on device meta)"
+            )
+    return reduce(torch.promote_types, (weight.dtype for weight in weights.values()))
 
 
 def _block_weights(block: nn.Module) -> dict[str, Tensor]:
     attention = block.attn
-    if not isinstance(attention, nn.MultiheadAttention | Attention):
-        raise InputError(f"attention of class {type(attention).__name__} is not supported")
     out_scale, mlp_scale = _layer_scale(block.ls_1), _layer_scale(block.ls_2)
     return {
         "ln_1.weight": block.ln_1.weight,
@@ -102,12 +123,10 @@ def _scaled(weight: Tensor, scale: Tensor | None) -> Tensor:
     return weight * (scale[:, None] if weight.ndim == 2 else scale)
 
 
-def _activation(module: nn.Module) -> str:
-    if type(module).__name__ == "QuickGELU":
+def _activation(module: nn.GELU | QuickGELU) -> Activation:
+    if type(module) is QuickGELU:
         return "quick_gelu"
-    if isinstance(module, nn.GELU):
-        return "gelu_tanh" if module.approximate == "tanh" else "gelu"
-    raise InputError(f"activation of class {type(module).__name__} is not supported")
+    return "gelu_tanh" if module.approximate == "tanh" else "gelu"
 
 
 def _projection_width(projection: nn.Module | Tensor | None, width: int) -> int:
