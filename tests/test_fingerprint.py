@@ -25,14 +25,8 @@ MODEL_STEPS = LOADING | {
     *("contributions", "ablation", "plant", "planted"),
 }
 RUNNING = {
-    "tower",
-    "alignment",
-    "runs",
-    "sweep",
-    "attention",
-    "identity",
-    "contributions",
-    "ablation",
+    *("tower", "alignment", "runs", "sweep", "attention", "identity"),
+    *("contributions", "ablation"),
 }
 FEATURES = {"features", "feature_correlations", "selectivity_correlation"}
 

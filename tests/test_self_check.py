@@ -39,7 +39,7 @@ def tiny(kind=open_clip.CLIP, quick_gelu=False, **text):
     if kind is open_clip.CoCa:
         decoder = {"width": 32, "heads": 4, "layers": 1, "context_length": 76}
         more |= {"multimodal_cfg": decoder}
-        model = kind(12, text_cfg=config, vision_cfg=VISION | {"attentional_pool": True}, **more)
+        model = kind(12, text_cfg=config, vision_cfg=VISION | COCA_VISION, **more)
     else:
         model = kind(12, VISION, config, **more)
     model.eval().requires_grad_(False)
@@ -49,11 +49,13 @@ def tiny(kind=open_clip.CLIP, quick_gelu=False, **text):
     return model
 
 
+COCA_VISION = {"attentional_pool": True, "attn_pooler_heads": 4, "output_tokens": True}
 COCA = {"context_length": 76, "embed_cls": True, "output_tokens": True}
 
 
 def own_scores(model, image, tokenizer=CUT, sentences=PAIR):
-    own = model.encode_text(tokenizer(list(sentences)), normalize=True).double()
+    given = tokenizer(list(sentences), context_length=model.context_length)
+    own = model.encode_text(given, normalize=True).double()
     scale = float(model.logit_scale.exp())
     return (scale * own @ F.normalize(image.double(), dim=-1)).tolist()
 
@@ -102,7 +104,6 @@ def test_supported_towers_give_the_model_s_own_scores(kind, text):
         ({"pool_type": "eos"}, "reads it out at its token 1"),
         ({"vocab_size": 1000}, "1000 token embeddings"),
         ({"output_tokens": True}, "encode_text fails"),
-        ({"layers": 0}, "no blocks"),
     ],
 )
 def test_configurations_that_cannot_be_traced_are_named(text, reason):
@@ -265,15 +266,15 @@ def test_an_added_token_that_takes_the_end_s_place_is_refused():
 
 
 def test_an_end_token_inside_a_sentence_is_refused():
-    refused("reads it out at its token 4", tiny(), sentences=("No <end_of_text> dogs", "dogs"))
+    refused("reads it out at its token 3", tiny(), sentences=("No <end_of_text> dogs", "dogs"))
 
 
-def test_coca_takes_an_exclamation_mark_for_padding():
+def test_coca_takes_token_0_for_padding():
     model = tiny(open_clip.CoCa, **COCA)
     tokenizer = open_clip.SimpleTokenizer(context_length=76)
     assert_as_the_model(model, tokenizer)
-    refused("holds token 0", model, tokenizer, ("Oh ! no dogs.", "Oh ! some dogs."))
-    assert_as_the_model(tiny(), sentences=("Oh ! no dogs.", "Oh ! some dogs."))
+    refused("holds token 0", model, tokenizer, ("Oh !& no dogs.", "Oh !& some dogs."))
+    assert_as_the_model(tiny(), sentences=("Oh !& no dogs.", "Oh !& some dogs."))
 
 
 def word_tokenizer(tmp_path, end=7, side="right", pad="<pad>"):
@@ -339,7 +340,8 @@ def test_a_stored_tower_of_other_weights_is_refused():
     model, cut = tiny(), as_tokenizer(CUT)
     tower = text_tower(model)
     check_tower(model, tower, cut)
-    tower.weights["token_embedding"][CUT.encode("dogs")[0]] += 0.5
+    tower = tower.to(dtype=torch.float64)
+    tower.weights["token_embedding"][CUT.encode("dogs")[0]] *= -1
     with pytest.raises(InputError, match=r"departs .*dogs"):
         check_tower(model, tower, cut)
 
@@ -379,11 +381,13 @@ def outcome(kind, text):
         return "open_clip builds none"
     image = torch.randn(32 if text.get("proj_type") == "none" else 12)
     tokenizer = open_clip.SimpleTokenizer(context_length=text.get("context_length", 77))
+    reason = None
     try:
         found = trace(model, tokenizer, *PAIR, image).attrs
     except InputError as error:
-        assert "\n" not in str(error)
-        return str(error)
+        reason = str(error)
+    if reason:
+        return reason
     expected = own_scores(model, image, tokenizer)
     assert [found["s_negated"], found["s_affirmative"]] == pytest.approx(expected, abs=1e-3)
     return "right"
@@ -392,7 +396,7 @@ def outcome(kind, text):
 @settings(max_examples=30, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.sampled_from([open_clip.CLIP, open_clip.CustomTextCLIP]), CONFIGURATIONS)
 def test_any_configuration_is_right_or_refused(kind, text):
-    outcome(kind, text)
+    assert "\n" not in outcome(kind, text)
 
 
 @pytest.mark.parametrize("precision", ["fp16", "bf16", "pure_bf16", "pure_fp16"])
@@ -409,7 +413,7 @@ def test_half_precision_models_are_traced_as_open_clip_runs_them(precision, tmp_
     with torch.no_grad():
         image = model.encode_image(pixels[None].to(half), normalize=True)[0]
         expected = own_scores(model, image)
-    bound = 2 * tolerance_of(model) * float(model.logit_scale.exp())
+    bound = 2 * tolerance_of(model) * model.logit_scale.exp().item()
     assert [found["s_negated"], found["s_affirmative"]] == pytest.approx(expected, abs=bound)
 
 

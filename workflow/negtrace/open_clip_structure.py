@@ -107,6 +107,9 @@ def check_structure(model: nn.Module) -> None:
         raise _refused("the model", model, "open_clip's CLIP, CustomTextCLIP or CoCa")
     if type(model) in (CustomTextCLIP, open_clip.CoCa):
         _check_class("text", model.text, (TextTransformer,))
+    for name, weight in model.named_parameters():
+        if weight.device.type == "meta":
+            raise InputError(f"the model's weight {name} is on device meta; load its weights first")
     _check_untouched("the model", model, ("encode_text", "forward"))
     text = text_module(model)
     for name, module in _computing(text):
@@ -225,7 +228,7 @@ def _check_blocks(blocks: nn.ModuleList) -> None:
         odd = [
             name
             for name in ("bias_k", "bias_v", "add_zero_attn", "logit_scale", "head_scale")
-            if getattr(attention, name, None) not in (None, False)
+            if not (_lacks(attention, name) or getattr(attention, name) is False)
         ]
         odd += [name for name in ("in_proj_weight", "in_proj_bias") if _lacks(attention, name)]
         odd += ["out_proj.bias"] * _lacks(attention.out_proj, "bias")

@@ -87,10 +87,6 @@ def _common_dtype(weights: Mapping[str, Tensor]) -> torch.dtype:
             raise InputError(
                 f"weight {name} of the text tower is {weight.dtype}; load the model unquantised"
             )
-        if weight.device.type == "meta":
-            raise InputError(
-                f"weight {name} of the text tower is not loaded (it is on device meta)"
-            )
     return reduce(torch.promote_types, (weight.dtype for weight in weights.values()))
 
 
