@@ -24,7 +24,10 @@ MODEL_STEPS = LOADING | {
     *("runs", "sweep", "attention", "subject_segmentation"),
     *("contributions", "ablation", "plant", "planted"),
 }
-RUNNING = {"runs", "sweep", "attention", "identity", "contributions", "ablation"}
+RUNNING = {
+    *("tower", "alignment", "runs", "sweep", "attention", "identity"),
+    *("contributions", "ablation"),
+}
 FEATURES = {"features", "feature_correlations", "selectivity_correlation"}
 
 

@@ -12,11 +12,11 @@ from conftest import configuration
 from PIL import Image
 
 from negtrace.errors import InputError
+from negtrace.image_embeddings import encode_images
+from negtrace.open_clip_tokenizers import as_tokenizer
 from negtrace.openclip import (
     ModelSpec,
     architecture_config,
-    as_tokenizer,
-    encode_images,
     load,
     preflight,
     refusal,

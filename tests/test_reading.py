@@ -13,7 +13,7 @@ from negtrace.attention import negator_attention, selectivity
 from negtrace.items import item_table
 from negtrace.openclip import as_tokenizer, text_tower
 from negtrace.pairs import candidates, cleaned
-from negtrace.reading import INNER_END, NO_NEGATOR_TOKEN, SAME_TOKENS, read_candidates
+from negtrace.reading import NO_NEGATOR_TOKEN, SAME_TOKENS, read_candidates
 
 
 def candidate_pairs(*sentences: tuple[str, str], wording: str = "standard") -> pd.DataFrame:

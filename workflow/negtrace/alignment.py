@@ -22,12 +22,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from difflib import SequenceMatcher
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from negtrace.errors import InputError
 from negtrace.pairs import NEGATOR
+from negtrace.sentence_faults import sentence_fault
 from negtrace.tower import TowerShape
 
 THERE_ROLES = (
@@ -66,6 +67,7 @@ class Tokenizer(NamedTuple):
     decode: Callable[[int], str]  # id to the token's text
     start_tokens: int  # start tokens that encode sets before the sentence, 0 or 1
     pad_id: int  # what fills a sentence up to the context length
+    own: Any = None  # open_clip's: sentences to ids, padded, as its models take them
 
 
 class EditedSpan(NamedTuple):
@@ -235,12 +237,6 @@ def complete_pair(pair: AlignedPair, lengths: tuple[int, int], pools_at_end: boo
     return AlignedPair(*columns)
 
 
-def longest_sentence(shape: TowerShape) -> int:
-    """Tokens that a sentence may have, start token and EOT included."""
-    # A class token sees one padding token, so a sentence may not fill the context.
-    return shape.context_length - (shape.pool == "class")
-
-
 def negator_position(words: Sequence[str], roles: Sequence[str]) -> int | None:
     """Position of the negator in the negated sentence, or None if it cannot be told.
 
@@ -292,19 +288,15 @@ def align(
         first appearance, the negated sentence first.
 
     Raises:
-        InputError: a sentence is longer than the context, or the tokenizer gives both sentences of
-            a pair the same tokens.
+        InputError: the model cannot read a sentence, or the tokenizer gives both sentences of a
+            pair the same tokens.
     """
     distinct = pairs[["pair_id", "negated", "affirmative"]].drop_duplicates("pair_id")
     texts = pd.unique(pd.concat([distinct["negated"], distinct["affirmative"]]))
     tokens = {text: [int(token) for token in tokenizer.encode(text)] for text in texts}
-    longest = longest_sentence(shape)
     for text, ids in tokens.items():
-        if len(ids) > longest:
-            raise InputError(
-                f"sentence {text!r} has {len(ids)} tokens, start and end token included, but the "
-                f"model can read {longest}; shorten the sentence or remove its items"
-            )
+        if fault := sentence_fault(ids, shape):
+            raise InputError(f"sentence {text!r}: {fault}; change the sentence or remove its items")
     completed = {text: shape.complete(ids) for text, ids in tokens.items()}
     token_texts = {i: tokenizer.decode(i) for i in {i for ids in tokens.values() for i in ids}}
     words = {token: bare_word(text) for token, text in token_texts.items()}

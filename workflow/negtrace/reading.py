@@ -12,15 +12,14 @@ from negtrace.alignment import (
     Tokenizer,
     align,
     bare_word,
-    longest_sentence,
     negator_positions,
 )
 from negtrace.items import text_frame
 from negtrace.pairs import NEGATOR, REASON_COLUMNS, one_spelling
+from negtrace.sentence_faults import sentence_fault
 from negtrace.tower import TowerShape
 
 SAME_TOKENS = "the model reads both sentences as the same tokens"
-INNER_END = "a sentence holds the model's end token"
 NO_NEGATOR_TOKEN = "the model's tokens do not show which word is the negator"
 
 
@@ -45,8 +44,7 @@ def read_candidates(
             candidates["negated"], candidates["affirmative"], strict=True
         )
     ]
-    longest = longest_sentence(shape)
-    reasons = pd.Series([_fault(*pair, longest) for pair in both], candidates.index, dtype="object")
+    reasons = pd.Series([_fault(*pair, shape) for pair in both], candidates.index, dtype="object")
     keys = pd.Series([f"{negated}|{affirmative}" for negated, affirmative in both], reasons.index)
     readable = candidates.assign(pair_id=one_spelling(candidates, keys))
     alignment = align(readable[reasons.isna()], tokenizer, shape)
@@ -77,13 +75,9 @@ def pairs_with_negator(alignment: pd.DataFrame, tokenizer: Tokenizer) -> set[str
     return {pair_id for pair_id, right in zip(found, told, strict=True) if right}
 
 
-def _fault(negated: tuple[int, ...], affirmative: tuple[int, ...], longest: int) -> str | None:
+def _fault(negated: tuple[int, ...], affirmative: tuple[int, ...], shape: TowerShape) -> str | None:
     """Why a model cannot read a pair, or None."""
-    most = max(len(negated), len(affirmative))
-    if most > longest:
-        return f"a sentence has {most} tokens, but the model reads at most {longest}"
-    if negated == affirmative:
-        return SAME_TOKENS
-    if any(ids[-1] in ids[:-1] for ids in (negated, affirmative)):
-        return INNER_END
-    return None
+    for sentence, ids in (("negated", negated), ("affirmative", affirmative)):
+        if fault := sentence_fault(ids, shape):
+            return f"the {sentence} sentence: {fault}"
+    return SAME_TOKENS if negated == affirmative else None

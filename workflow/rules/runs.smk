@@ -8,8 +8,10 @@
 rule alignment:
     input:
         candidates="results/{dataset}/candidates.{wording}.parquet",
+        tower=f"{TOWER}/tower.safetensors",
         description=f"{TOWER}/{layout.TOWER_DESCRIPTION}",
         weights=f"{TOWER}/weights.json",
+        files=model_files,
     output:
         alignment=f"{OF_RUN}/alignment.parquet",
         readable=f"{OF_RUN}/candidates.parquet",
@@ -21,16 +23,16 @@ rule alignment:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=table_memory,
-        runtime=table_minutes,
+        mem_mb=model_memory,
+        runtime=model_minutes,
     params:
         code=code_hash("alignment"),
-        architecture=lambda wildcards: MODELS[wildcards.model]["architecture"],
+        spec=model_spec,
         tower=subpath(input.description, parent=True),
     shell:
         "python -m negtrace.steps.alignment --dataset {wildcards.dataset}"
         " --model {wildcards.model} --wording {wildcards.wording}"
-        " --architecture {params.architecture:q} --candidates {input.candidates:q}"
+        " --spec {params.spec:q} --candidates {input.candidates:q}"
         " --tower {params.tower:q} --weights {input.weights:q}"
         " --alignment {output.alignment:q} --readable {output.readable:q}"
         " --excluded {output.excluded:q} > {log:q} 2>&1"

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from negtrace.image_embeddings import encode_images
 from negtrace.images import available, check_unchanged
-from negtrace.openclip import ModelSpec, encode_images, load
+from negtrace.openclip import ModelSpec, load
 from negtrace.progress import track
 from negtrace.steps.command import run
 from negtrace.steps.compute import device_of
