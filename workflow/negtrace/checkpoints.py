@@ -81,10 +81,7 @@ def model_weights(file: WeightFile, model: nn.Module, where: Path) -> Weights:
         for prefix in ("", *others)
         if prefix not in fitting
         for name, weight in _outside(flat, copies, prefix).items()
-        if weight.numel() > 1
-        and not BESIDE.search(prefix + name)
-        and weight.is_floating_point()
-        and not AVERAGED.search(prefix + name)
+        if _is_weight(prefix + name, weight)
     ]
     if unknown:
         raise InputError(
@@ -157,10 +154,18 @@ def _outside(
     return {name: weight for name, weight in flat.items() if name not in inside}
 
 
+def _is_weight(name: str, weight: Tensor) -> bool:
+    """Whether something beside the model changes what it computes, as far as names tell."""
+    if AVERAGED.search(name) or BESIDE.search(name) or not weight.is_floating_point():
+        return False
+    of_module = re.search(r"\.(weight|bias)$|(^|[._])lora_", name)
+    return bool(of_module) or ("." in name and weight.ndim > 1)
+
+
 def _chosen(fitting: Mapping[str, Weights], where: Path) -> Weights:
     """The one copy that is meant: plain before averaged."""
     plain = [prefix for prefix in fitting if not AVERAGED.search(prefix)]
-    first, *rest = sorted(plain or fitting, key=len)
+    first, *rest = sorted(plain or fitting, key=lambda name: (len(name), name))
     for other in rest:
         if not _equal(fitting[first].state, fitting[other].state):
             raise InputError(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import pickle
 import pickletools
+import warnings
 import zipfile
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections import OrderedDict
@@ -63,14 +64,20 @@ def read_pickle(path: Path) -> tuple[Any, frozenset[str]]:
     for stand_in in (Record, Opaque):
         allowed = [*_NUMPY, *((stand_in, name) for name in names if not name.startswith("numpy."))]
         try:
-            with torch.serialization.safe_globals(allowed):
+            with torch.serialization.safe_globals(allowed), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
                 return torch.load(path, "cpu", weights_only=True, mmap=zipped), names
         except (TypeError, ValueError, pickle.UnpicklingError) as error:
             if stand_in is Opaque:
                 # torch's own words end in advice on its interface, which no user of ours calls.
-                reason = str(error).rpartition("WeightsUnpickler error: ")[2]
-                raise pickle.UnpicklingError(reason.splitlines()[0]) from error
+                raise pickle.UnpicklingError(_reason(str(error))) from error
     raise AssertionError("unreachable")
+
+
+def _reason(text: str) -> str:
+    lines = [line.rpartition("WeightsUnpickler error: ") for line in text.splitlines()]
+    said = [rest for _, mark, rest in lines if mark or "GLOBAL" in rest]
+    return said[0] if said else "not what torch.save writes"
 
 
 def _names(path: Path) -> Iterator[str]:
