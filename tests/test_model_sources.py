@@ -17,6 +17,7 @@ from http_server import serve
 from safetensors.torch import save_file
 from test_openclip import word_tokenizer  # noqa: F401
 
+from negtrace.activations import check_activation
 from negtrace.configurations import read_configuration
 from negtrace.derived import with_controls
 from negtrace.downloads import Downloads
@@ -255,6 +256,15 @@ def test_what_is_assumed_is_said(model, tmp_path, caplog):
     assert "assumed GELU" in caplog.text
     stated = load(ModelSpec(silent, str(tmp_path / "epoch_5.pt"), quick_gelu=False))
     assert stated.identity["activation_assumed"] is None
+
+
+@pytest.mark.parametrize(
+    ("name", "assumed"),
+    [("ViT-B-32", True), ("ViT-B-32-quickgelu", False), ("ViT-B-16-SigLIP", False)],
+)
+def test_architectures_with_a_twin_leave_the_activation_open(name, assumed):
+    found = check_activation(read_configuration(name), None, None, "x.pt")
+    assert (found is not None) == assumed
 
 
 def test_pixels_of_a_bare_file_are_the_architectures_or_the_entrys(config, model, tmp_path):

@@ -137,6 +137,8 @@ def check_activation(
         )
     if said or stated is not None or found.says_activation:
         return None
+    if found.builtin and (found.quick_gelu or twin_of(found.name) is None):
+        return None  # its name says it, or none of that shape was ever published with the other
     return (
         f"{WORDS[mine]}, as the architecture {found.name} has it: the weights do not say what they "
         "were trained with"
