@@ -381,7 +381,7 @@ def outcome(shell: nn.Module, path: pathlib.Path, model: nn.Module) -> str:
 
 def test_fuzzed_checkpoints_are_right_or_refused(shell, model, other, tmp_path):
     rng = random.Random(int(os.environ.get("NEGTRACE_FUZZ_SEED", 0)))
-    number = int(os.environ.get("NEGTRACE_FUZZ_NUMBER", 40))
+    number = int(os.environ.get("NEGTRACE_FUZZ_NUMBER", 24))
     state, decoy = dict(model.state_dict()), dict(other.state_dict())
     outcomes = []
     for _ in range(number):
@@ -393,7 +393,7 @@ def test_fuzzed_checkpoints_are_right_or_refused(shell, model, other, tmp_path):
 
 def test_fuzzed_bytes_are_right_or_refused(shell, model, tmp_path):
     rng = random.Random(int(os.environ.get("NEGTRACE_FUZZ_SEED", 0)))
-    number = int(os.environ.get("NEGTRACE_FUZZ_NUMBER", 20))
+    number = int(os.environ.get("NEGTRACE_FUZZ_NUMBER", 16))
     plain, path = saved({"state_dict": dict(model.state_dict())}, tmp_path / "a.pt"), tmp_path / "x"
     save_file({n: w.contiguous() for n, w in model.state_dict().items()}, tmp_path / "b")
     legacy = tmp_path / "c.pt"
