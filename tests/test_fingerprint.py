@@ -19,7 +19,7 @@ STEPS = sorted(
 
 
 MAPS = {"restoration_map", "stability", "attention_maps"}
-LOADING = {"weights", "tower", "alignment", "images", "identity"}
+LOADING = {"tower", "alignment", "images", "identity"}
 MODEL_STEPS = LOADING | {
     *("runs", "sweep", "attention", "subject_segmentation"),
     *("contributions", "ablation", "plant", "planted"),
@@ -72,6 +72,8 @@ def hashes() -> dict[str, str]:
         ("negtrace/errors.py", set()),
         ("negtrace/steps/runs.py", {"runs"}),
         ("negtrace/openclip.py", LOADING),
+        ("negtrace/model_specs.py", LOADING | {"weights"}),
+        ("negtrace/messages.py", set()),
         ("negtrace/runs.py", RUNNING),
         ("negtrace/steps/command.py", set()),
         ("negtrace/progress.py", set()),

@@ -19,11 +19,12 @@ import pandas as pd
 from tqdm import tqdm
 
 from negtrace.downloads import Downloads, mirror_path
-from negtrace.errors import InputError, listed
+from negtrace.errors import InputError
 from negtrace.fetch import fetch_files
 from negtrace.image_names import IMPOSSIBLE, LONGEST_NAME, leads_out, name_fault
 from negtrace.images import FILE_COLUMNS
 from negtrace.items import text_frame
+from negtrace.messages import listed
 from negtrace.pictures import image_fault
 from negtrace.progress import bar
 from negtrace.store import atomic_path, sha256

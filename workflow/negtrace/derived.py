@@ -40,6 +40,7 @@ def with_controls(config: Mapping[str, Any]) -> dict[str, Any]:
                     "architecture": entry["architecture"],
                     "weights": "random",
                     "seed": seed,
+                    **{key: entry[key] for key in ("preprocess", "quick_gelu") if key in entry},
                 }
                 for name, entry in entries.items()
                 if "architecture" in entry

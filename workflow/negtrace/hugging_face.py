@@ -12,10 +12,11 @@ import datasets
 import pandas as pd
 
 from negtrace.downloads import Downloads, mirror_path
-from negtrace.errors import InputError, listed
+from negtrace.errors import InputError
 from negtrace.hub import dataset_url
 from negtrace.images import FILE_COLUMNS
 from negtrace.items import text_frame
+from negtrace.messages import listed
 from negtrace.pictures import PictureError, decoded
 from negtrace.row_files import Rows
 from negtrace.store import sha256, write_bytes

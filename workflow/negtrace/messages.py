@@ -19,7 +19,11 @@ def listed(names: Iterable[object], most: int = MOST_NAMES) -> str:
 
 
 def one_line(text: object, most: int = MOST_CHARACTERS) -> str:
-    """A text or an error without escape codes, line breaks and what exceeds `most` characters."""
+    """A text or an error without escape codes and line breaks; a long one lacks its middle.
+
+    Both ends count: a message begins with the place and closes with the remedy.
+    """
     plain = " ".join(_ESCAPES.sub("", str(text) or type(text).__name__).split())
-    plain = "".join(c if c.isprintable() else "?" for c in plain)
-    return plain if len(plain) <= most else plain[: most - 1] + "…"
+    plain = "".join(c if c.isprintable() else "\ufffd" for c in plain)
+    half = (most - 3) // 2
+    return plain if len(plain) <= most else f"{plain[:half]} … {plain[-half:]}"

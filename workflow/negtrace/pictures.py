@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from negtrace.errors import InputError, one_line
+from negtrace.errors import InputError
+from negtrace.messages import one_line
 
 WHITE_16_BIT = 65535
 _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0  # of TIFF

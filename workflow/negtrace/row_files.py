@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 import pandas as pd
 import pyarrow.parquet as pq
 
-from negtrace.errors import InputError, one_line
+from negtrace.errors import InputError
 from negtrace.json_files import parse_json
+from negtrace.messages import one_line
 from negtrace.text_files import endings, read_content, read_text
 
 SEPARATORS = (",", ";", "\t", "|")

@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
 from negtrace.errors import InputError
+from negtrace.model_sources import brings_weights, is_path, local_path
 
 SCHEMA_FILE = Path(__file__).parents[1] / "schemas" / "config.schema.json"
 
@@ -142,16 +143,27 @@ def check_files(config: Mapping[str, Any]) -> None:
         model, key = config["models"][name], f"models.{name}"
         if "plant" in model:
             continue
-        if is_path(model["architecture"]) and not Path(model["architecture"]).is_file():
-            raise InputError(
-                f"configuration: {key}.architecture: there is no file {model['architecture']}; "
-                "correct the path, or name an open_clip architecture"
-            )
-        if is_path(model["weights"]) and not Path(model["weights"]).is_file():
-            raise InputError(
-                f"configuration: {key}.weights: there is no file {model['weights']}; correct the "
-                "path, or name pretrained weights of open_clip, or 'random'"
-            )
+        check_model_files(key, model)
+
+
+def check_model_files(key: str, model: Mapping[str, Any]) -> None:
+    """Local files and folders of one model exist, and it says which weights it has."""
+    architecture, weights = model["architecture"], model.get("weights")
+    if weights is None and not brings_weights(architecture):
+        raise InputError(
+            f"configuration: {key} lacks the key 'weights': pretrained weights of open_clip, the "
+            "path of a checkpoint, or 'random'; only hf-hub: and local-dir: models bring their own"
+        )
+    if is_path(architecture) and not local_path(architecture).exists():
+        raise InputError(
+            f"configuration: {key}.architecture: there is no file {local_path(architecture)}; "
+            "correct the path, or name an open_clip architecture"
+        )
+    if weights is not None and is_path(weights) and not Path(weights).exists():
+        raise InputError(
+            f"configuration: {key}.weights: there is no file {weights}; correct the path, or name "
+            "pretrained weights of open_clip, or 'random'"
+        )
 
 
 def check_dataset_files(key: str, dataset: Mapping[str, Any]) -> None:
@@ -173,8 +185,3 @@ def check_dataset_files(key: str, dataset: Mapping[str, Any]) -> None:
             raise InputError(
                 f"configuration: {where}.file: there is no file {entry['file']}; correct the path"
             )
-
-
-def is_path(name: str) -> bool:
-    """Whether an architecture or weights entry means a local file, not one of open_clip's names."""
-    return "/" in name or Path(name).suffix in (".json", ".safetensors", ".pt", ".pth", ".bin")

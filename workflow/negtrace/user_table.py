@@ -11,8 +11,9 @@ from typing import Any
 
 import pandas as pd
 
-from negtrace.errors import InputError, listed
+from negtrace.errors import InputError
 from negtrace.items import item_table
+from negtrace.messages import listed
 from negtrace.row_files import Rows, read_rows
 
 # What the columns of a table are called if its configuration names no others.

@@ -15,7 +15,8 @@ from negtrace.errors import InputError
 from negtrace.fingerprint import code_hash
 from negtrace.folder_state import state_of
 from negtrace.published import is_published
-from negtrace.settings import is_path, validate
+from negtrace.model_sources import model_files as files_of_model
+from negtrace.settings import validate
 
 try:
     validate(config)
@@ -108,7 +109,7 @@ SEGMENTED = [name for name in STUDY["datasets"] if subject_kind(name) == "clipse
 PUBLISHED = [
     name
     for name in STUDY["models"]
-    if is_published(MODELS[name]["architecture"], MODELS[name]["weights"])
+    if is_published(MODELS[name]["architecture"], MODELS[name].get("weights"))
 ]
 
 
@@ -182,8 +183,7 @@ def model_spec(wildcards):
 
 def model_files(wildcards):
     """Local files that a model is made of: their change remakes the model."""
-    entry = MODELS[wildcards.model]
-    return [entry[key] for key in ("architecture", "weights") if is_path(entry[key])]
+    return files_of_model(MODELS[wildcards.model])
 
 
 def figure_tables(wildcards):

@@ -36,7 +36,7 @@ def step(options: Namespace) -> None:
 def comparison(results: Path, config: dict, dataset: str, model: str) -> Comparison:
     """One dataset and model beside published numbers."""
     folder, entry = results / dataset / model, config["models"][model]
-    published = "plant" not in entry and is_published(entry["architecture"], entry["weights"])
+    published = "plant" not in entry and is_published(entry["architecture"], entry.get("weights"))
     return Comparison(
         dataset=dataset,
         model=model,
