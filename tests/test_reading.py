@@ -11,7 +11,8 @@ from test_alignment import CLIP, tower_shape
 from negtrace.alignment import Tokenizer, negator_position, negator_positions
 from negtrace.attention import negator_attention, selectivity
 from negtrace.items import item_table
-from negtrace.openclip import as_tokenizer, text_tower
+from negtrace.open_clip_tokenizers import as_tokenizer
+from negtrace.open_clip_tower import text_tower
 from negtrace.pairs import candidates, cleaned
 from negtrace.reading import NO_NEGATOR_TOKEN, SAME_TOKENS, read_candidates
 
