@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 from negtrace import layout
+from negtrace.derived import neutral_control
 from negtrace.published import is_published
 from negtrace.report import Comparison, Section, render
 from negtrace.steps.command import run
@@ -79,7 +80,7 @@ def section(
         specificity={
             sweep: read_table(folder / f"specificity.{sweep}.parquet")
             for sweep in layout.sweeps(study)
-            if f"{dataset}-neutral" in study["datasets"]
+            if neutral_control(config["datasets"], dataset)
         },
         tables=[folder / f"{name}.parquet" for name in layout.tables(study)],
         segment=config["figures"]["segment"],
