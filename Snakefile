@@ -58,4 +58,6 @@ rule all:
 # At exit: Snakemake has some words of its own after this handler.
 onerror:
     if workflow.is_main_process and log:
-        atexit.register(print, "\n".join(last_words(Path(log))), file=sys.stderr)
+        atexit.register(
+            print, "\n".join(last_words(map(Path, log))), file=sys.stderr
+        )

@@ -17,16 +17,25 @@ from negtrace.errors import InputError
 # What makes a file of an entry that the workflow brings along, by section of the configuration.
 LOCAL = {"models": ("architecture", "weights"), "datasets": ("annotations", "images", "file")}
 
+# Characters that the checkout's path may not hold, and why.
+IMPOSSIBLE = {
+    os.pathsep: "PYTHONPATH cannot hold",
+    "\n": "no shell line can hold",
+    "\r": "no shell line can hold",
+    "{": "Snakemake takes for a wildcard",
+    "}": "Snakemake takes for a wildcard",
+}
+
 # Any of these is a device that torch calls cuda: NVIDIA's, WSL's, AMD's.
 GPU_DEVICES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")
 
 # Around every `python` of a rule, inside the redirection to its log: a process that a signal ends
 # cannot say so itself.
 WATCHED = (
-    "python() { command python \"$@\" || { status=$?; case $status in "
+    'python() { command python "$@" || { status=$?; case $status in '
     "137) echo 'error: killed by signal 9: out of memory? Let fewer jobs run at once (--cores,"
     " --resources mem_mb=...), or lower compute.memory_gb, then run again' >&2;; "
-    "12[9]|1[3-5][0-9]) echo \"error: killed by signal $((status - 128)); run again\" >&2;; "
+    '12[9]|1[3-5][0-9]) echo "error: killed by signal $((status - 128)); run again" >&2;; '
     "esac; return $status; }; }"
 )
 
@@ -37,13 +46,13 @@ def shell_prefix(library: Path, variables: Mapping[str, Any]) -> str:
     Jobs import this checkout's library, whatever is installed or lies in the working folder.
 
     Raises:
-        InputError: the library's path cannot be in PYTHONPATH.
+        InputError: the library's path has one of the characters that it cannot have.
     """
-    for character, name in ((os.pathsep, "a colon"), ("\n", "a line break")):
+    for character, reason in IMPOSSIBLE.items():
         if character in str(library):
             raise InputError(
-                f"{str(library)!a}: the path has {name}, which PYTHONPATH cannot hold; move the "
-                "checkout to another folder"
+                f"{str(library)!a}: the path has the character {character!a}, which {reason}; move "
+                "the checkout to another folder"
             )
     exported = {"PYTHONPATH": library, "PYTHONSAFEPATH": 1, **variables}
     exports = " ".join(f"{name}={shlex.quote(str(value))}" for name, value in exported.items())
@@ -68,7 +77,7 @@ def check_machine(device: str, local: bool) -> None:
     temporary = os.environ.get("TMPDIR")
     if temporary and not (os.path.isdir(temporary) and os.access(temporary, os.W_OK)):
         raise InputError(
-            f"TMPDIR is {temporary!a}, which is no folder that can be written to; unset or change it"
+            f"TMPDIR is {temporary!a}, no folder that can be written to; unset or change it"
         )
     if device == "cuda" and local and not _has_gpu():
         raise InputError(
@@ -87,10 +96,10 @@ def with_own_files(config: Mapping[str, Any], root: Path) -> dict[str, Any]:
         for entry in _mappings(changed.get(section)):
             for key in keys:
                 path = entry.get(key)
-                if isinstance(path, str) and path.startswith("workflow/"):
-                    if not os.path.exists(path) and os.path.exists(root / path):
-                        # Relative: results name no place on the machine.
-                        entry[key] = os.path.relpath(root / path)
+                ours = isinstance(path, str) and path.startswith("workflow/")
+                if ours and not os.path.exists(path) and os.path.exists(root / path):
+                    # Relative: results name no place on the machine.
+                    entry[key] = os.path.relpath(root / path)
     return changed
 
 

@@ -40,7 +40,7 @@ def check_name(key: str, architecture: str, weights: str | None) -> None:
         return
     known = tags().get(architecture, {})
     if weights not in known:
-        shown = ", ".join(sorted(known)[:10]) or "none known"
+        shown = ", ".join(sorted(known)[:9]) or "none known"
         raise InputError(
             f"configuration: {key}.weights: {weights!r} is neither a file nor one of the pretrained"
             f" weights of {architecture}{_closest(weights, known)} (known: {shown}; or random)"

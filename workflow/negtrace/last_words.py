@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 MOST_JOBS = 10
@@ -18,18 +19,18 @@ _LOG = re.compile(r"^\s+log: (.+?)(?: \(check log file\(s\) for error details\))
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
-def last_words(snakemake_log: Path) -> list[str]:
+def last_words(snakemake_logs: Iterable[Path]) -> list[str]:
     """Lines about every job that failed in a run: its rule, its log, and its error.
 
     Args:
-        snakemake_log: the log of the whole run.
+        snakemake_logs: of the whole run.
     """
-    lines = [
+    text = "\n".join(log.read_text(errors="replace") for log in snakemake_logs if log.is_file())
+    return [
         line
-        for log, rule in list(failed_jobs(snakemake_log.read_text(errors="replace")).items())
+        for log, rule in failed_jobs(text).items()
         for line in (f"{rule} failed ({log}):", *(f"  {words}" for words in _said(Path(log))))
     ]
-    return lines
 
 
 def failed_jobs(text: str) -> dict[str, str]:

@@ -80,7 +80,9 @@ def describe(error: ValidationError) -> str:
             )
         case "type":
             kinds = [allowed] if isinstance(allowed, str) else allowed
-            return f"{key} is {shown(value)}, but must be {' or '.join(TYPE_NAMES[k] for k in kinds)}"
+            return (
+                f"{key} is {shown(value)}, but must be {' or '.join(TYPE_NAMES[k] for k in kinds)}"
+            )
         case "minimum":
             return f"{key} is {value}, but must be at least {allowed}"
         case "maximum":

@@ -124,7 +124,9 @@ def in_words() -> Iterator[None]:
         # requests hands on MaxRetryError where there was no connection in the first place.
         unreachable = any(isinstance(arg, urllib3.exceptions.MaxRetryError) for arg in error.args)
         words = "no connection" if unreachable else "the connection was cut"
-        raise Fault(f"{words} ({_one_line(_root(error))})", passing=True, unreachable=unreachable) from error
+        raise Fault(
+            f"{words} ({_one_line(_root(error))})", passing=True, unreachable=unreachable
+        ) from error
     except (requests.RequestException, ValueError) as error:
         # A malformed address that the server redirects to is a ValueError of urllib.
         raise Fault(f"cannot be requested ({_one_line(error)})") from error

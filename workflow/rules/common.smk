@@ -5,14 +5,16 @@ import os
 import sys
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
-
 ROOT = Path(workflow.basedir)
 WORKFLOW = ROOT / "workflow"
 # First, and without the working folder and the checkout, whose modules would shadow others.
 sys.path[:] = [
     str(WORKFLOW),
-    *(path for path in sys.path if Path(path or ".").resolve() not in (Path.cwd(), ROOT)),
+    *(
+        path
+        for path in sys.path
+        if Path(path or ".").resolve() not in (Path.cwd(), ROOT)
+    ),
 ]
 os.environ["PYTHONSAFEPATH"] = "1"
 
@@ -42,14 +44,10 @@ try:
         checkout.check_machine(
             config["compute"]["device"], local=workflow.resource_settings.nodes is None
         )
+    if "prefetch" in sys.argv and not config["downloads"]["mirror"]:
+        raise InputError("there is no mirror to fill: set downloads.mirror to a folder")
 except InputError as error:
-    raise WorkflowError(str(error)) from None
-
-if "prefetch" in sys.argv and not config["downloads"]["mirror"]:
-    print(
-        "error: there is no mirror to fill: set downloads.mirror to a folder",
-        file=sys.stderr,
-    )
+    print(f"error: {error}", file=sys.stderr)
     sys.exit(2)
 
 # `python` is Snakemake's own also where its environment is not activated; conda's goes before it.
