@@ -16,7 +16,6 @@ sys.path[:] = [
         if Path(path or ".").resolve() not in (Path.cwd(), ROOT)
     ),
 ]
-os.environ["PYTHONSAFEPATH"] = "1"
 
 from negtrace import checkout, derived, layout
 from negtrace.errors import InputError
@@ -52,7 +51,8 @@ except InputError as error:
 
 # `python` is Snakemake's own also where its environment is not activated; conda's goes before it.
 OWN_PYTHON = str(Path(sys.executable).parent)
-os.environ.update(PATH=os.pathsep.join([OWN_PYTHON, *os.get_exec_path()]))
+PATHS = os.pathsep.join([OWN_PYTHON, *os.get_exec_path()])
+os.environ.update(PATH=PATHS, PYTHONSAFEPATH="1")
 
 STUDY = config["study"]
 SWEEPS = layout.sweeps(STUDY)
