@@ -5,39 +5,56 @@ import os
 import sys
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
+ROOT = Path(workflow.basedir)
+WORKFLOW = ROOT / "workflow"
+# First, and without the working folder and the checkout, whose modules would shadow others.
+sys.path[:] = [
+    str(WORKFLOW),
+    *(
+        path
+        for path in sys.path
+        if Path(path or ".").resolve() not in (Path.cwd(), ROOT)
+    ),
+]
 
-WORKFLOW = Path(workflow.basedir) / "workflow"
-sys.path.insert(0, str(WORKFLOW))
-
-from negtrace import derived, layout
+from negtrace import checkout, derived, layout
 from negtrace.errors import InputError
 from negtrace.fingerprint import code_hash
 from negtrace.folder_state import state_of
+from negtrace.last_words import last_words
 from negtrace.published import is_published
 from negtrace.model_sources import model_files as files_of_model
 from negtrace.settings import validate
 
 try:
+    config = checkout.with_own_files(config, ROOT)
     validate(config)
     config = derived.with_controls(config)
+    # 1 or 0, as huggingface_hub reads it.
+    OFFLINE = int(
+        config["downloads"]["offline"]
+        or os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+    )
+    # Conda environments unset PYTHONPATH, so every line sets it.
+    shell.prefix(
+        checkout.shell_prefix(
+            WORKFLOW, {"HF_HUB_OFFLINE": OFFLINE, "HF_DATASETS_OFFLINE": OFFLINE}
+        )
+    )
+    if workflow.is_main_process:
+        checkout.check_machine(
+            config["compute"]["device"], local=workflow.resource_settings.nodes is None
+        )
+    if "prefetch" in sys.argv and not config["downloads"]["mirror"]:
+        raise InputError("there is no mirror to fill: set downloads.mirror to a folder")
 except InputError as error:
-    raise WorkflowError(str(error)) from None
-
-# 1 or 0, as huggingface_hub reads it.
-OFFLINE = int(
-    config["downloads"]["offline"]
-    or os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
-)
-
-# Jobs find the library where it is not installed as well; conda environments unset PYTHONPATH.
-shell.prefix(
-    f"export PYTHONPATH={str(WORKFLOW)!r} HF_HUB_OFFLINE={OFFLINE} HF_DATASETS_OFFLINE={OFFLINE}; "
-)
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(2)
 
 # `python` is Snakemake's own also where its environment is not activated; conda's goes before it.
 OWN_PYTHON = str(Path(sys.executable).parent)
-os.environ.update(PATH=os.pathsep.join([OWN_PYTHON, *os.get_exec_path()]))
+PATHS = os.pathsep.join([OWN_PYTHON, *os.get_exec_path()])
+os.environ.update(PATH=PATHS, PYTHONSAFEPATH="1")
 
 STUDY = config["study"]
 SWEEPS = layout.sweeps(STUDY)

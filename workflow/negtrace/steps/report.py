@@ -11,6 +11,7 @@ import pandas as pd
 import yaml
 
 from negtrace import layout
+from negtrace.derived import neutral_control
 from negtrace.lineage import read_tables
 from negtrace.published import is_published
 from negtrace.report import Comparison, Section, render
@@ -92,7 +93,7 @@ def section(
         specificity={
             sweep: table(f"specificity.{sweep}")
             for sweep in layout.sweeps(study)
-            if f"{dataset}-neutral" in study["datasets"]
+            if neutral_control(config["datasets"], dataset)
         },
         tables=[folder / f"{name}.parquet" for name in layout.tables(study)],
         segment=config["figures"]["segment"],
