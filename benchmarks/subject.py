@@ -18,8 +18,9 @@ from negtrace import pairs, scenes
 from negtrace.alignment import align, first_difference
 from negtrace.openclip import ModelSpec, load, text_tower, tokenizer_of
 from negtrace.restoration import sweep
-from negtrace.runs import BASE_OF, SOURCE_OF, SentencePair, scores, sentence_embeddings
-from negtrace.runs import sentence_pairs as pairs_of
+from negtrace.scores import scores, sentence_embeddings
+from negtrace.sentences import BASE_OF, SOURCE_OF, SentencePair
+from negtrace.sentences import sentence_pairs as pairs_of
 from negtrace.tower import BLOCK_WEIGHTS, TextTower, TowerShape
 from negtrace.valse import read_valse
 

@@ -10,7 +10,7 @@ from conftest import EOT, SOT, alignment_table
 
 from negtrace.attention import negator_attention, negator_position, selectivity
 from negtrace.hooks import pad
-from negtrace.runs import Sentence, SentencePair, sentence_pairs
+from negtrace.sentences import Sentence, SentencePair, sentence_pairs
 
 REPHRASED = ([SOT, 1, 2, 3, 10, 11, EOT], [SOT, 1, 2, 4, 10, 11, EOT])
 INSERTED = ([SOT, 1, 2, 3, 10, EOT], [SOT, 1, 2, 10, EOT])

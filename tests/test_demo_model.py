@@ -11,7 +11,7 @@ from negtrace import openclip, scenes
 from negtrace.alignment import align
 from negtrace.images import image_files
 from negtrace.pairs import candidates
-from negtrace.runs import scores, sentence_embeddings
+from negtrace.scores import scores, sentence_embeddings
 from negtrace.valse import read_valse
 
 DEMO = Path(__file__).parents[1] / "workflow" / "demo"

@@ -7,7 +7,8 @@ import pandas as pd
 import torch
 from conftest import EOT, SOT, alignment_table, embedding, items_of, random_images
 
-from negtrace.runs import Run, run_sentences, scores, sentence_embeddings
+from negtrace.forward_passes import Run, run_sentences
+from negtrace.scores import scores, sentence_embeddings
 from negtrace.tower import TextTower
 
 PAIRS = [

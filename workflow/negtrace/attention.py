@@ -11,14 +11,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from negtrace.runs import (
-    Sentence,
-    SentencePair,
-    attention_mask,
-    run_bytes,
-    run_sentences,
-    sentence_pairs,
-)
+from negtrace.forward_passes import attention_mask, run_bytes, run_sentences
+from negtrace.sentences import Sentence, SentencePair, sentence_pairs
 from negtrace.tower import TextTower
 
 NEGATOR_ROLES = ("determiner", "edit")

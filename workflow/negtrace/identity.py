@@ -22,9 +22,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from negtrace.errors import InputError
+from negtrace.forward_passes import run_sentences
 from negtrace.ledger import DIFFERS, MATCHES, NOT_CHECKED
 from negtrace.openclip import LoadedModel, encode_images, text_tower
-from negtrace.runs import run_sentences
 from negtrace.tower import TextTower
 
 Check = Mapping[str, Any]

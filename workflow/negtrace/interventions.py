@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from negtrace.errors import InputError
-from negtrace.runs import Sentence
+from negtrace.sentences import Sentence
 from negtrace.sites import SITES, Cell, Site, head_set
 from negtrace.tower import TowerShape
 
@@ -47,7 +47,7 @@ class Intervention:
             raise InputError(f"positions {self.positions!r}: use 'each', 'all' or a tuple of roles")
         if self.window < 1:
             raise InputError(f"a window of {self.window} blocks: use 1 or more")
-        if self.window > 1 and self.place.replaces is None:
+        if self.window > 1 and not self.place.windows:
             raise InputError(f"site {self.site} has no windows; use attn_out, mlp_out or head")
         if self.head_sets and (self.site != "head" or self.window > 1):
             raise InputError("sets of heads are defined for site head without a window")

@@ -23,7 +23,8 @@ from negtrace.errors import InputError
 from negtrace.interventions import Intervention
 from negtrace.openclip import as_tokenizer, text_tower
 from negtrace.restoration import sweep
-from negtrace.runs import BASE_OF, scores, sentence_embeddings
+from negtrace.scores import scores, sentence_embeddings
+from negtrace.sentences import BASE_OF
 
 COLUMNS = ["layer", "head", "head_set", "position", "token", "role", "s_patched", "restoration"]
 ONE = "pair"
