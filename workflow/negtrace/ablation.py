@@ -16,7 +16,8 @@ from negtrace.confirmation import RANKINGS, set_means
 from negtrace.errors import InputError
 from negtrace.head_sets import HeadSet, plan_sets, rank_heads, split_pairs
 from negtrace.interventions import Donor, Intervention
-from negtrace.restoration import silent, sweep
+from negtrace.progress import silent
+from negtrace.restoration import sweep
 from negtrace.scores import pictured
 from negtrace.sentences import BASE_OF
 from negtrace.tower import TextTower

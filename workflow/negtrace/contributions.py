@@ -35,7 +35,7 @@ from negtrace.ablated_runs import membership
 from negtrace.effects import COMPONENT_KEYS
 from negtrace.errors import InputError
 from negtrace.forward_passes import Run, as_array, attention_mask, run_bytes, run_sentences
-from negtrace.restoration import silent
+from negtrace.progress import silent
 from negtrace.scores import item_vectors
 from negtrace.sentences import Sentence, sentence_pairs
 from negtrace.tower import TextTower, TowerShape

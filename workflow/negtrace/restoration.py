@@ -10,12 +10,10 @@ not computed (`known_cells.py`).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import pandas as pd
 import torch
-from tqdm import tqdm
 
 from negtrace.ablated_runs import RoleMeans, mean_run, role_means, zero_run
 from negtrace.alignment import first_difference
@@ -23,13 +21,12 @@ from negtrace.batch_sizes import batch_sizes, smaller_batch
 from negtrace.forward_passes import as_array, run_sentences
 from negtrace.interventions import Intervention
 from negtrace.known_cells import known_layers
+from negtrace.progress import silent
 from negtrace.propagation import patched_embeddings
 from negtrace.score_grid import ScoreGrid, make_study, tidy
 from negtrace.sentences import BASE_OF, SOURCE_OF, Sentence, SentencePair
 from negtrace.tails import PairBatch, PositionSet, make_tails, position_sets
 from negtrace.tower import TextTower
-
-silent = partial(tqdm, disable=True)
 
 
 @torch.inference_mode()
