@@ -79,7 +79,7 @@ class Study:
         donor_tokens, donor_places = self.as_open_clip_reads(donor)
         matched = [(places[t], donor_places[origin[t]]) for t in targets if origin[t] >= 0]
         layers = list(range(row.layer, row.layer + intervention.window))
-        heads = None if pd.isna(row.head) else [row.head]
+        heads = None if pd.isna(row.head) else [int(row.head)]
         if intervention.head_sets:
             chosen = intervention.head_sets[row.head_set - 1]
             layers = sorted({block for block, _ in chosen})

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from negtrace.tail_block import Heads, Outputs, Replace, TailBlock
 from negtrace.tower import TowerShape
@@ -182,12 +184,14 @@ def patch_pattern(block: TailBlock, heads: Sequence[Heads]) -> Outputs:
     return _changed_heads(block, heads, torch.where(replaced, z, block.read_later(base)))
 
 
-def _changed_heads(block: TailBlock, heads: Sequence[Heads], z: Outputs) -> Outputs:
+def _changed_heads(
+    block: TailBlock, heads: Sequence[Heads], z: Float[Tensor, "rows 1 B width"]
+) -> Outputs:
     """The block's output where z changes in some heads alone.
 
     Args:
         heads: of each cell.
-        z: with all heads patched, one cell.
+        z: with all heads patched.
     """
     change = z - block.read_later(block.base("z"))
     added = block.tower.heads_out(block.number, change[:, 0])

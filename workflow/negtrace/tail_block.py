@@ -12,7 +12,7 @@ from functools import cached_property
 
 import torch
 from einops import rearrange
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from negtrace.tails import PairBatch, Tail
@@ -67,8 +67,8 @@ class TailBlock:
         return self.tail.at(self.batch.base.activation(name, self.number), self.tail.prefix)[:, 0]
 
     def read_later(
-        self, states: Float[Tensor, "m cells B features"]
-    ) -> Float[Tensor, "rows cells B features"]:
+        self, states: Shaped[Tensor, "m cells B features"]
+    ) -> Shaped[Tensor, "rows cells B features"]:
         """The rows that anything behind this block reads."""
         return self.tail.pooled_row(states) if self.last else states
 

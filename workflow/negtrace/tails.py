@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from negtrace.alignment import PADDING
@@ -92,8 +92,8 @@ class Tail:
         return activation[self.pairs, positions][:, None]
 
     def pooled_row(
-        self, states: Float[Tensor, "m cells B features"]
-    ) -> Float[Tensor, "1 cells B features"]:
+        self, states: Shaped[Tensor, "m cells B features"]
+    ) -> Shaped[Tensor, "1 cells B features"]:
         """The one row of each set that is read out."""
         return states.gather(0, self.pooled[None, None, :, None].expand(1, *states.shape[1:]))
 
