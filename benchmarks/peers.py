@@ -23,7 +23,7 @@ from subject import LOGIT_SCALE, Subject
 from torch import Tensor, nn
 
 from negtrace.hooks import activations, replaced_embedding, text_blocks
-from negtrace.runs import BASE_OF, SOURCE_OF, SentencePair
+from negtrace.sentences import BASE_OF, SOURCE_OF, SentencePair
 from negtrace.tower import TextTower, TowerShape
 
 SITES = ("resid", "head")

@@ -19,8 +19,9 @@ from negtrace.alignment import align, first_difference
 from negtrace.open_clip_tower import text_tower
 from negtrace.openclip import ModelSpec, load, tokenizer_of
 from negtrace.restoration import sweep
-from negtrace.runs import BASE_OF, SOURCE_OF, SentencePair, scores, sentence_embeddings
-from negtrace.runs import sentence_pairs as pairs_of
+from negtrace.scores import scores, sentence_embeddings
+from negtrace.sentences import BASE_OF, SOURCE_OF, SentencePair
+from negtrace.sentences import sentence_pairs as pairs_of
 from negtrace.tower import BLOCK_WEIGHTS, TextTower, TowerShape
 from negtrace.valse import read_valse
 

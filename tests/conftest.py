@@ -13,12 +13,21 @@ import pandas as pd
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
+from jaxtyping import install_import_hook
 from torch import nn
 
-from negtrace.alignment import Tokenizer, align
-from negtrace.model_specs import architecture_config
-from negtrace.open_clip_tower import text_tower
-from negtrace.tower import TextTower, TowerShape
+# Types and shapes of these modules' signatures are checked whenever a test calls them.
+CHECKED = (
+    *("ablated_runs", "ablation", "attention", "batch_sizes", "contributions", "effect_sizes"),
+    *("forward_passes", "head_sets", "known_cells", "linear", "propagation", "restoration"),
+    *("score_grid", "scores", "sites", "stability", "statistics", "tail_block", "tails", "tower"),
+)
+install_import_hook([f"negtrace.{name}" for name in CHECKED], "beartype.beartype")
+
+from negtrace.alignment import Tokenizer, align  # noqa: E402
+from negtrace.model_specs import architecture_config  # noqa: E402
+from negtrace.open_clip_tower import text_tower  # noqa: E402
+from negtrace.tower import TextTower, TowerShape  # noqa: E402
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)  # as many threads as workers, not their square

@@ -28,7 +28,8 @@ from negtrace.head_sets import (
     split_pairs,
 )
 from negtrace.interventions import Intervention
-from negtrace.runs import BASE_OF, scores, sentence_embeddings
+from negtrace.scores import scores, sentence_embeddings
+from negtrace.sentences import BASE_OF
 from negtrace.tower import TextTower, TowerShape
 
 SCORES = ["s_negated", "s_affirmative", "d"]

@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from open_clip.model import _build_text_tower
 
 from negtrace.architectures import as_markdown, survey
+from negtrace.forward_passes import run_sentences
 from negtrace.open_clip_tower import text_tower
-from negtrace.runs import run_sentences
 
 PAGE = Path(__file__).parents[1] / "docs" / "architectures.md"
 SURVEY = survey()

@@ -13,7 +13,7 @@ from negtrace.image_embeddings import encode_images
 from negtrace.images import image_files
 from negtrace.open_clip_tower import text_tower
 from negtrace.pairs import candidates
-from negtrace.runs import scores, sentence_embeddings
+from negtrace.scores import scores, sentence_embeddings
 from negtrace.valse import read_valse
 
 DEMO = Path(__file__).parents[1] / "workflow" / "demo"

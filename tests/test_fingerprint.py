@@ -60,11 +60,11 @@ def hashes() -> dict[str, str]:
 @pytest.mark.parametrize(
     ("edited", "affected"),
     [
-        ("negtrace/restoration.py", {"sweep", "ablation", "contributions"}),
+        ("negtrace/restoration.py", {"sweep", "ablation"}),
         ("negtrace/figures.py", {"figures"}),
         ("negtrace/figure_style.py", {"figures", "ledger", "planted"}),
         ("negtrace/linear.py", MODEL_STEPS),
-        ("negtrace/tail_attention.py", {"sweep", "ablation", "contributions"}),
+        ("negtrace/tail_block.py", {"sweep", "ablation"}),
         ("negtrace/scenes.py", {"scenes"}),
         ("report/report.html.j2", {"report"}),
         ("published/quantmeyer2024.json", {"ledger", "report", "identity", "pictures"}),
@@ -74,12 +74,12 @@ def hashes() -> dict[str, str]:
         ("negtrace/openclip.py", LOADING),
         ("negtrace/model_specs.py", LOADING | {"weights"}),
         ("negtrace/messages.py", set()),
-        ("negtrace/runs.py", RUNNING),
+        ("negtrace/forward_passes.py", RUNNING),
         ("negtrace/steps/command.py", set()),
         ("negtrace/progress.py", set()),
         ("negtrace/settings.py", set()),
         ("negtrace/features.py", {*FEATURES, "figures"}),
-        ("negtrace/tails.py", {"sweep", "ablation", "contributions"}),
+        ("negtrace/tails.py", {"sweep", "ablation"}),
         (
             "negtrace/effects.py",
             {

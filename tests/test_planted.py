@@ -20,12 +20,13 @@ from negtrace import openclip, planted, scenes
 from negtrace.alignment import align
 from negtrace.effects import restoration_map, segments
 from negtrace.errors import InputError
+from negtrace.forward_passes import Run, attention_mask, run_sentences
 from negtrace.open_clip_tower import text_tower
 from negtrace.pairs import candidates
 from negtrace.planted import Plant, expected, plant_of, planted_model, write_planted
 from negtrace.planted_figure import planted_figure
 from negtrace.restoration import sweep
-from negtrace.runs import Run, attention_mask, run_sentences, scores, sentence_embeddings
+from negtrace.scores import scores, sentence_embeddings
 
 PLANTS = {
     "shallow": Plant((1, 2), (2, 1), layers=3, heads=2, width=32, seed=1),
@@ -157,12 +158,12 @@ def test_heads_and_mlps_off_the_circuit_write_noise(noisy):
     run = noisy.run("There are no stars.")
     token = run.resid[0].norm(dim=-1).mean()
     for block in range(1, noisy.plant.layers + 1):
-        z = run.z[block - 1].unflatten(-1, (noisy.plant.heads, -1))
+        of_heads = noisy.tower.heads_out(block, run.z[block - 1])
         attention = noisy.attention(run, block)[:, -1]
         for head in range(1, noisy.plant.heads + 1):
             if (block, head) in (noisy.plant.first, noisy.plant.second):
                 continue
-            written = noisy.tower.head_out(block, head, z[..., head - 1, :]).norm(dim=-1).mean()
+            written = of_heads[head - 1].norm(dim=-1).mean()
             assert 0.1 < written / token / noisy.plant.noise < 2
             assert attention[head - 1].max() > 2 * attention[head - 1].min()
         written = (run.resid[block] - run.mid[block - 1]).norm(dim=-1).mean()

@@ -15,7 +15,8 @@ from negtrace.errors import InputError
 from negtrace.hooks import activations, patched_embedding, replaced_embedding
 from negtrace.interventions import NO_COUNTERPART, Intervention
 from negtrace.restoration import sweep
-from negtrace.runs import BASE_OF, SOURCE_OF, Sentence, scores, sentence_embeddings, sentence_pairs
+from negtrace.scores import scores, sentence_embeddings
+from negtrace.sentences import BASE_OF, SOURCE_OF, Sentence, sentence_pairs
 from negtrace.sites import SITES
 
 LOGIT_SCALE = 20.0
@@ -78,7 +79,7 @@ class Study:
         donor_tokens, donor_places = self.as_open_clip_reads(donor)
         matched = [(places[t], donor_places[origin[t]]) for t in targets if origin[t] >= 0]
         layers = list(range(row.layer, row.layer + intervention.window))
-        heads = None if pd.isna(row.head) else [row.head]
+        heads = None if pd.isna(row.head) else [int(row.head)]
         if intervention.head_sets:
             chosen = intervention.head_sets[row.head_set - 1]
             layers = sorted({block for block, _ in chosen})
@@ -218,7 +219,7 @@ def token_pairs(draw):
 def interventions(draw):
     """Any intervention on a tower of at least 3 blocks and 2 heads."""
     site = draw(st.sampled_from(list(SITES)))
-    window = draw(st.integers(1, 3)) if SITES[site].replaces else 1
+    window = draw(st.integers(1, 3)) if SITES[site].windows else 1
     a_head = st.tuples(st.integers(1, 3), st.integers(1, 2))
     a_set = st.lists(a_head, min_size=1, max_size=4, unique=True).map(tuple)
     head_sets = ()

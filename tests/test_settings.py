@@ -17,7 +17,7 @@ from negtrace.effects import ALL, SEGMENTS
 from negtrace.errors import InputError
 from negtrace.layout import MAP_FIGURES
 from negtrace.pairs import WORDINGS
-from negtrace.runs import BASE_OF
+from negtrace.sentences import BASE_OF
 from negtrace.settings import SCHEMA_FILE, validate
 from negtrace.sites import SITES
 

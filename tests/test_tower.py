@@ -7,8 +7,8 @@ import torch
 from conftest import EOT, SOT, embedding
 
 from negtrace.errors import InputError
+from negtrace.forward_passes import run_sentences
 from negtrace.hooks import multihead_z, pad
-from negtrace.runs import run_sentences
 from negtrace.tower import WEIGHTS_FILE, TextTower, load_tower, save_tower
 
 SENTENCES = [[SOT, 5, 9, 2, EOT], [SOT, 7, 1, 30, 31, 32, 8, EOT], [SOT, 3, EOT]]
@@ -26,11 +26,13 @@ def test_heads_add_up_to_attention_output(tiny):
     run = run_sentences(tiny.tower, SAME_LENGTH)
     shape = tiny.tower.shape
     for block in range(1, shape.layers + 1):
-        z = run.z[block - 1].unflatten(-1, (shape.heads, shape.head_width))
-        by_head = sum(
-            tiny.tower.head_out(block, head, z[..., head - 1, :])
-            for head in range(1, shape.heads + 1)
-        )
+        of_heads = tiny.tower.heads_out(block, run.z[block - 1])
+        for head, added in enumerate(of_heads):
+            columns = slice(head * shape.head_width, (head + 1) * shape.head_width)
+            weight = tiny.tower.blocks[block - 1]["out.weight"][:, columns]
+            expected = run.z[block - 1][..., columns] @ weight.T
+            torch.testing.assert_close(added, expected, atol=1e-12, rtol=0)
+        by_head = of_heads.sum(0)
         bias = tiny.tower.blocks[block - 1]["out.bias"]
         attn_out = run.mid[block - 1] - run.resid[block - 1]
         torch.testing.assert_close(by_head + bias, attn_out, atol=1e-12, rtol=0)

@@ -1,7 +1,7 @@
 """Ablation: d with sets of heads taken out together, in both sentences of every item.
 
 Restoration patches one head into one sentence.  Here each head of a set is replaced by its mean
-over the sentences' tokens of the same role (`donors.py`), and d is measured again.
+over the sentences' tokens of the same role (`ablated_runs.py`), and d is measured again.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from negtrace.confirmation import RANKINGS, set_means
 from negtrace.errors import InputError
 from negtrace.head_sets import HeadSet, plan_sets, rank_heads, split_pairs
 from negtrace.interventions import Donor, Intervention
-from negtrace.restoration import silent, sweep
-from negtrace.runs import BASE_OF, pictured
+from negtrace.progress import silent
+from negtrace.restoration import sweep
+from negtrace.scores import pictured
+from negtrace.sentences import BASE_OF
 from negtrace.tower import TextTower
 
 

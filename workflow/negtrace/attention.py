@@ -15,14 +15,8 @@ import torch
 
 from negtrace.alignment import negator_positions
 from negtrace.errors import InputError
-from negtrace.runs import (
-    Sentence,
-    SentencePair,
-    attention_mask,
-    run_bytes,
-    run_sentences,
-    sentence_pairs,
-)
+from negtrace.forward_passes import attention_mask, run_bytes, run_sentences
+from negtrace.sentences import Sentence, SentencePair, sentence_pairs
 from negtrace.tower import TextTower
 
 

@@ -31,21 +31,13 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
-from negtrace.donors import membership
+from negtrace.ablated_runs import membership
 from negtrace.effects import COMPONENT_KEYS
 from negtrace.errors import InputError
-from negtrace.restoration import silent
-from negtrace.runs import (
-    Run,
-    Sentence,
-    as_array,
-    attention_mask,
-    item_vectors,
-    run_bytes,
-    run_sentences,
-    sentence_pairs,
-)
-from negtrace.sites import heads_out
+from negtrace.forward_passes import Run, as_array, attention_mask, run_bytes, run_sentences
+from negtrace.progress import silent
+from negtrace.scores import item_vectors
+from negtrace.sentences import Sentence, sentence_pairs
 from negtrace.tower import TextTower, TowerShape
 
 POLARITIES = ("negated", "affirmative")
@@ -184,7 +176,7 @@ def stream_terms(
             z = run.z[i][at, run.pooled][:, None]
         else:
             z = z_by_role(tower, run, block, member)
-        heads = rearrange(heads_out(tower, block, z), "head b role w -> (head role) b w")
+        heads = rearrange(tower.heads_out(block, z), "head b role w -> (head role) b w")
         bias = tower.blocks[i]["out.bias"].double().expand_as(resid[:1])
         terms += [heads.double(), bias, (resid[block] - mid[i])[None]]
     return torch.cat(terms)

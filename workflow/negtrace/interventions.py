@@ -11,7 +11,7 @@ from typing import Literal, get_args
 from negtrace.alignment import DIFF_ROLES, PADDING, POOLED, THERE_ROLES
 from negtrace.errors import InputError
 from negtrace.messages import one_line
-from negtrace.runs import Sentence
+from negtrace.sentences import Sentence
 from negtrace.sites import SITES, Cell, Site, head_set
 from negtrace.tower import TowerShape
 
@@ -51,7 +51,7 @@ class Intervention:
         check_positions(self.positions)
         if not _is_number(self.window) or self.window < 1:
             raise InputError(f"a window of {self.window!r} blocks: use 1 or more")
-        if self.window > 1 and self.place.replaces is None:
+        if self.window > 1 and not self.place.windows:
             raise InputError(f"site {self.site} has no windows; use attn_out, mlp_out or head")
         if self.head_sets is not None:
             if self.site != "head" or self.window > 1:

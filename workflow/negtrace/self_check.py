@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from negtrace.alignment import Tokenizer
 from negtrace.errors import InputError
+from negtrace.forward_passes import run_sentences
 from negtrace.messages import one_line
-from negtrace.runs import run_sentences
 from negtrace.sentence_faults import longest_sentence, sentence_fault
 from negtrace.tower import TextTower
 

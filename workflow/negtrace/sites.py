@@ -1,8 +1,7 @@
-"""Sites: where a patch acts, and what it makes of the residual stream in the block it acts in.
+"""Sites: which activation a patch replaces, and what that makes of the residual stream.
 
-A site is one entry of `SITES`.  Its `enter` gives the residual stream right after a patch in one
-block; the engine in `restoration.py` carries it to the end.  Sites that can be patched in several
-blocks at once also say which activation of a block they replace (`replaces`).
+A site is one entry of `SITES`.  Its function gives the output of the block that is patched, and
+computes what the patch changes there; from there on all sites are alike (`propagation.py`).
 """
 
 from __future__ import annotations
@@ -12,16 +11,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
-from negtrace.runs import Run
-from negtrace.tail_attention import TailAttention
-from negtrace.tails import PairBatch, Tail
-from negtrace.tower import TextTower, TowerShape
+from negtrace.tail_block import Heads, Outputs, Replace, TailBlock
+from negtrace.tower import TowerShape
 
-Enter = Callable[[TextTower, PairBatch, Tail, int], Float[Tensor, "parts B m width"]]
+Activation = Literal["resid", "attn_out", "mlp_out", "z", "q", "k", "v", "pattern"]
+
+# One cell per entry of the second argument.
+Patch = Callable[[TailBlock, Sequence[Heads]], Outputs]
 
 
 @dataclass(frozen=True)
@@ -31,17 +30,13 @@ class Cell:
     Attributes:
         layer: hidden state, or first patched block.
         head: the head's number from 1, or None.
-        parts: patched blocks, ascending, each with its heads (None: not by head).  Empty for
-            hidden state L, behind which there is no block.
+        parts: patched blocks, ascending, each with its heads.  A hidden state is patched where it
+            is read: L by a block L + 1 that does not exist.
     """
 
     layer: int
     head: int | None
-    parts: tuple[tuple[int, tuple[int, ...] | None], ...]
-
-    @property
-    def first_block(self) -> int:
-        return self.parts[0][0]
+    parts: tuple[tuple[int, Heads], ...]
 
     @property
     def last_block(self) -> int:
@@ -50,54 +45,83 @@ class Cell:
 
 @dataclass(frozen=True)
 class Site:
-    """One kind of activation.
+    """One kind of activation; all else that distinguishes sites follows from `activation`.
 
     Attributes:
         name: as in the configuration and in tables.
-        first_layer: 0 if the site counts hidden states (0..L), 1 if it counts blocks (1..L).
-        positions: whether, unless told otherwise, a cell is one position or all together.
-        enter: (tower, batch, tail, block) -> residual stream after the patch [1, B, m, width];
-            for sites of single heads, what replacing each head alone adds to the residual stream
-            between attention and MLP [heads, B, m, width].  In the last block m is 1, the pooled
-            row.
-        by_head: whether each head is a cell of its own.
-        after_mlp: whether `enter` gives the output of the block rather than the MLP's input.
-        local: whether a patched position changes its own row alone in the block it enters (keys
-            and values are read by later rows).
-        replaces: the activation that is replaced, for sites that windows and sets of heads in
-            several blocks are defined for.
-        same_positions: whether only sentences whose tokens stand in the same places can be patched.
+        activation: what is replaced in a block.
+        patch: the block's output after it, at the rows that are read later.
     """
 
     name: str
-    first_layer: Literal[0, 1]
-    positions: Literal["each", "all"]
-    enter: Enter
-    by_head: bool = False
-    after_mlp: bool = False
-    local: bool = True
-    replaces: Literal["z", "attn_out", "mlp_out"] | None = None
-    same_positions: bool = False
+    activation: Activation
+    patch: Patch
+
+    @property
+    def counts_hidden_states(self) -> bool:
+        """Whether layers are hidden states 0..L rather than blocks 1..L."""
+        return self.activation == "resid"
+
+    @property
+    def by_head(self) -> bool:
+        """Whether each head is a cell of its own."""
+        return self.activation in ("z", "q", "k", "v", "pattern")
+
+    @property
+    def positions(self) -> Literal["each", "all"]:
+        """Whether, unless told otherwise, a cell is one position or all: heads are many enough."""
+        return "all" if self.by_head else "each"
+
+    @property
+    def read_by_later_rows(self) -> bool:
+        """Whether a patched position changes other rows within the block that it is patched in."""
+        return self.activation in ("k", "v")
+
+    @property
+    def same_positions(self) -> bool:
+        """Whether both sentences' tokens must stand in the same places: weights are of two."""
+        return self.activation == "pattern"
+
+    @property
+    def windows(self) -> bool:
+        """Whether several blocks can be patched at once (`TailBlock.forward` replaces these)."""
+        return self.activation in ("z", "attn_out", "mlp_out")
 
     def layers(self, shape: TowerShape) -> range:
         """All layers that the site has, hidden state L included."""
-        return range(self.first_layer, shape.layers + 1)
+        return range(0 if self.counts_hidden_states else 1, shape.layers + 1)
 
     def cells(self, shape: TowerShape, window: int = 1) -> list[Cell]:
         """All cells, by layer and head; a window spans that many consecutive blocks."""
-        if self.first_layer == 0:
-            entering = [Cell(layer, None, ((layer + 1, None),)) for layer in range(shape.layers)]
-            return [*entering, Cell(shape.layers, None, ())]
         heads = range(1, shape.heads + 1) if self.by_head else (None,)
         return [
             Cell(
                 layer,
                 head,
-                tuple((layer + k, None if head is None else (head,)) for k in range(window)),
+                tuple(
+                    (layer + k + self.counts_hidden_states, None if head is None else (head,))
+                    for k in range(window)
+                ),
             )
-            for layer in range(1, shape.layers + 2 - window)
+            for layer in self.layers(shape)[: len(self.layers(shape)) + 1 - window]
             for head in heads
         ]
+
+    def replace(self, block: TailBlock, heads: Heads) -> Replace:
+        """The replacement of the site's activation on the way through a block."""
+        source = block.read_later(block.source(self.activation))
+        replaced = block.tail.replaced[:, None, :, None].expand(-1, -1, -1, source.shape[-1])
+        chosen = block.read_later(replaced)
+        if heads is not None:
+            shape = block.tower.shape
+            columns = torch.zeros(shape.heads, shape.head_width, dtype=torch.bool)
+            columns[[head - 1 for head in heads]] = True
+            chosen = chosen & columns.flatten().to(chosen.device)
+
+        def replace(name: str, value: Outputs) -> Outputs:
+            return torch.where(chosen, source, value) if name == self.activation else value
+
+        return replace
 
 
 def head_set(heads: Sequence[tuple[int, int]]) -> Cell:
@@ -107,118 +131,84 @@ def head_set(heads: Sequence[tuple[int, int]]) -> Cell:
     return Cell(blocks[0], None, parts)
 
 
-def activation(run: Run, name: Literal["z", "attn_out", "mlp_out"], block: int) -> Tensor:
-    """An activation of one block of a run [pairs, n, width]."""
-    i = block - 1
-    if name == "z":
-        return run.z[i]
-    return run.mid[i] - run.resid[i] if name == "attn_out" else run.resid[block] - run.mid[i]
-
-
-def enter_resid(tower: TextTower, batch: PairBatch, tail: Tail, block: int) -> Tensor:
-    """Replace hidden state block-1.
+def patch_resid(block: TailBlock, heads: Sequence[Heads]) -> Outputs:
+    """Replace what the block reads.
 
     Its queries, keys and values are those of the runs it comes from, so none is projected anew,
     unless the source is not a run.
     """
-    i = block - 1
-    x = tail.patched(batch.base.resid[i], batch.source.resid[i])
-    if batch.source_is_run:
-        qkv = tail.patched(batch.base.qkv[i], batch.source.qkv[i])
-    else:
-        qkv = tower.qkv(block, x)
+    x = block.patched("resid")
+    of_runs = block.batch.source_is_run
+    qkv = block.patched("qkv") if of_runs else block.tower.qkv(block.number, x)
     q, k, v = qkv.chunk(3, dim=-1)
-    if block == tower.shape.layers:
-        x, q = tail.pooled_row(x), tail.pooled_row(q)
-    z = attend(tower, batch, tail, block, q, k, v)
-    return tower.attn_out(block, z).add_(x)[None]
+    z = block.attention(block.read_later(q), k, v)
+    return block.add_mlp(block.tower.attn_out(block.number, z).add_(block.read_later(x)))
 
 
-def attend(
-    tower: TextTower,
-    batch: PairBatch,
-    tail: Tail,
-    block: int,
-    *qkv: Float[Tensor, "B rows width"],
-) -> Float[Tensor, "B rows width"]:
-    """z of a tail's rows from their queries, keys and values."""
-    rows_first = (rearrange(x, "b m w -> m 1 b w") for x in qkv)
-    return TailAttention(tower, batch, tail, block)(*rows_first)[0]
+def patch_attn_out(block: TailBlock, heads: Sequence[Heads]) -> Outputs:
+    """Replace what attention adds to the residual stream."""
+    return block.add_mlp(block.read_later(block.base("resid") + block.patched("attn_out")))
 
 
-def enter_output(part: Literal["attn_out", "mlp_out"]) -> Enter:
-    """Replace what attention, or the MLP, adds to the residual stream."""
-
-    def enter(tower: TextTower, batch: PairBatch, tail: Tail, block: int) -> Tensor:
-        seen = tail.in_block(block, tower.shape)
-        before = batch.base.resid if part == "attn_out" else batch.base.mid
-        runs = (activation(run, part, block) for run in (batch.base, batch.source))
-        return (seen.base(before[block - 1]) + seen.patched(*runs))[None]
-
-    return enter
+def patch_mlp_out(block: TailBlock, heads: Sequence[Heads]) -> Outputs:
+    """Replace what the MLP adds to the residual stream."""
+    return block.read_later(block.base("mid") + block.patched("mlp_out"))
 
 
-def enter_head(tower: TextTower, batch: PairBatch, tail: Tail, block: int) -> Tensor:
-    """Replace one head's z."""
-    i = block - 1
-    seen = tail.in_block(block, tower.shape)
-    change = seen.patched(batch.base.z[i], batch.source.z[i]) - seen.base(batch.base.z[i])
-    return heads_out(tower, block, change)
+def patch_z(block: TailBlock, heads: Sequence[Heads]) -> Outputs:
+    """Replace heads' z."""
+    return _changed_heads(block, heads, block.read_later(block.patched("z")))
 
 
-def enter_projection(part: Literal["q", "k", "v"]) -> Enter:
-    """Replace one head's queries, keys or values."""
+def patch_projection(part: Literal["q", "k", "v"]) -> Patch:
+    """Replace heads' queries, keys or values."""
 
-    def enter(tower: TextTower, batch: PairBatch, tail: Tail, block: int) -> Tensor:
-        i = block - 1
-        rows = dict(zip("qkv", tail.base(batch.base.qkv[i]).chunk(3, dim=-1), strict=True))
-        patched = tail.patched(batch.base.qkv[i], batch.source.qkv[i]).chunk(3, dim=-1)
-        rows[part] = patched["qkv".index(part)]
-        query = rows["q"]
-        if block == tower.shape.layers:
-            query = tail.pooled_row(query)
-        z = attend(tower, batch, tail, block, query, rows["k"], rows["v"])
-        seen = tail.in_block(block, tower.shape)
-        return heads_out(tower, block, z - seen.base(batch.base.z[i]))
+    def patch(block: TailBlock, heads: Sequence[Heads]) -> Outputs:
+        q, k, v = (block.patched(p) if p == part else block.base(p) for p in "qkv")
+        return _changed_heads(block, heads, block.attention(block.read_later(q), k, v))
 
-    return enter
+    return patch
 
 
-def enter_pattern(tower: TextTower, batch: PairBatch, tail: Tail, block: int) -> Tensor:
-    """Replace one head's attention weights in the patched rows; the values stay the base run's."""
-    i, seen = block - 1, tail.in_block(block, tower.shape)
-    q, k, _ = batch.source.qkv[i].chunk(3, dim=-1)
-    v = batch.base.qkv[i].chunk(3, dim=-1)[2]
-    at = seen.pairs[:, None]
-    keys = torch.cat([tail.prefix, tail.rows], dim=1)
-    q, k, v = map(tower.split_heads, (q[at, seen.source_rows], k[at, keys], v[at, keys]))
-    weights = tower.attention_pattern(q, k, seen.mask)
-    z = rearrange(weights @ v, "b h i d -> b i (h d)")
-    base = seen.base(batch.base.z[i])
-    return heads_out(tower, block, torch.where(seen.replaced[..., None], z - base, 0))
+def patch_pattern(block: TailBlock, heads: Sequence[Heads]) -> Outputs:
+    """Replace heads' attention weights in the patched rows; the values stay the base run's."""
+    tail, base = block.tail, block.base("z")
+    keys = block.batch.source.activation("k", block.number)  # at the base sentence's positions
+    z = block.attention(
+        block.read_later(block.source("q")),
+        tail.at(keys, tail.rows),
+        block.base("v"),
+        prefix_keys=tail.at(keys, tail.prefix)[:, 0],
+    )
+    replaced = block.read_later(tail.replaced[:, None, :, None].expand(base.shape))
+    return _changed_heads(block, heads, torch.where(replaced, z, block.read_later(base)))
 
 
-def heads_out(
-    tower: TextTower, block: int, z: Float[Tensor, "B m width"]
-) -> Float[Tensor, "heads B m width"]:
-    """What each head alone adds to the residual stream, without the bias."""
-    heads = tower.shape.heads
-    out = rearrange(tower.blocks[block - 1]["out.weight"], "width (h d) -> h width d", h=heads)
-    rows = rearrange(z, "b m (h d) -> h (b m) d", h=heads)
-    added = torch.einsum("hrd,hwd->hrw", rows, out)
-    return added.view(heads, *z.shape[:2], -1)
+def _changed_heads(
+    block: TailBlock, heads: Sequence[Heads], z: Float[Tensor, "rows 1 B width"]
+) -> Outputs:
+    """The block's output where z changes in some heads alone.
+
+    Args:
+        heads: of each cell.
+        z: with all heads patched.
+    """
+    change = z - block.read_later(block.base("z"))
+    added = block.tower.heads_out(block.number, change[:, 0])
+    sums = [added[[head - 1 for head in chosen]].sum(0) for chosen in heads]
+    return block.add_mlp(block.read_later(block.base("mid")) + torch.stack(sums, dim=1))
 
 
 SITES: dict[str, Site] = {
     site.name: site
     for site in (
-        Site("resid", 0, "each", enter_resid),
-        Site("attn_out", 1, "each", enter_output("attn_out"), replaces="attn_out"),
-        Site("mlp_out", 1, "each", enter_output("mlp_out"), after_mlp=True, replaces="mlp_out"),
-        Site("head", 1, "all", enter_head, by_head=True, replaces="z"),
-        Site("q", 1, "all", enter_projection("q"), by_head=True),
-        Site("k", 1, "all", enter_projection("k"), by_head=True, local=False),
-        Site("v", 1, "all", enter_projection("v"), by_head=True, local=False),
-        Site("pattern", 1, "all", enter_pattern, by_head=True, same_positions=True),
+        Site("resid", "resid", patch_resid),
+        Site("attn_out", "attn_out", patch_attn_out),
+        Site("mlp_out", "mlp_out", patch_mlp_out),
+        Site("head", "z", patch_z),
+        Site("q", "q", patch_projection("q")),
+        Site("k", "k", patch_projection("k")),
+        Site("v", "v", patch_projection("v")),
+        Site("pattern", "pattern", patch_pattern),
     )
 }

@@ -2,21 +2,26 @@
 
 Patches are grouped so that everything in a group is one dense tensor: the rows that change are the
 last m up to the pooled position, so sentences of different length share a group when they have the
-same number of rows left.  Rows before the tail form its prefix, padded on the left.
+same number of rows left.  Rows before the tail form its prefix, padded in front.
+
+Every tensor of patched states has one layout, [rows, cells, B, features].  Rows come first, so that
+attention, which multiplies the rows of one sentence's head, reads queries, keys and values where
+the projections left them, and the base run's keys meet the queries of all cells in one product.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from negtrace.alignment import PADDING
-from negtrace.runs import Run, Sentence
+from negtrace.forward_passes import Run
+from negtrace.sentences import Sentence
 from negtrace.tower import TowerShape
 
 ALL_POSITIONS = -1
@@ -61,8 +66,10 @@ class Tail:
         sets: the position sets, in batch order.
         pairs: index of each set's pair in the `PairBatch`.
         rows: base positions that are recomputed.
-        prefix: base positions before the rows, left-padded with position 0.
-        mask: additive attention mask of rows over prefix and rows; None if all is visible.
+        prefix: base positions before the rows; shorter prefixes are padded in front.
+        prefix_mask: added to attention scores of the prefix, -inf at its padding.
+        mask: added to attention scores among the rows.  One for all sets: counted from a tail's
+            first row, every sentence's rows see the same of one another.
         replaced: which rows the patch replaces.
         source_rows: source position of each replaced row (0 elsewhere).
         pooled: which of the rows the sentence embedding is read from.
@@ -70,50 +77,25 @@ class Tail:
 
     sets: tuple[PositionSet, ...]
     pairs: Int[Tensor, " B"]
-    rows: Int[Tensor, "B m"]
-    prefix: Int[Tensor, "B P"]
-    mask: Float[Tensor, "B m keys"] | None
-    replaced: Bool[Tensor, "B m"]
-    source_rows: Int[Tensor, "B m"]
+    rows: Int[Tensor, "m B"]
+    prefix: Int[Tensor, "P B"]
+    prefix_mask: Float[Tensor, "B P"]
+    mask: Float[Tensor, "m m"]
+    replaced: Bool[Tensor, "m B"]
+    source_rows: Int[Tensor, "m B"]
     pooled: Int[Tensor, " B"]
 
-    def base(self, activation: Float[Tensor, "pairs n features"]) -> Float[Tensor, "B m features"]:
-        """The base run's activation at the tail's rows."""
-        return activation[self.pairs[:, None], self.rows]
+    def at(
+        self, activation: Float[Tensor, "pairs n features"], positions: Int[Tensor, "rows B"]
+    ) -> Float[Tensor, "rows 1 B features"]:
+        """An activation of each set's pair, at positions of their own."""
+        return activation[self.pairs, positions][:, None]
 
-    def base_prefix(self, activation: Float[Tensor, "pairs n features"]) -> Tensor:
-        """The base run's activation before the tail's rows [B, P, features]."""
-        return activation[self.pairs[:, None], self.prefix]
-
-    def patched(
-        self,
-        base: Float[Tensor, "pairs n features"],
-        source: Float[Tensor, "pairs k features"],
-    ) -> Float[Tensor, "B m features"]:
-        """The base run's activation at the rows, with the replaced rows taken from the source."""
-        copied = source[self.pairs[:, None], self.source_rows]
-        return torch.where(self.replaced[..., None], copied, self.base(base))
-
-    def pooled_row(self, states: Float[Tensor, "*entries B m features"]) -> Tensor:
-        """The one row of each sentence that is read out [*entries, B, 1, features]."""
-        index = self.pooled.view(-1, 1, 1).expand(*states.shape[:-2], 1, states.shape[-1])
-        return states.gather(-2, index)
-
-    def in_block(self, block: int, shape: TowerShape) -> Tail:
-        """The rows that a block has to compute: in the last one the pooled row alone."""
-        return self.only_pooled() if block == shape.layers else self
-
-    def only_pooled(self) -> Tail:
-        """The same patches seen from the pooled row alone (the last block needs no other)."""
-        first = torch.arange(len(self.pairs), device=self.pairs.device)
-        return replace(
-            self,
-            rows=self.rows[first, self.pooled][:, None],
-            mask=None if self.mask is None else self.mask[first, self.pooled][:, None],
-            replaced=self.replaced[first, self.pooled][:, None],
-            source_rows=self.source_rows[first, self.pooled][:, None],
-            pooled=torch.zeros_like(self.pooled),
-        )
+    def pooled_row(
+        self, states: Shaped[Tensor, "m cells B features"]
+    ) -> Shaped[Tensor, "1 cells B features"]:
+        """The one row of each set that is read out."""
+        return states.gather(0, self.pooled[None, None, :, None].expand(1, *states.shape[1:]))
 
 
 def position_sets(
@@ -171,38 +153,38 @@ def make_tails(
 
 
 def _tail(members: Sequence[tuple[PositionSet, int]], m: int, base: Run, shape: TowerShape) -> Tail:
-    device, dtype = base.resid.device, base.resid.dtype
     sets = tuple(position_set for position_set, _ in members)
     starts = torch.tensor([start for _, start in members])
     pairs = torch.tensor([s.pair for s in sets])
-    rows = starts[:, None] + torch.arange(m)
     longest = int(starts.max())
-    prefix = starts[:, None] - longest + torch.arange(longest)
-    replaced = torch.zeros(len(sets), m, dtype=torch.bool)
-    source_rows = torch.zeros(len(sets), m, dtype=torch.long)
+    prefix = starts - longest + torch.arange(longest)[:, None]
+    replaced = torch.zeros(m, len(sets), dtype=torch.bool)
+    source_rows = torch.zeros(m, len(sets), dtype=torch.long)
     for i, position_set in enumerate(sets):
         for target, source in zip(position_set.targets, position_set.sources, strict=True):
             row = target - int(starts[i])
             if 0 <= row < m:
-                replaced[i, row] = True
-                source_rows[i, row] = source
-    mask = None
+                replaced[row, i] = True
+                source_rows[row, i] = source
+    seen = torch.ones(m, m, dtype=torch.bool)
     if shape.causal:
-        seen_prefix = (prefix >= 0)[:, None].expand(-1, m, -1)
-        own_rows = torch.ones(m, m, dtype=torch.bool).tril()
-        # A tail ends with the pooled row; a class token does not see itself.
-        own_rows[-1, -1] = shape.pool != "class"
-        seen_rows = own_rows.expand(len(sets), -1, -1)
-        visible = torch.cat([seen_prefix, seen_rows], dim=-1)
-        mask = torch.zeros(visible.shape, dtype=dtype).masked_fill_(~visible, float("-inf"))
-        mask = mask.to(device)
+        seen = seen.tril()
+        # A causal tail ends with the pooled row; a class token does not see itself.
+        seen[-1, -1] = shape.pool != "class"
+    like = base.resid
     return Tail(
         sets=sets,
-        pairs=pairs.to(device),
-        rows=rows.to(device),
-        prefix=prefix.clamp(min=0).to(device),
-        mask=mask,
-        replaced=replaced.to(device),
-        source_rows=source_rows.to(device),
-        pooled=base.pooled[pairs.to(device)] - starts.to(device),
+        pairs=pairs.to(like.device),
+        rows=(starts + torch.arange(m)[:, None]).to(like.device),
+        prefix=prefix.clamp(min=0).to(like.device),
+        prefix_mask=_additive(prefix.T >= 0).to(like),
+        mask=_additive(seen).to(like),
+        replaced=replaced.to(like.device),
+        source_rows=source_rows.to(like.device),
+        pooled=base.pooled[pairs.to(like.device)] - starts.to(like.device),
     )
+
+
+def _additive(visible: Bool[Tensor, "queries keys"]) -> Float[Tensor, "queries keys"]:
+    """0 where a query sees a key, -inf elsewhere."""
+    return torch.zeros(visible.shape).masked_fill_(~visible, float("-inf"))

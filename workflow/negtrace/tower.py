@@ -228,12 +228,14 @@ class TextTower:
         """What attention adds to the residual stream: W_O z + b."""
         return self.linear[block - 1]["out"](z)
 
-    def head_out(
-        self, block: int, head: int, z: Float[Tensor, "... head_width"]
-    ) -> Float[Tensor, "... width"]:
-        """One head's share of attn_out (without the bias), heads numbered from 1."""
-        columns = slice((head - 1) * self.shape.head_width, head * self.shape.head_width)
-        return F.linear(z, self.blocks[block - 1]["out.weight"][:, columns])
+    def heads_out(
+        self, block: int, z: Float[Tensor, "*rows width"]
+    ) -> Float[Tensor, "heads *rows width"]:
+        """Each head's share of attn_out, without the bias."""
+        weight, heads = self.blocks[block - 1]["out.weight"], self.shape.heads
+        out = rearrange(weight, "w (h d) -> h w d", h=heads)
+        rows = rearrange(z, "... (h d) -> h (...) d", h=heads)
+        return torch.einsum("hrd,hwd->hrw", rows, out).unflatten(1, z.shape[:-1])
 
     def mlp_out(self, block: int, mid: Float[Tensor, "... width"]) -> Float[Tensor, "... width"]:
         """What the MLP adds to the residual stream."""

@@ -27,8 +27,9 @@ from negtrace.open_clip_tokenizers import as_tokenizer
 from negtrace.open_clip_tower import text_tower
 from negtrace.progress import bar
 from negtrace.restoration import silent, sweep
-from negtrace.runs import BASE_OF, scores, sentence_embeddings
+from negtrace.scores import scores, sentence_embeddings
 from negtrace.self_check import check_finite, check_tower, logit_scale
+from negtrace.sentences import BASE_OF
 
 COLUMNS = ["layer", "head", "head_set", "position", "token", "role", "s_patched", "restoration"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from negtrace.contributions import contributions
 from negtrace.progress import bar
-from negtrace.runs import pictured
+from negtrace.scores import pictured
 from negtrace.steps.command import run
 from negtrace.steps.compute import COMPUTE, tower_of
 from negtrace.steps.options import OF_RUN, tables_of

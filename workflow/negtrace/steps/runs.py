@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from negtrace.runs import pictured, scores, sentence_embeddings
+from negtrace.scores import pictured, scores, sentence_embeddings
 from negtrace.steps.command import run
 from negtrace.steps.compute import COMPUTE, tower_of
 from negtrace.steps.options import OF_RUN, tables_of

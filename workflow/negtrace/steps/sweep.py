@@ -9,7 +9,7 @@ from pathlib import Path
 from negtrace.precision import deviation, sample_items
 from negtrace.progress import bar
 from negtrace.restoration import sweep
-from negtrace.runs import pictured
+from negtrace.scores import pictured
 from negtrace.shards import take_shard
 from negtrace.steps.command import run
 from negtrace.steps.compute import COMPUTE, tower_of

@@ -1,4 +1,4 @@
-"""Runs: the unpatched forward passes of both sentences of each pair, with every activation kept.
+"""Forward passes: unpatched runs of batches of sentences, with every activation kept.
 
 A causal tower that pools at EOT never looks past EOT, so its sentences are cut there; one with a
 class token gets that token right behind, and every other tower sentences padded to its full
@@ -8,80 +8,45 @@ context length (`TowerShape.complete`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from negtrace.tower import TextTower, TowerShape
 
-Polarity = Literal["negated", "affirmative"]
-Direction = Literal["negate", "affirm"]
-
-SOURCE_OF: dict[str, Polarity] = {"negate": "negated", "affirm": "affirmative"}
-BASE_OF: dict[str, Polarity] = {"negate": "affirmative", "affirm": "negated"}
-
-
-@dataclass(frozen=True)
-class Sentence:
-    """One tokenised sentence, start token to EOT and what `TowerShape.complete` adds.
-
-    Attributes:
-        tokens: token ids.
-        roles: what each token is (see `alignment.py`).
-        counterparts: position of the same token in the pair's other sentence, or -1.
-    """
-
-    tokens: tuple[int, ...]
-    roles: tuple[str, ...]
-    counterparts: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class SentencePair:
-    """The two sentences of a minimal pair."""
-
-    pair_id: str
-    negated: Sentence
-    affirmative: Sentence
-
-    def sentence(self, polarity: str) -> Sentence:
-        return self.negated if polarity == "negated" else self.affirmative
-
-
-def sentence_pairs(alignment: pd.DataFrame) -> list[SentencePair]:
-    """The pairs of an alignment table, in order of first appearance."""
-    sentences: dict[str, dict[str, Sentence]] = {}
-    ordered = alignment.sort_values("position", kind="stable")
-    tokens = ordered["token_id"].to_numpy(int)
-    roles = ordered["role"].to_numpy(str)
-    counterparts = ordered["counterpart"].fillna(-1).to_numpy(int)
-    by_sentence = ordered.groupby(["pair_id", "polarity"], observed=True).indices
-    for (pair_id, polarity), rows in by_sentence.items():
-        sentences.setdefault(str(pair_id), {})[str(polarity)] = Sentence(
-            *(tuple(column[rows].tolist()) for column in (tokens, roles, counterparts))
-        )
-    return [
-        SentencePair(pair_id, **sentences[pair_id])
-        for pair_id in map(str, alignment["pair_id"].drop_duplicates())
-    ]
+HiddenStates = Float[Tensor, "hidden_states batch n width"]
+PerBlock = Float[Tensor, "blocks batch n features"]
 
 
 class Run(NamedTuple):
     """Every activation of one batch of sentences; blocks and hidden states index the first axis."""
 
-    resid: Float[
-        Tensor, "hidden_states batch n width"
-    ]  # 0 is the embedding, l the output of block l
-    qkv: Float[Tensor, "blocks batch n three_width"]
-    z: Float[Tensor, "blocks batch n width"]
-    mid: Float[Tensor, "blocks batch n width"]  # residual stream between attention and MLP
+    resid: HiddenStates  # 0 is the embedding, l the output of block l
+    qkv: PerBlock  # queries, keys and values side by side
+    z: PerBlock
+    mid: PerBlock  # residual stream between attention and MLP
     pooled: Int[Tensor, " batch"]  # position that the sentence embedding is read from
     embedding: Float[Tensor, "batch embed_dim"]
+
+    def activation(self, name: str, block: int) -> Float[Tensor, "batch n features"]:
+        """One activation of one block.
+
+        Args:
+            name: a field's name (``resid``: what the block reads), ``q``, ``k`` or ``v``, or
+                ``attn_out`` or ``mlp_out``, what attention or the MLP adds to the residual stream.
+            block: from 1; L + 1 reads hidden state L.
+        """
+        i = block - 1
+        if name in ("q", "k", "v"):
+            return self.qkv[i].chunk(3, dim=-1)["qkv".index(name)]
+        if name == "attn_out":
+            return self.mid[i] - self.resid[i]
+        if name == "mlp_out":
+            return self.resid[block] - self.mid[i]
+        return getattr(self, name)[i]
 
 
 def padded_tokens(
@@ -167,12 +132,14 @@ def shared_length(
 ) -> int:
     """How many first tokens to compute once per distinct prefix, so that fewest rows are computed.
 
-    0 for towers whose rows see what follows them, or whose pooled row might be in the prefix.
+    A prefix ends before the last token of the shortest sentence: that one is the pooled row, whose
+    state and mask (a class token's) are the sentence's own.  0 for towers whose rows see what
+    follows them, and so differ between sentences that begin alike.
     """
     if shape.reads_whole_context:
         return 0
     rows = [int(lengths.sum())]
-    for length in range(1, int(lengths.min()) - 1):
+    for length in range(1, int(lengths.min())):
         distinct = len(tokens[:, :length].unique(dim=0))
         rows.append(distinct * length + int((lengths - length).sum()))
     return int(np.argmin(rows))
@@ -235,77 +202,3 @@ def run_bytes(shape: TowerShape, n: int, itemsize: int) -> int:
 def as_array(tensor: Tensor) -> np.ndarray:
     """A numpy array in the tensor's precision."""
     return tensor.cpu().numpy()
-
-
-@torch.inference_mode()
-def sentence_embeddings(
-    tower: TextTower, alignment: pd.DataFrame, memory_gb: float = 1.0
-) -> pd.DataFrame:
-    """Unit-norm embedding of both sentences of every pair.
-
-    Returns:
-        columns pair_id, polarity, embedding (array of embed_dim values, in the tower's precision).
-    """
-    rows = [
-        (pair.pair_id, polarity, pair.sentence(polarity).tokens)
-        for pair in sentence_pairs(alignment)
-        for polarity in ("negated", "affirmative")
-    ]
-    longest = max(len(tokens) for *_, tokens in rows)
-    per_sentence = run_bytes(tower.shape, longest, tower.dtype.itemsize)
-    size = max(1, int(memory_gb * 2**30 / 2 / per_sentence))
-    embeddings = [
-        run_sentences(tower, [tokens for *_, tokens in rows[i : i + size]]).embedding
-        for i in range(0, len(rows), size)
-    ]
-    return pd.DataFrame(
-        {
-            "pair_id": [pair_id for pair_id, *_ in rows],
-            "polarity": [polarity for _, polarity, _ in rows],
-            "embedding": list(as_array(torch.cat(embeddings))),
-        }
-    )
-
-
-def scores(
-    candidates: pd.DataFrame, sentences: pd.DataFrame, images: pd.DataFrame, logit_scale: float
-) -> pd.DataFrame:
-    """S(sentence, image) = logit scale x cosine, and d = S(caption) - S(foil), per item.
-
-    Returns:
-        columns item_id, pair_id, negation, s_negated, s_affirmative, s_caption, s_foil, d; one
-        row per candidate in their order.
-    """
-    by_sentence = sentences.set_index(["pair_id", "polarity"])["embedding"]
-    pictures = item_vectors(candidates, images)
-    s = {}
-    for polarity in ("negated", "affirmative"):
-        index = pd.MultiIndex.from_product([candidates["pair_id"], [polarity]])
-        vectors = np.stack(list(by_sentence.loc[index])).astype(np.float64)
-        s[polarity] = logit_scale * np.einsum("ie,ie->i", vectors, pictures)
-    in_caption = (candidates["negation"] == "caption").to_numpy()
-    s_caption = np.where(in_caption, s["negated"], s["affirmative"])
-    s_foil = np.where(in_caption, s["affirmative"], s["negated"])
-    return pd.DataFrame(
-        {
-            "item_id": candidates["item_id"].to_numpy(),
-            "pair_id": candidates["pair_id"].to_numpy(),
-            "negation": candidates["negation"].to_numpy(),
-            "s_negated": s["negated"],
-            "s_affirmative": s["affirmative"],
-            "s_caption": s_caption,
-            "s_foil": s_foil,
-            "d": s_caption - s_foil,
-        }
-    )
-
-
-def pictured(candidates: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
-    """The candidates whose image has an embedding: those whose image could be had."""
-    return candidates[candidates["image_file"].isin(images["image_file"])].reset_index(drop=True)
-
-
-def item_vectors(candidates: pd.DataFrame, images: pd.DataFrame) -> np.ndarray:
-    """Image embedding of every item, float64 [items, embed_dim]."""
-    by_file = images.set_index("image_file")["embedding"]
-    return np.stack(list(by_file.loc[candidates["image_file"]])).astype(np.float64)

@@ -1,7 +1,7 @@
-"""Donors: activations that stand in for a source run in ablations.
+"""Ablated runs: what zero and mean ablation copy from, in the place of a source run.
 
-Zero ablation copies zeros, mean ablation the mean over all sentences of the study (both polarities,
-each sentence once) at tokens of the same role.
+Mean ablation copies the mean over all sentences of the study (both polarities, each sentence once)
+at tokens of the same role.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from negtrace.runs import Run, Sentence, SentencePair, run_sentences
+from negtrace.forward_passes import Run, run_sentences
+from negtrace.sentences import Sentence, SentencePair
 from negtrace.tower import TextTower
 
 KEPT = ("resid", "qkv", "z", "mid")
