@@ -13,7 +13,7 @@ from PIL import Image
 from negtrace.archive_images import ImageArchive, fetch_images
 from negtrace.errors import InputError
 from negtrace.hugging_face import read_hugging_face
-from negtrace.openclip import _pixels
+from negtrace.image_embeddings import _pixels
 from negtrace.pictures import PictureError, decoded, image_fault, open_picture
 
 GREY = np.arange(0, 96, dtype=np.uint8).reshape(8, 12) * 2

@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -238,6 +238,14 @@ def sha256(path: Path | str) -> str:
     """Hex digest of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_of_files(paths: Iterable[Path]) -> str:
+    """One digest of many files, names included, in the given order."""
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(f"{path.name}:{sha256(path)}\n".encode())
+    return digest.hexdigest()
 
 
 @contextmanager
