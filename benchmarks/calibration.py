@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from negtrace.statistics import (
+from negtrace.statistics.resampling import (
     Interval,
     bootstrap_interval,
     flip_interval,
@@ -30,7 +30,7 @@ from negtrace.statistics import (
     resamples,
     sign_flip_tests,
 )
-from negtrace.store import write_text
+from negtrace.tables.store import write_text
 
 OUTPUT = Path(__file__).parents[1] / "docs" / "calibration.md"
 ALPHA = 0.05
@@ -211,7 +211,7 @@ def report(alarms: dict[str, pd.DataFrame], covered: dict[str, pd.DataFrame], st
     packages = ", ".join(f"{name} {version(name)}" for name in ("numpy", "scipy"))
     return f"""# Calibration
 
-What the intervals and tests of `negtrace.statistics` do on simulated studies whose truth is known.
+What the intervals and tests of `negtrace.statistics.resampling` do on simulated studies whose truth is known.
 Written by `python benchmarks/calibration.py`: {studies} studies of each kind, with the seeds 0 to
 {studies - 1}, and {packages}. Rates are given with their standard errors over the studies.
 

@@ -11,10 +11,10 @@ import open_clip
 import torch
 from torch import Tensor, nn
 
-from negtrace.checkpoints import model_weights
-from negtrace.model_specs import ModelSpec, architecture_config
-from negtrace.openclip import LoadedModel, load
-from negtrace.weight_files import read_weight_file
+from negtrace.models.checkpoints import model_weights
+from negtrace.models.model_specs import ModelSpec, architecture_config
+from negtrace.models.openclip import LoadedModel, load
+from negtrace.models.weight_files import read_weight_file
 
 TINY = {
     "embed_dim": 24,

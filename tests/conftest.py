@@ -24,10 +24,10 @@ CHECKED = (
 )
 install_import_hook([f"negtrace.{name}" for name in CHECKED], "beartype.beartype")
 
-from negtrace.alignment import Tokenizer, align  # noqa: E402
-from negtrace.model_specs import architecture_config  # noqa: E402
-from negtrace.open_clip_tower import text_tower  # noqa: E402
-from negtrace.tower import TextTower, TowerShape  # noqa: E402
+from negtrace.models.alignment import Tokenizer, align  # noqa: E402
+from negtrace.models.model_specs import architecture_config  # noqa: E402
+from negtrace.models.open_clip_tower import text_tower  # noqa: E402
+from negtrace.models.tower import TextTower, TowerShape  # noqa: E402
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)  # as many threads as workers, not their square
@@ -129,7 +129,7 @@ def causal(tiny_models) -> TinyModel:
 
 def embedding(tiny: TinyModel, tokens: list[int]) -> torch.Tensor:
     """open_clip's own unit-norm embedding of a sentence, start token to EOT [embed_dim]."""
-    from negtrace.hooks import pad
+    from negtrace.patching.slow_twin import pad
 
     return torch.nn.functional.normalize(tiny.model.encode_text(pad(tiny.model, tokens)), dim=-1)[0]
 

@@ -13,12 +13,12 @@ import torch
 from conftest import EOT, SOT, VOCABULARY, TinyModel
 from test_restoration import LOGIT_SCALE, PAIRS, REPHRASED, TOLERANCE, Study
 
-from negtrace import ablation
-from negtrace.ablation import ablated_scores
-from negtrace.confirmation import RANKINGS, confirmation, curves, set_means
-from negtrace.effects import segments
+from negtrace.analyses import ablation
+from negtrace.analyses.ablation import ablated_scores
+from negtrace.analyses.confirmation import RANKINGS, confirmation, curves, set_means
+from negtrace.statistics.groups import segments
 from negtrace.errors import InputError
-from negtrace.head_sets import (
+from negtrace.analyses.head_sets import (
     AblationSet,
     curve_sizes,
     every_head,
@@ -27,10 +27,10 @@ from negtrace.head_sets import (
     rank_heads,
     split_pairs,
 )
-from negtrace.interventions import Intervention
-from negtrace.scores import scores, sentence_embeddings
-from negtrace.sentences import BASE_OF
-from negtrace.tower import TextTower, TowerShape
+from negtrace.patching.interventions import Intervention
+from negtrace.patching.scores import scores, sentence_embeddings
+from negtrace.patching.sentences import BASE_OF
+from negtrace.models.tower import TextTower, TowerShape
 
 SCORES = ["s_negated", "s_affirmative", "d"]
 SMALL = TowerShape(

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from negtrace import alignment
+from negtrace.models import alignment
 from negtrace.errors import InputError
-from negtrace.tower import TowerShape
+from negtrace.models.tower import TowerShape
 
 SOT, EOT = "<start_of_text>", "<end_of_text>"
 

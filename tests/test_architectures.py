@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from open_clip.model import _build_text_tower
 
-from negtrace.architectures import as_markdown, survey
-from negtrace.forward_passes import run_sentences
-from negtrace.open_clip_tower import text_tower
+from negtrace.models.architectures import as_markdown, survey
+from negtrace.patching.forward_passes import run_sentences
+from negtrace.models.open_clip_tower import text_tower
 
 PAGE = Path(__file__).parents[1] / "docs" / "architectures.md"
 SURVEY = survey()
@@ -37,7 +37,7 @@ STRUCTURES = sorted({scaled_down(name) for name in TRACED})
 
 
 def test_page_is_up_to_date():
-    assert PAGE.read_text() == as_markdown(SURVEY), "run: python -m negtrace.architectures"
+    assert PAGE.read_text() == as_markdown(SURVEY), "run: python -m negtrace.models.architectures"
 
 
 def test_what_is_refused():

@@ -12,10 +12,10 @@ import pytest
 from http_server import serve
 from PIL import Image
 
-from negtrace.archive_images import ImageArchive, fetch_images
-from negtrace.downloads import Downloads
+from negtrace.data.archive_images import ImageArchive, fetch_images
+from negtrace.fetching.downloads import Downloads
 from negtrace.errors import InputError
-from negtrace.images import FILE_COLUMNS
+from negtrace.data.images import FILE_COLUMNS
 
 QUICK = Downloads(attempts=2, backoff_s=0.001)
 ZIP = "/data/images.zip"

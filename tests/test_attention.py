@@ -8,9 +8,9 @@ import pytest
 import torch
 from conftest import EOT, SOT, alignment_table
 
-from negtrace.attention import negator_attention, selectivity
+from negtrace.analyses.attention import negator_attention, selectivity
 from negtrace.errors import InputError
-from negtrace.hooks import pad
+from negtrace.patching.slow_twin import pad
 
 REPHRASED = ([SOT, 1, 2, 3, 10, 11, EOT], [SOT, 1, 2, 4, 10, 11, EOT])
 INSERTED = ([SOT, 1, 2, 3, 10, EOT], [SOT, 1, 2, 10, EOT])

@@ -18,9 +18,9 @@ from checkpoint_cases import architecture, embeddings, filled, loaded, same, tin
 from safetensors.torch import save_file
 from torch import nn
 
-from negtrace.checkpoints import model_weights
+from negtrace.models.checkpoints import model_weights
 from negtrace.errors import InputError
-from negtrace.weight_files import read_weight_file
+from negtrace.models.weight_files import read_weight_file
 
 
 @pytest.fixture(scope="module")

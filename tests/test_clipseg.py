@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 from tiny_clipseg import SIZE, save_tiny_clipseg, transformers
 
-from negtrace.clipseg import clipseg_areas
+from negtrace.data.clipseg import clipseg_areas
 from negtrace.errors import InputError
-from negtrace.subjects import NO_SUBJECT, SIZE_COLUMNS
+from negtrace.data.subjects import NO_SUBJECT, SIZE_COLUMNS
 
 
 @pytest.fixture(scope="module")

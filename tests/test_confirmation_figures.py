@@ -7,15 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from negtrace.confirmation import confirmation, curves, set_means
-from negtrace.confirmation_figures import (
+from negtrace.analyses.confirmation import confirmation, curves, set_means
+from negtrace.figures.confirmation import (
     ablated_against_random,
     direct_against_total,
     faithfulness_curves,
 )
 from negtrace.errors import InputError
-from negtrace.figure_style import save
-from negtrace.head_sets import AblationSet
+from negtrace.figures.style import save
+from negtrace.analyses.head_sets import AblationSet
 
 SETTINGS = {"width_cm": 18}
 

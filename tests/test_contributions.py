@@ -9,11 +9,11 @@ import torch
 from conftest import EOT, SOT, STRUCTURES, TinyModel
 from test_restoration import LOGIT_SCALE, PAIRS, Study
 
-from negtrace.contributions import COMPONENTS, contributions
-from negtrace.effects import contribution_map, segments
+from negtrace.analyses.contributions import COMPONENTS, contributions
+from negtrace.statistics.groups import contribution_map, segments
 from negtrace.errors import InputError
-from negtrace.hooks import activations
-from negtrace.tower import TextTower
+from negtrace.patching.slow_twin import activations
+from negtrace.models.tower import TextTower
 
 EXACT = 1e-10
 THRESHOLDS = {"incorrect_below": -1.0, "correct_from": 1.0}

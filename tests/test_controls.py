@@ -11,8 +11,8 @@ from conftest import SHARED_VALSE
 from hypothesis import given
 from hypothesis import strategies as st
 
-from negtrace.alignment import Tokenizer, align
-from negtrace.controls import (
+from negtrace.models.alignment import Tokenizer, align
+from negtrace.data.controls import (
     NEUTRAL,
     NO_NEUTRAL_WORD,
     NO_SLOT,
@@ -21,10 +21,10 @@ from negtrace.controls import (
     shuffled,
 )
 from negtrace.errors import InputError
-from negtrace.items import item_table
-from negtrace.pairs import CANDIDATE_COLUMNS, MinimalPair, candidates, select
-from negtrace.tower import TowerShape
-from negtrace.valse import read_valse
+from negtrace.data.items import item_table
+from negtrace.data.pairs import CANDIDATE_COLUMNS, MinimalPair, candidates, select
+from negtrace.models.tower import TowerShape
+from negtrace.data.readers.valse import read_valse
 
 SMALL = Path(__file__).parent / "data" / "existence_small.json"
 TWO_NEGATORS = "There are many cups and no cats."

@@ -6,7 +6,7 @@ import copy
 
 import pytest
 
-from negtrace.derived import with_controls
+from negtrace.study.control_entries import with_controls
 from negtrace.errors import InputError
 
 CONFIG = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from negtrace.downloads import Downloads, mirror_path
+from negtrace.fetching.downloads import Downloads, mirror_path
 from negtrace.errors import InputError
 
 

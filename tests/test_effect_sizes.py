@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from negtrace.effect_sizes import CELL, ESTIMATES, Options, effect_map, item_values
-from negtrace.effects import restoration_map, segments
+from negtrace.statistics.effect_sizes import CELL, ESTIMATES, Options, effect_map, item_values
+from negtrace.statistics.groups import restoration_map, segments
 from negtrace.errors import InputError
 
 THRESHOLDS = {"incorrect_below": -1.0, "correct_from": 1.0}

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from negtrace.effects import (
+from negtrace.statistics.groups import (
     accuracy,
     attention_map,
     restoration_map,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from negtrace import fingerprint
+from negtrace.study import code_hash as fingerprint
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from conftest import effect_rows
 
-from negtrace import evidence
+from negtrace.report import evidence
 
 
 def test_cells_are_counted_by_both_corrections():

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from negtrace import feature_figures as drawn_by
-from negtrace.features import accuracy_above_area
-from negtrace.figure_style import save
+from negtrace.figures import features as drawn_by
+from negtrace.analyses.features import accuracy_above_area
+from negtrace.figures.style import save
 
 SETTINGS = {"width_cm": 18, "palette": "vlag", "annotate": True}
 

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from negtrace.correlations import MEASURES, correlate
+from negtrace.statistics.correlations import MEASURES, correlate
 from negtrace.errors import InputError
-from negtrace.features import (
+from negtrace.analyses.features import (
     FEATURES,
     accuracy_above_area,
     feature_correlations,

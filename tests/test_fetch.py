@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from http_server import serve
 
-from negtrace.downloads import Downloads, Outcome, mirror_path
+from negtrace.fetching.downloads import Downloads, Outcome, mirror_path
 from negtrace.errors import InputError
-from negtrace.fetch import fetch_file, fetch_files
+from negtrace.fetching.files import fetch_file, fetch_files
 
 CONTENT = bytes(itertools.islice(itertools.cycle(range(251)), 300_000))
 DIGEST = hashlib.sha256(CONTENT).hexdigest()

@@ -14,11 +14,11 @@ import pandas as pd
 import pytest
 from matplotlib.patches import Rectangle
 
-from negtrace import figures
+from negtrace.figures import maps as figures
 from negtrace.errors import InputError
-from negtrace.figure_style import save
-from negtrace.layout import SITE_LABELS
-from negtrace.shown import available_segment
+from negtrace.figures.style import save
+from negtrace.study.layout import SITE_LABELS
+from negtrace.figures.shown import available_segment
 
 ROLES = [
     "SOT",

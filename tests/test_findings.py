@@ -9,9 +9,7 @@ import pandas as pd
 import pytest
 from conftest import effect_rows
 
-from negtrace import findings
-
-# Hidden states 0, 3, 4, 6, 8, 9, 12 of the paper, under their own numbers.
+from negtrace.report import findings
 STATES = [0, 3, 4, 6, 8, 9, 12]
 CTE = {
     "foil": {

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from negtrace import fingerprint
+from negtrace.study import code_hash as fingerprint
 
 STEPS = sorted(
     p.stem
@@ -131,9 +131,9 @@ def test_a_changed_description_or_a_new_table_affects_no_step(copy):
 @pytest.mark.parametrize(
     "line",
     [
-        "import negtrace.hooks",
+        "import negtrace.patching.slow_twin",
         "from negtrace import hooks",
-        "from negtrace.hooks import anything",
+        "from negtrace.patching.slow_twin import anything",
         "from . import hooks",
         "from .hooks import anything",
         "def later():\n    from negtrace import hooks",
@@ -143,7 +143,7 @@ def test_every_form_of_import_is_followed(copy, line):
     with open(copy / "negtrace/restoration.py", "a") as file:
         file.write(f"\n{line}\n")
     forget()
-    assert "negtrace.hooks" in fingerprint.closure("negtrace.steps.sweep")
+    assert "negtrace.patching.slow_twin" in fingerprint.closure("negtrace.steps.sweep")
 
 
 def test_every_table_a_step_writes_is_found():
@@ -157,6 +157,6 @@ def test_every_table_a_step_writes_is_found():
 def test_only_steps_that_run_a_model_import_torch_or_open_clip():
     for step in STEPS:
         modules = fingerprint.closure(f"negtrace.steps.{step}")
-        assert ("negtrace.tower" in modules) == (step in MODEL_STEPS), step
+        assert ("negtrace.models.tower" in modules) == (step in MODEL_STEPS), step
     for step in ("sweep", "runs", "attention"):
-        assert "negtrace.openclip" not in fingerprint.closure(f"negtrace.steps.{step}")
+        assert "negtrace.models.openclip" not in fingerprint.closure(f"negtrace.steps.{step}")

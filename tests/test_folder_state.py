@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from negtrace.folder_state import files_in, record, stamps, state_of
-from negtrace.store import sha256
+from negtrace.study.folder_state import files_in, record, stamps, state_of
+from negtrace.tables.store import sha256
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from conftest import EOT, SOT
 
-from negtrace.forward_passes import Run, run_sentences
-from negtrace.tower import TextTower
+from negtrace.patching.forward_passes import Run, run_sentences
+from negtrace.models.tower import TextTower
 
 # Two beginnings of four words, shared by three and by two sentences.
 SHARED = [

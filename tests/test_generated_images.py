@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from negtrace.generated_images import generate_images
-from negtrace.images import file_table
+from negtrace.data.generated_images import generate_images
+from negtrace.data.images import file_table
 
 
 def test_pictures_depend_on_name_and_seed_alone(tmp_path):

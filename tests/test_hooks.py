@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from conftest import EOT, SOT
 
-from negtrace.hooks import hooks, pad, patched_embedding, text_blocks
+from negtrace.patching.slow_twin import hooks, pad, patched_embedding, text_blocks
 
 SENTENCE = [SOT, 5, 9, 2, EOT]
 SITES = ("resid", "attn_out", "mlp_out", "head", "q", "k", "v", "pattern")

@@ -9,11 +9,11 @@ import zipfile
 import pytest
 from http_server import serve
 
-from negtrace import fetch as fetch_module
-from negtrace.downloads import Downloads
+from negtrace.fetching import files as fetch_module
+from negtrace.fetching.downloads import Downloads
 from negtrace.errors import InputError
-from negtrace.fetch import fetch_file
-from negtrace.zip_members import LARGEST_MEMBER_BYTES, fetch_members
+from negtrace.fetching.files import fetch_file
+from negtrace.fetching.zip_members import LARGEST_MEMBER_BYTES, fetch_members
 
 QUICK = Downloads(attempts=1, timeout_s=5)
 CONTENT = b"content" * 1000

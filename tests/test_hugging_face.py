@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from negtrace.errors import InputError
-from negtrace.hugging_face import read_hugging_face
-from negtrace.store import sha256
+from negtrace.data.readers.hugging_face import read_hugging_face
+from negtrace.tables.store import sha256
 
 COLUMNS = {"caption": "true", "foil": "false", "id": "key"}
 

@@ -9,11 +9,11 @@ import pytest
 import torch
 from checkpoint_cases import filled
 
-from negtrace.configurations import of_folder, read_configuration
+from negtrace.models.configurations import of_folder, read_configuration
 from negtrace.errors import InputError
-from negtrace.hugging_face_models import model_configuration, preprocess_configuration
-from negtrace.model_specs import ModelSpec, preflight
-from negtrace.openclip import load
+from negtrace.models.hugging_face_models import model_configuration, preprocess_configuration
+from negtrace.models.model_specs import ModelSpec, preflight
+from negtrace.models.openclip import load
 
 transformers = pytest.importorskip("transformers")
 

@@ -15,9 +15,9 @@ from PIL import Image
 
 import negtrace
 from negtrace.errors import InputError
-from negtrace.identity import identity_check, read_golden
-from negtrace.ledger import DIFFERS, MATCHES, NOT_CHECKED
-from negtrace.openclip import LoadedModel, ModelSpec, load
+from negtrace.replication.weights_identity import identity_check, read_golden
+from negtrace.replication.ledger import DIFFERS, MATCHES, NOT_CHECKED
+from negtrace.models.openclip import LoadedModel, ModelSpec, load
 
 GOLDEN = Path(negtrace.__file__).parents[1] / "published" / "clip_vitb32.json"
 CLIP_VOCABULARY = 49408

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from negtrace.errors import InputError
-from negtrace.generated_images import generate_images
-from negtrace.images import available, file_table, image_files
-from negtrace.pictures import image_fault
+from negtrace.data.generated_images import generate_images
+from negtrace.data.images import available, file_table, image_files
+from negtrace.data.pictures import image_fault
 
 
 def items(*names: str) -> pd.DataFrame:

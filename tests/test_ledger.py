@@ -13,8 +13,8 @@ import pytest
 
 import negtrace
 from negtrace.errors import InputError
-from negtrace.figure_style import save
-from negtrace.ledger import (
+from negtrace.figures.style import save
+from negtrace.replication.ledger import (
     DEVIATES,
     DIFFERS,
     ITEM_COUNTS,
@@ -28,7 +28,7 @@ from negtrace.ledger import (
     sentences,
     summary,
 )
-from negtrace.ledger_figure import ledger_figure
+from negtrace.figures.ledger import ledger_figure
 
 PAPER = Path(negtrace.__file__).parents[1] / "published" / "quantmeyer2024.json"
 IDENTITY = {"architecture": "ViT-B-32-quickgelu", "weights": "openai", "random": False}

@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from negtrace import store
+from negtrace.tables import store
 from negtrace.errors import InputError
-from negtrace.lineage import kind_of, read_tables, recorded_inputs
-from negtrace.store import (
+from negtrace.tables.lineage import kind_of, read_tables, recorded_inputs
+from negtrace.tables.store import (
     LABELS,
     labelled,
     provenance,

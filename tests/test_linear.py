@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from negtrace.linear import FUSED, Linear, can_pack
+from negtrace.models.linear import FUSED, Linear, can_pack
 
 REFERENCE = {
     "none": lambda x: x,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from negtrace.mirror import copy_into, downloaded
-from negtrace.weights import Weights
+from negtrace.data.mirror import copy_into, downloaded
+from negtrace.models.weights import Weights
 
 CONFIG = {
     "study": {"datasets": ["far", "own"], "models": ["published", "random"]},

@@ -17,16 +17,16 @@ from http_server import serve
 from safetensors.torch import save_file
 from test_openclip import word_tokenizer  # noqa: F401
 
-from negtrace.activations import check_activation
-from negtrace.configurations import read_configuration
-from negtrace.derived import with_controls
-from negtrace.downloads import Downloads
+from negtrace.models.activations import check_activation
+from negtrace.models.configurations import read_configuration
+from negtrace.study.control_entries import with_controls
+from negtrace.fetching.downloads import Downloads
 from negtrace.errors import InputError
-from negtrace.model_sources import is_path, model_files
-from negtrace.model_specs import ModelSpec, preflight
-from negtrace.openclip import load, tokenizer_of
-from negtrace.preprocessing import preprocessing
-from negtrace.weights_download import fetch_weights
+from negtrace.study.model_sources import is_path, model_files
+from negtrace.models.model_specs import ModelSpec, preflight
+from negtrace.models.openclip import load, tokenizer_of
+from negtrace.models.preprocessing import preprocessing
+from negtrace.models.weights_download import fetch_weights
 
 CLIPS = {"vocab_size": 49408}
 PIXELS = {"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25], "resize_mode": "squash"}
@@ -123,9 +123,9 @@ def test_a_model_of_the_hub_over_http(model, tmp_path):
         ).encode(),
     }
     script = (
-        "import sys; from pathlib import Path; from negtrace.downloads import Downloads;"
-        "from negtrace.model_specs import ModelSpec;"
-        "from negtrace.weights_download import fetch_weights;"
+        "import sys; from pathlib import Path; from negtrace.fetching.downloads import Downloads;"
+        "from negtrace.models.model_specs import ModelSpec;"
+        "from negtrace.models.weights_download import fetch_weights;"
         "w = fetch_weights(ModelSpec('hf-hub:owner/tiny'), Path(sys.argv[1]), Downloads());"
         "print(w.checkpoint, w.tokenizer)"
     )

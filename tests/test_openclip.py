@@ -11,12 +11,12 @@ import torch
 from conftest import configuration
 from PIL import Image
 
-from negtrace.configurations import refusal
+from negtrace.models.configurations import refusal
 from negtrace.errors import InputError
-from negtrace.image_embeddings import encode_images
-from negtrace.model_specs import ModelSpec, architecture_config, preflight
-from negtrace.open_clip_tokenizers import as_tokenizer
-from negtrace.openclip import load, tokenizer_of
+from negtrace.data.image_embeddings import encode_images
+from negtrace.models.model_specs import ModelSpec, architecture_config, preflight
+from negtrace.models.open_clip_tokenizers import as_tokenizer
+from negtrace.models.openclip import load, tokenizer_of
 from negtrace.trace import trace
 
 

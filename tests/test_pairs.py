@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from negtrace import pairs
+from negtrace.data import pairs
 from negtrace.errors import InputError
-from negtrace.items import VOTES
-from negtrace.valse import read_valse
+from negtrace.data.items import VOTES
+from negtrace.data.readers.valse import read_valse
 
 SMALL = Path(__file__).parent / "data" / "existence_small.json"
 REAL = Path(__file__).parents[1].parent / "shared/valse/existence.json"

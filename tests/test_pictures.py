@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from negtrace.archive_images import ImageArchive, fetch_images
+from negtrace.data.archive_images import ImageArchive, fetch_images
 from negtrace.errors import InputError
-from negtrace.hugging_face import read_hugging_face
-from negtrace.image_embeddings import _pixels
-from negtrace.pictures import PictureError, decoded, image_fault, open_picture
+from negtrace.data.readers.hugging_face import read_hugging_face
+from negtrace.data.image_embeddings import _pixels
+from negtrace.data.pictures import PictureError, decoded, image_fault, open_picture
 
 GREY = np.arange(0, 96, dtype=np.uint8).reshape(8, 12) * 2
 TURNED = {2: np.fliplr, 3: lambda a: a[::-1, ::-1], 6: lambda a: np.rot90(a, -1), 8: np.rot90}

@@ -16,17 +16,21 @@ import pytest
 import torch
 from matplotlib.patches import Rectangle
 
-from negtrace import openclip, planted, scenes
-from negtrace.alignment import align
-from negtrace.effects import restoration_map, segments
+from negtrace.models import openclip
+
+from negtrace.analyses import planted
+
+from negtrace.data import scenes
+from negtrace.models.alignment import align
+from negtrace.statistics.groups import restoration_map, segments
 from negtrace.errors import InputError
-from negtrace.forward_passes import Run, attention_mask, run_sentences
-from negtrace.open_clip_tower import text_tower
-from negtrace.pairs import candidates
-from negtrace.planted import Plant, expected, plant_of, planted_model, write_planted
-from negtrace.planted_figure import planted_figure
-from negtrace.restoration import sweep
-from negtrace.scores import scores, sentence_embeddings
+from negtrace.patching.forward_passes import Run, attention_mask, run_sentences
+from negtrace.models.open_clip_tower import text_tower
+from negtrace.data.pairs import candidates
+from negtrace.analyses.planted import Plant, expected, plant_of, planted_model, write_planted
+from negtrace.figures.planted import planted_figure
+from negtrace.patching.restoration import sweep
+from negtrace.patching.scores import scores, sentence_embeddings
 
 PLANTS = {
     "shallow": Plant((1, 2), (2, 1), layers=3, heads=2, width=32, seed=1),

@@ -7,9 +7,9 @@ import pytest
 import torch
 from test_restoration import PAIRS, Study
 
-from negtrace import restoration
+from negtrace.patching import restoration
 from negtrace.errors import InputError
-from negtrace.precision import deviation, sample_items
+from negtrace.patching.precision import deviation, sample_items
 
 
 def in_precision(study: Study, dtype: torch.dtype) -> Study:

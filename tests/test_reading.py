@@ -8,13 +8,13 @@ import pytest
 import torch
 from test_alignment import CLIP, tower_shape
 
-from negtrace.alignment import Tokenizer, negator_position, negator_positions
-from negtrace.attention import negator_attention, selectivity
-from negtrace.items import item_table
-from negtrace.open_clip_tokenizers import as_tokenizer
-from negtrace.open_clip_tower import text_tower
-from negtrace.pairs import candidates, cleaned
-from negtrace.reading import NO_NEGATOR_TOKEN, SAME_TOKENS, read_candidates
+from negtrace.models.alignment import Tokenizer, negator_position, negator_positions
+from negtrace.analyses.attention import negator_attention, selectivity
+from negtrace.data.items import item_table
+from negtrace.models.open_clip_tokenizers import as_tokenizer
+from negtrace.models.open_clip_tower import text_tower
+from negtrace.data.pairs import candidates, cleaned
+from negtrace.data.reading import NO_NEGATOR_TOKEN, SAME_TOKENS, read_candidates
 
 
 def candidate_pairs(*sentences: tuple[str, str], wording: str = "standard") -> pd.DataFrame:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from negtrace import report
-from negtrace.report import Comparison, Section, render
+from negtrace.report import page as report
+from negtrace.report.page import Comparison, Section, render
 
 EVIL = "<script>alert('x')</script>"
 

@@ -10,14 +10,14 @@ from conftest import EOT, SOT, STRUCTURES, TinyModel, alignment_table, items_of,
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from negtrace.alignment import PADDING
+from negtrace.models.alignment import PADDING
 from negtrace.errors import InputError
-from negtrace.hooks import activations, patched_embedding, replaced_embedding
-from negtrace.interventions import NO_COUNTERPART, Intervention
-from negtrace.restoration import sweep
-from negtrace.scores import scores, sentence_embeddings
-from negtrace.sentences import BASE_OF, SOURCE_OF, Sentence, sentence_pairs
-from negtrace.sites import SITES
+from negtrace.patching.slow_twin import activations, patched_embedding, replaced_embedding
+from negtrace.patching.interventions import NO_COUNTERPART, Intervention
+from negtrace.patching.restoration import sweep
+from negtrace.patching.scores import scores, sentence_embeddings
+from negtrace.patching.sentences import BASE_OF, SOURCE_OF, Sentence, sentence_pairs
+from negtrace.patching.sites import SITES
 
 LOGIT_SCALE = 20.0
 TOLERANCE = 1e-9  # of scores, in float64
@@ -341,7 +341,7 @@ def test_float32_agrees_with_float64(tiny, site, onednn):
 
 def test_engine_skips_known_cells_and_computes_each_pair_once(causal, monkeypatch):
     """Patches computed: pairs x (positions from the first difference on) x hidden states 1..L-1."""
-    import negtrace.restoration as restoration
+    import negtrace.patching.restoration as restoration
 
     computed = []
     original = restoration.patched_embeddings

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from negtrace.errors import InputError
-from negtrace.row_files import first_fault, read_rows
+from negtrace.data.readers.row_files import first_fault, read_rows
 
 TABLE = [["key", "text"], ["007", "Café, “no” dogs."], ["8", "two\nlines"]]
 

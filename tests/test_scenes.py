@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from negtrace import scenes
-from negtrace.pairs import candidates, select
-from negtrace.valse import read_valse
+from negtrace.data import scenes
+from negtrace.data.pairs import candidates, select
+from negtrace.data.readers.valse import read_valse
 
 COUNT, SEED = 480, 1  # the default study's
 

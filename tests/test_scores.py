@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from conftest import EOT, SOT, alignment_table, embedding, items_of, random_images
 
-from negtrace.scores import scores, sentence_embeddings
+from negtrace.patching.scores import scores, sentence_embeddings
 
 PAIRS = [
     ([SOT, 1, 2, 3, 10, EOT], [SOT, 1, 2, 4, 10, EOT]),

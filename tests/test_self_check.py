@@ -14,10 +14,10 @@ from torch import nn
 from torch.nn.utils import parametrizations
 
 from negtrace.errors import InputError
-from negtrace.open_clip_structure import check_structure
-from negtrace.open_clip_tokenizers import as_tokenizer
-from negtrace.open_clip_tower import text_tower
-from negtrace.self_check import (
+from negtrace.models.open_clip_structure import check_structure
+from negtrace.models.open_clip_tokenizers import as_tokenizer
+from negtrace.models.open_clip_tower import text_tower
+from negtrace.patching.self_check import (
     ALL_UP_TO,
     check_finite,
     check_tower,

@@ -13,13 +13,13 @@ import pytest
 import yaml
 from snakemake.utils import update_config
 
-from negtrace.effects import ALL, SEGMENTS
+from negtrace.statistics.groups import ALL, SEGMENTS
 from negtrace.errors import InputError
-from negtrace.layout import MAP_FIGURES
-from negtrace.pairs import WORDINGS
-from negtrace.sentences import BASE_OF
-from negtrace.settings import SCHEMA_FILE, validate
-from negtrace.sites import SITES
+from negtrace.study.layout import MAP_FIGURES
+from negtrace.data.pairs import WORDINGS
+from negtrace.patching.sentences import BASE_OF
+from negtrace.study.settings import SCHEMA_FILE, validate
+from negtrace.patching.sites import SITES
 
 ROOT = Path(__file__).parents[1]
 STUDIES = sorted((ROOT / "workflow/studies").glob("*.yaml"))

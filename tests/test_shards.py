@@ -8,7 +8,7 @@ import torch
 from test_restoration import PAIRS, Study
 
 from negtrace.errors import InputError
-from negtrace.shards import gather, take_shard
+from negtrace.patching.shards import gather, take_shard
 
 
 @pytest.mark.parametrize("shards", [1, 2, 4])

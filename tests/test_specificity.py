@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from test_effect_sizes import KEYS, THRESHOLDS, scores_of, study, sweep_of
 
-from negtrace.effect_sizes import Options, effect_map
-from negtrace.effects import segments
+from negtrace.statistics.effect_sizes import Options, effect_map
+from negtrace.statistics.groups import segments
 from negtrace.errors import InputError
-from negtrace.specificity import COLUMNS, specific_effects
+from negtrace.statistics.specificity import COLUMNS, specific_effects
 
 QUICK = Options(replicates=200, flips=500)
 

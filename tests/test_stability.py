@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from test_effect_sizes import KEYS, study
 
-from negtrace.effect_sizes import Options, effect_map
+from negtrace.statistics.effect_sizes import Options, effect_map
 from negtrace.errors import InputError
-from negtrace.stability import (
+from negtrace.statistics.stability import (
     descending_ranks,
     half_of,
     highest,
@@ -21,7 +21,7 @@ from negtrace.stability import (
     ranks,
     split_halves,
 )
-from negtrace.statistics import resamples
+from negtrace.statistics.resampling import resamples
 
 QUICK = Options(replicates=200, flips=200)
 EFFECTS = (0.9, 0.1, 0.12, -0.5)  # layers 2 to 5, after the known ones of 0 and 1

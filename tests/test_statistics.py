@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from negtrace.statistics import (
+from negtrace.statistics.resampling import (
     bootstrap_interval,
     flip_interval,
     random_signs,

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from negtrace import store
+from negtrace.tables import store
 from negtrace.errors import InputError
 
 

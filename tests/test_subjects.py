@@ -12,8 +12,8 @@ from conftest import SHARED_VALSE
 from PIL import Image
 
 from negtrace.errors import InputError
-from negtrace.scenes import FORMS, TRAILING_PHRASES, sample_items, sentence, subjects, write_dataset
-from negtrace.subjects import (
+from negtrace.data.scenes import FORMS, TRAILING_PHRASES, sample_items, sentence, subjects, write_dataset
+from negtrace.data.subjects import (
     NO_BOX,
     NO_MASK,
     SIZE_COLUMNS,

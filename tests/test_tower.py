@@ -7,9 +7,9 @@ import torch
 from conftest import EOT, SOT, embedding
 
 from negtrace.errors import InputError
-from negtrace.forward_passes import run_sentences
-from negtrace.hooks import multihead_z, pad
-from negtrace.tower import WEIGHTS_FILE, TextTower, load_tower, save_tower
+from negtrace.patching.forward_passes import run_sentences
+from negtrace.patching.slow_twin import multihead_z, pad
+from negtrace.models.tower import WEIGHTS_FILE, TextTower, load_tower, save_tower
 
 SENTENCES = [[SOT, 5, 9, 2, EOT], [SOT, 7, 1, 30, 31, 32, 8, EOT], [SOT, 3, EOT]]
 SAME_LENGTH = [[SOT, 5, 9, 2, EOT], [SOT, 7, 1, 30, EOT]]

@@ -7,8 +7,8 @@ import time
 import pytest
 from http_server import serve
 
-from negtrace.downloads import Downloads
-from negtrace.transport import Client, Fault
+from negtrace.fetching.downloads import Downloads
+from negtrace.fetching.transport import Client, Fault
 
 QUICK = Downloads(attempts=4, backoff_s=0.001, timeout_s=5)
 

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from negtrace.errors import InputError
-from negtrace.items import ITEM_COLUMNS
-from negtrace.user_table import identifier, read_user_table
+from negtrace.data.items import ITEM_COLUMNS
+from negtrace.data.readers.user_table import identifier, read_user_table
 
 TABLE = pd.DataFrame(
     {

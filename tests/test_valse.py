@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from negtrace.errors import InputError
-from negtrace.items import ITEM_COLUMNS
-from negtrace.pairs import candidates
-from negtrace.store import write_table
-from negtrace.valse import read_valse
+from negtrace.data.items import ITEM_COLUMNS
+from negtrace.data.pairs import candidates
+from negtrace.tables.store import write_table
+from negtrace.data.readers.valse import read_valse
 
 GOOD = {"image_file": "x.jpg", "caption": "There is no dog.", "foil": "There is a dog."}
 

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from negtrace.errors import InputError
-from negtrace.known_models import tags
-from negtrace.settings import validate
+from negtrace.study.known_models import tags
+from negtrace.study.settings import validate
 
 ROOT = Path(__file__).parents[1]
 ODD = [

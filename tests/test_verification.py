@@ -13,13 +13,13 @@ import pandas as pd
 import pytest
 
 from negtrace.errors import InputError
-from negtrace.images import FILE_COLUMNS, check_unchanged
-from negtrace.items import text_frame
+from negtrace.data.images import FILE_COLUMNS, check_unchanged
+from negtrace.data.items import text_frame
 from negtrace.steps.verify import step
-from negtrace.store import labelled, provenance, read_source, sha256, write_json, write_table
-from negtrace.tower_check import check_tower
+from negtrace.tables.store import labelled, provenance, read_source, sha256, write_json, write_table
+from negtrace.models.tower_file_check import check_tower
 from negtrace.verification import findings
-from negtrace.weights import Weights
+from negtrace.models.weights import Weights
 
 RUN = {"dataset": "demo", "model": "tiny", "wording": "rephrased"}
 

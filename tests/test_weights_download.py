@@ -15,13 +15,13 @@ from http_server import serve
 from safetensors.torch import save_file
 from torch import nn
 
-from negtrace import weights_download
-from negtrace.downloads import Downloads
+from negtrace.models import weights_download
+from negtrace.fetching.downloads import Downloads
 from negtrace.errors import InputError
-from negtrace.model_specs import ModelSpec, Pretrained, architecture_config
-from negtrace.openclip import load
-from negtrace.store import sha256
-from negtrace.weights_download import fetch_weights
+from negtrace.models.model_specs import ModelSpec, Pretrained, architecture_config
+from negtrace.models.openclip import load
+from negtrace.tables.store import sha256
+from negtrace.models.weights_download import fetch_weights
 
 ARCHITECTURE = {
     "embed_dim": 24,
@@ -152,8 +152,8 @@ def test_the_hub_is_asked_over_http(checkpoint, tmp_path):
     path = f"/{REPOSITORY}/resolve/main/open_clip_pytorch_model.bin"
     script = (
         "import sys; from pathlib import Path;"
-        "from negtrace.downloads import Downloads; from negtrace.model_specs import Pretrained;"
-        "from negtrace.weights_download import _fetch_checkpoint as fetch;"
+        "from negtrace.fetching.downloads import Downloads; from negtrace.models.model_specs import Pretrained;"
+        "from negtrace.models.weights_download import _fetch_checkpoint as fetch;"
         f"names = {Pretrained.__name__}('{REPOSITORY}', ('open_clip_model.safetensors',"
         " 'open_clip_pytorch_model.bin'), None, None);"
         "print(*fetch(names, Path(sys.argv[1]), Downloads()))"

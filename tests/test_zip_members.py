@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from http_server import serve
 
-from negtrace.downloads import Downloads, Outcome, mirror_path
-from negtrace.zip_members import fetch_members
+from negtrace.fetching.downloads import Downloads, Outcome, mirror_path
+from negtrace.fetching.zip_members import fetch_members
 
 QUICK = Downloads(attempts=4, backoff_s=0.001, timeout_s=5)
 ZIP = "/data/images.zip"

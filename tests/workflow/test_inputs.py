@@ -15,7 +15,7 @@ from checkout import SAMPLE, Checkout
 from http_server import serve
 from tiny_clipseg import save_tiny_clipseg
 
-from negtrace.generated_images import generated_image
+from negtrace.data.generated_images import generated_image
 
 ITEMS = json.loads(SAMPLE.read_text())
 IMAGES = sorted({item["image_file"] for item in ITEMS.values() if item["image_file"]})

@@ -18,7 +18,7 @@ import pytest
 import yaml
 from checkout import SAMPLE, Checkout
 
-from negtrace.store import read_provenance
+from negtrace.tables.store import read_provenance
 
 # Rules that must not run again unless something before them changed.
 INPUTS = {"scenes", "items", "candidates", "subject_areas", "weights", "tower"}

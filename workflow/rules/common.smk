@@ -17,14 +17,18 @@ sys.path[:] = [
     ),
 ]
 
-from negtrace import checkout, derived, layout
+from negtrace.study import checkout
+
+from negtrace.study import control_entries as derived
+
+from negtrace.study import layout
 from negtrace.errors import InputError
-from negtrace.fingerprint import code_hash
-from negtrace.folder_state import state_of
-from negtrace.last_words import last_words
-from negtrace.published import is_published
-from negtrace.model_sources import model_files as files_of_model
-from negtrace.settings import validate
+from negtrace.study.code_hash import code_hash
+from negtrace.study.folder_state import state_of
+from negtrace.study.last_words import last_words
+from negtrace.replication.published import is_published
+from negtrace.study.model_sources import model_files as files_of_model
+from negtrace.study.settings import validate
 
 try:
     config = checkout.with_own_files(config, ROOT)

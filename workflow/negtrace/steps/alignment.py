@@ -9,14 +9,14 @@ from pathlib import Path
 import pandas as pd
 
 from negtrace.errors import InputError
-from negtrace.openclip import ModelSpec, load
-from negtrace.reading import read_candidates
-from negtrace.self_check import check_tower
+from negtrace.models.openclip import ModelSpec, load
+from negtrace.data.reading import read_candidates
+from negtrace.patching.self_check import check_tower
 from negtrace.steps.command import run
 from negtrace.steps.options import OF_RUN, tables_of
-from negtrace.store import labelled, provenance, write_table
-from negtrace.tower import load_tower
-from negtrace.weights import read_weights
+from negtrace.tables.store import labelled, provenance, write_table
+from negtrace.models.tower import load_tower
+from negtrace.models.weights import read_weights
 
 
 def step(options: Namespace) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from negtrace.fetch import fetch_file
+from negtrace.fetching.files import fetch_file
 from negtrace.steps import downloads
 from negtrace.steps.command import run
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from negtrace.attention import negator_attention, selectivity
+from negtrace.analyses.attention import negator_attention, selectivity
 from negtrace.steps.command import run
 from negtrace.steps.compute import COMPUTE, tower_of
 from negtrace.steps.options import OF_RUN, tables_of
-from negtrace.store import labelled, provenance, write_table
+from negtrace.tables.store import labelled, provenance, write_table
 
 
 def step(options: Namespace) -> None:

@@ -6,10 +6,10 @@ from argparse import Namespace
 from pathlib import Path
 
 from negtrace.errors import InputError
-from negtrace.pairs import candidates
+from negtrace.data.pairs import candidates
 from negtrace.steps.command import run
 from negtrace.steps.options import tables_of
-from negtrace.store import provenance, write_table
+from negtrace.tables.store import provenance, write_table
 
 
 def step(options: Namespace) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 
-from negtrace.tower import TextTower, available_device, full_precision, load_tower
-from negtrace.tower_check import check_tower
+from negtrace.models.tower import TextTower, available_device, full_precision, load_tower
+from negtrace.models.tower_file_check import check_tower
 
 COMPUTE = {"tower": Path, "dtype": str, "device": str, "memory_mb": int, "threads": int}
 

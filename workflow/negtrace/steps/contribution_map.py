@@ -5,10 +5,10 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from negtrace.effects import contribution_map
+from negtrace.statistics.groups import contribution_map
 from negtrace.steps.command import run
 from negtrace.steps.options import OF_RUN, tables_of
-from negtrace.store import labelled, provenance, write_table
+from negtrace.tables.store import labelled, provenance, write_table
 
 TABLES = ("contributions", "segments")
 

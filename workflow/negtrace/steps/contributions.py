@@ -5,13 +5,13 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from negtrace.contributions import contributions
+from negtrace.analyses.contributions import contributions
 from negtrace.progress import bar
-from negtrace.scores import pictured
+from negtrace.patching.scores import pictured
 from negtrace.steps.command import run
 from negtrace.steps.compute import COMPUTE, tower_of
 from negtrace.steps.options import OF_RUN, tables_of
-from negtrace.store import labelled, provenance, write_table
+from negtrace.tables.store import labelled, provenance, write_table
 
 TABLES = ("alignment", "candidates", "images")
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from negtrace.controls import neutral_swap, shuffled
+from negtrace.data.controls import neutral_swap, shuffled
 from negtrace.errors import InputError
 from negtrace.steps.command import run
 from negtrace.steps.options import tables_of
-from negtrace.store import provenance, write_table
+from negtrace.tables.store import provenance, write_table
 
 TABLES = ("of_candidates", "of_rejected", "of_image_files")
 

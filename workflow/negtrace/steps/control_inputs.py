@@ -7,7 +7,7 @@ from pathlib import Path
 
 from negtrace.steps.command import run
 from negtrace.steps.options import tables_of
-from negtrace.store import provenance, write_table
+from negtrace.tables.store import provenance, write_table
 
 TABLES = ("of_items", "of_image_files")
 

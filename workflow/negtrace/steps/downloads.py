@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from negtrace.downloads import Downloads
+from negtrace.fetching.downloads import Downloads
 
 OPTIONS = {"mirror": str, "offline": int, "connections": int}
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from negtrace.features import accuracy_above_area, feature_correlations, feature_summary
+from negtrace.analyses.features import accuracy_above_area, feature_correlations, feature_summary
 from negtrace.steps.command import run
 from negtrace.steps.options import OF_RUN, tables_of
-from negtrace.store import labelled, provenance, write_table
+from negtrace.tables.store import labelled, provenance, write_table
 
 
 def step(options: Namespace) -> None:

@@ -6,10 +6,16 @@ import json
 from argparse import Namespace
 from pathlib import Path
 
-from negtrace import confirmation_figures, feature_figures, figures, layout
-from negtrace.figure_style import save
-from negtrace.layout import map_figure, segment_maps
-from negtrace.lineage import read_tables
+from negtrace.figures import confirmation as confirmation_figures
+
+from negtrace.figures import features as feature_figures
+
+from negtrace.figures import maps as figures
+
+from negtrace.study import layout
+from negtrace.figures.style import save
+from negtrace.study.layout import map_figure, segment_maps
+from negtrace.tables.lineage import read_tables
 from negtrace.steps.command import run
 
 TABLES = (

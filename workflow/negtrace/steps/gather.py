@@ -5,10 +5,10 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from negtrace.lineage import read_tables
-from negtrace.shards import gather
+from negtrace.tables.lineage import read_tables
+from negtrace.patching.shards import gather
 from negtrace.steps.command import run
-from negtrace.store import provenance, write_table
+from negtrace.tables.store import provenance, write_table
 
 
 def step(options: Namespace) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from negtrace.generated_images import generate_images
-from negtrace.images import file_table, image_files
+from negtrace.data.generated_images import generate_images
+from negtrace.data.images import file_table, image_files
 from negtrace.steps.command import run
 from negtrace.steps.options import tables_of
-from negtrace.store import provenance, write_table
+from negtrace.tables.store import provenance, write_table
 
 
 def step(options: Namespace) -> None:

@@ -6,12 +6,12 @@ import json
 from argparse import Namespace
 from pathlib import Path
 
-from negtrace.folder_state import files_in, record, stamps
-from negtrace.hugging_face import located, read_hugging_face
+from negtrace.study.folder_state import files_in, record, stamps
+from negtrace.data.readers.hugging_face import located, read_hugging_face
 from negtrace.progress import track
 from negtrace.steps import downloads
 from negtrace.steps.command import run
-from negtrace.store import provenance, sha256, write_json, write_table
+from negtrace.tables.store import provenance, sha256, write_json, write_table
 
 
 def step(options: Namespace) -> None:

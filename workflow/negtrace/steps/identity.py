@@ -8,13 +8,13 @@ from pathlib import Path
 
 import torch
 
-from negtrace.identity import identity_check, read_golden
-from negtrace.openclip import ModelSpec, load
-from negtrace.published import OUTPUTS
+from negtrace.replication.weights_identity import identity_check, read_golden
+from negtrace.models.openclip import ModelSpec, load
+from negtrace.replication.published import OUTPUTS
 from negtrace.steps.command import run
-from negtrace.store import labelled, provenance, write_table
-from negtrace.tower import full_precision
-from negtrace.weights import read_weights
+from negtrace.tables.store import labelled, provenance, write_table
+from negtrace.models.tower import full_precision
+from negtrace.models.weights import read_weights
 
 
 def step(options: Namespace) -> None:

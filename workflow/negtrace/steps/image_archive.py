@@ -7,13 +7,13 @@ import logging
 from argparse import Namespace
 from pathlib import Path
 
-from negtrace.archive_images import ImageArchive, fetch_images
-from negtrace.images import naming_an_image
+from negtrace.data.archive_images import ImageArchive, fetch_images
+from negtrace.data.images import naming_an_image
 from negtrace.progress import bar
 from negtrace.steps import downloads
 from negtrace.steps.command import run
 from negtrace.steps.options import tables_of
-from negtrace.store import provenance, write_table
+from negtrace.tables.store import provenance, write_table
 
 
 def step(options: Namespace) -> None:

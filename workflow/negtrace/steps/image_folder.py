@@ -6,11 +6,11 @@ import logging
 from argparse import Namespace
 from pathlib import Path
 
-from negtrace.folder_state import record, stamps
-from negtrace.images import file_table, image_files
+from negtrace.study.folder_state import record, stamps
+from negtrace.data.images import file_table, image_files
 from negtrace.steps.command import run
 from negtrace.steps.options import tables_of
-from negtrace.store import provenance, write_json, write_table
+from negtrace.tables.store import provenance, write_json, write_table
 
 
 def step(options: Namespace) -> None:

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from negtrace.image_embeddings import encode_images
-from negtrace.images import available, check_unchanged
-from negtrace.openclip import ModelSpec, load
+from negtrace.data.image_embeddings import encode_images
+from negtrace.data.images import available, check_unchanged
+from negtrace.models.openclip import ModelSpec, load
 from negtrace.progress import track
 from negtrace.steps.command import run
 from negtrace.steps.compute import device_of
 from negtrace.steps.options import tables_of
-from negtrace.store import labelled, provenance, write_table
-from negtrace.weights import read_weights
+from negtrace.tables.store import labelled, provenance, write_table
+from negtrace.models.weights import read_weights
 
 
 def step(options: Namespace) -> None:

@@ -7,9 +7,9 @@ from argparse import Namespace
 from pathlib import Path
 
 from negtrace.steps.command import run
-from negtrace.store import provenance, write_table
-from negtrace.user_table import read_user_table
-from negtrace.valse import read_valse
+from negtrace.tables.store import provenance, write_table
+from negtrace.data.readers.user_table import read_user_table
+from negtrace.data.readers.valse import read_valse
 
 
 def step(options: Namespace) -> None:

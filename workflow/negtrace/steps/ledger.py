@@ -6,14 +6,16 @@ import json
 from argparse import Namespace
 from pathlib import Path
 
-from negtrace import derived, layout
-from negtrace.figure_style import note, save
-from negtrace.ledger import comparability, ledger, read_published, summary
-from negtrace.ledger_figure import ledger_figure
-from negtrace.lineage import read_tables
-from negtrace.published import PAPER
+from negtrace.study import control_entries as derived
+
+from negtrace.study import layout
+from negtrace.figures.style import note, save
+from negtrace.replication.ledger import comparability, ledger, read_published, summary
+from negtrace.figures.ledger import ledger_figure
+from negtrace.tables.lineage import read_tables
+from negtrace.replication.published import PAPER
 from negtrace.steps.command import run
-from negtrace.store import labelled, provenance, read_table, write_table
+from negtrace.tables.store import labelled, provenance, read_table, write_table
 
 
 def step(options: Namespace) -> None:

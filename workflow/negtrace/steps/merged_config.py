@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from negtrace.steps.command import run
-from negtrace.store import write_text
+from negtrace.tables.store import write_text
 
 
 def step(options: Namespace) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Iterable
 
-from negtrace.lineage import Tables, read_tables
-from negtrace.store import LABELS
+from negtrace.tables.lineage import Tables, read_tables
+from negtrace.tables.store import LABELS
 
 OF_RUN = {"dataset": str, "model": str, "wording": str}
 

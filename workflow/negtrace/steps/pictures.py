@@ -7,11 +7,11 @@ from argparse import Namespace
 from pathlib import Path
 
 from negtrace.errors import InputError
-from negtrace.fetch import fetch_file
-from negtrace.published import picture_urls
+from negtrace.fetching.files import fetch_file
+from negtrace.replication.published import picture_urls
 from negtrace.steps import downloads
 from negtrace.steps.command import run
-from negtrace.store import write_json
+from negtrace.tables.store import write_json
 
 
 def step(options: Namespace) -> None:

@@ -6,7 +6,7 @@ import json
 from argparse import Namespace
 from pathlib import Path
 
-from negtrace.planted import plant_of, write_planted
+from negtrace.analyses.planted import plant_of, write_planted
 from negtrace.steps.command import run
 
 

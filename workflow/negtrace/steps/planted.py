@@ -6,14 +6,14 @@ import json
 from argparse import Namespace
 from pathlib import Path
 
-from negtrace.figure_style import save
-from negtrace.lineage import read_tables
-from negtrace.planted import expected, found, plant_of
-from negtrace.planted_figure import planted_figure
-from negtrace.shown import available_segment
+from negtrace.figures.style import save
+from negtrace.tables.lineage import read_tables
+from negtrace.analyses.planted import expected, found, plant_of
+from negtrace.figures.planted import planted_figure
+from negtrace.figures.shown import available_segment
 from negtrace.steps.command import run
 from negtrace.steps.options import OF_RUN
-from negtrace.store import labelled, provenance, write_table
+from negtrace.tables.store import labelled, provenance, write_table
 
 
 def step(options: Namespace) -> None:

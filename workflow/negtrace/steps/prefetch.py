@@ -7,7 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from negtrace.errors import InputError
-from negtrace.mirror import copy_into, downloaded, snapshot_datasets
+from negtrace.data.mirror import copy_into, downloaded, snapshot_datasets
 from negtrace.steps.command import run
 
 

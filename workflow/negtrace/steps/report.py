@@ -10,13 +10,13 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from negtrace import layout
-from negtrace.derived import neutral_control
-from negtrace.lineage import read_tables
-from negtrace.published import is_published
-from negtrace.report import Comparison, Section, render
+from negtrace.study import layout
+from negtrace.study.control_entries import neutral_control
+from negtrace.tables.lineage import read_tables
+from negtrace.replication.published import is_published
+from negtrace.report.page import Comparison, Section, render
 from negtrace.steps.command import run
-from negtrace.store import read_provenance, read_table, write_text
+from negtrace.tables.store import read_provenance, read_table, write_text
 
 
 def step(options: Namespace) -> None:

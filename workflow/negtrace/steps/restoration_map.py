@@ -6,10 +6,10 @@ import json
 from argparse import Namespace
 from pathlib import Path
 
-from negtrace.effect_sizes import Options, effect_map
+from negtrace.statistics.effect_sizes import Options, effect_map
 from negtrace.steps.command import run
 from negtrace.steps.options import OF_RUN, tables_of
-from negtrace.store import labelled, provenance, write_table
+from negtrace.tables.store import labelled, provenance, write_table
 
 TABLES = ("sweep", "scores", "segments")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from negtrace.images import file_table, image_files
-from negtrace.scenes import write_dataset
+from negtrace.data.images import file_table, image_files
+from negtrace.data.scenes import write_dataset
 from negtrace.steps.command import run
-from negtrace.store import provenance, write_table
-from negtrace.valse import read_valse
+from negtrace.tables.store import provenance, write_table
+from negtrace.data.readers.valse import read_valse
 
 
 def step(options: Namespace) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from negtrace.hub_download import fetch_repository
+from negtrace.fetching.hub_repository import fetch_repository
 from negtrace.steps import downloads
 from negtrace.steps.command import run
-from negtrace.store import write_json
+from negtrace.tables.store import write_json
 
 FILES = ("*.json", "*.txt", "*.safetensors", "*.bin")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from negtrace.effects import accuracy, segments
+from negtrace.statistics.groups import accuracy, segments
 from negtrace.errors import InputError
 from negtrace.steps.command import run
 from negtrace.steps.options import OF_RUN, tables_of
-from negtrace.store import labelled, provenance, write_table
+from negtrace.tables.store import labelled, provenance, write_table
 
 
 def step(options: Namespace) -> None:

@@ -6,11 +6,11 @@ import json
 from argparse import Namespace
 from pathlib import Path
 
-from negtrace.effect_sizes import Options
-from negtrace.specificity import specific_effects
+from negtrace.statistics.effect_sizes import Options
+from negtrace.statistics.specificity import specific_effects
 from negtrace.steps.command import run
 from negtrace.steps.options import OF_RUN, tables_of
-from negtrace.store import labelled, provenance, write_table
+from negtrace.tables.store import labelled, provenance, write_table
 
 TABLES = ("sweep", "scores", "segments")
 NEUTRAL = ("neutral_sweep", "neutral_scores")

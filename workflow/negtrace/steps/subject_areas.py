@@ -7,8 +7,8 @@ from pathlib import Path
 
 from negtrace.steps.command import run
 from negtrace.steps.options import tables_of
-from negtrace.store import provenance, write_table
-from negtrace.subjects import areas_from_boxes, areas_from_masks
+from negtrace.tables.store import provenance, write_table
+from negtrace.data.subjects import areas_from_boxes, areas_from_masks
 
 METHODS = {"masks": areas_from_masks, "boxes": areas_from_boxes}
 

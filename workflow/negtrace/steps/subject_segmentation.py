@@ -6,13 +6,13 @@ import json
 from argparse import Namespace
 from pathlib import Path
 
-from negtrace.clipseg import clipseg_areas
-from negtrace.images import available, check_unchanged
+from negtrace.data.clipseg import clipseg_areas
+from negtrace.data.images import available, check_unchanged
 from negtrace.progress import track
 from negtrace.steps.command import run
 from negtrace.steps.compute import device_of
 from negtrace.steps.options import tables_of
-from negtrace.store import provenance, write_table
+from negtrace.tables.store import provenance, write_table
 
 
 def step(options: Namespace) -> None:

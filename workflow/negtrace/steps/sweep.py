@@ -6,16 +6,16 @@ from argparse import Namespace
 from functools import partial
 from pathlib import Path
 
-from negtrace.precision import deviation, sample_items
+from negtrace.patching.precision import deviation, sample_items
 from negtrace.progress import bar
-from negtrace.restoration import sweep
-from negtrace.scores import pictured
-from negtrace.shards import take_shard
+from negtrace.patching.restoration import sweep
+from negtrace.patching.scores import pictured
+from negtrace.patching.shards import take_shard
 from negtrace.steps.command import run
 from negtrace.steps.compute import COMPUTE, tower_of
 from negtrace.steps.options import OF_RUN, tables_of
-from negtrace.store import labelled, provenance, write_table
-from negtrace.tower import load_tower
+from negtrace.tables.store import labelled, provenance, write_table
+from negtrace.models.tower import load_tower
 
 TABLES = ("alignment", "candidates", "images", "scores")
 

@@ -6,12 +6,12 @@ import json
 from argparse import Namespace
 from pathlib import Path
 
-from negtrace.open_clip_tower import text_tower
-from negtrace.openclip import ModelSpec, load
-from negtrace.self_check import check_finite, check_tower
+from negtrace.models.open_clip_tower import text_tower
+from negtrace.models.openclip import ModelSpec, load
+from negtrace.patching.self_check import check_finite, check_tower
 from negtrace.steps.command import run
-from negtrace.tower import save_tower
-from negtrace.weights import read_weights
+from negtrace.models.tower import save_tower
+from negtrace.models.weights import read_weights
 
 
 def step(options: Namespace) -> None:

@@ -7,11 +7,11 @@ from argparse import Namespace
 from dataclasses import asdict
 from pathlib import Path
 
-from negtrace.model_specs import ModelSpec
+from negtrace.models.model_specs import ModelSpec
 from negtrace.steps import downloads
 from negtrace.steps.command import run
-from negtrace.store import write_json
-from negtrace.weights_download import fetch_weights
+from negtrace.tables.store import write_json
+from negtrace.models.weights_download import fetch_weights
 
 
 def step(options: Namespace) -> None:
