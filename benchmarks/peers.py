@@ -22,9 +22,9 @@ from open_clip.transformer import Attention
 from subject import LOGIT_SCALE, Subject
 from torch import Tensor, nn
 
-from negtrace.patching.slow_twin import activations, replaced_embedding, text_blocks
-from negtrace.patching.sentences import BASE_OF, SOURCE_OF, SentencePair
 from negtrace.models.tower import TextTower, TowerShape
+from negtrace.patching.sentences import BASE_OF, SOURCE_OF, SentencePair
+from negtrace.patching.slow_twin import activations, replaced_embedding, text_blocks
 
 SITES = ("resid", "head")
 

@@ -8,8 +8,8 @@ from flops import attention_flops, cell_flops, own_rows, pass_flops, run_flops
 from subject import random_tower
 from torch.utils.flop_counter import FlopCounterMode
 
-from negtrace.patching.forward_passes import run_sentences
 from negtrace.models.tower import TowerShape
+from negtrace.patching.forward_passes import run_sentences
 
 SHAPE = TowerShape(
     width=4,

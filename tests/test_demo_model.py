@@ -7,16 +7,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from negtrace.models import openclip
-
 from negtrace.data import scenes
-from negtrace.models.alignment import align
 from negtrace.data.image_embeddings import encode_images
 from negtrace.data.images import image_files
-from negtrace.models.open_clip_tower import text_tower
 from negtrace.data.pairs import candidates
-from negtrace.patching.scores import scores, sentence_embeddings
 from negtrace.data.readers.valse import read_valse
+from negtrace.models import openclip
+from negtrace.models.alignment import align
+from negtrace.models.open_clip_tower import text_tower
+from negtrace.patching.scores import scores, sentence_embeddings
 
 DEMO = Path(__file__).parents[1] / "workflow" / "demo"
 HELD_OUT_SEED = 424242

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from PIL import Image
 
 from negtrace.errors import InputError
-from negtrace.patching.slow_twin import patched_embedding
 from negtrace.patching.interventions import Intervention
+from negtrace.patching.slow_twin import patched_embedding
 from negtrace.trace import trace
 
 NEGATED, AFFIRMATIVE = "There are no dogs.", "There are some dogs."

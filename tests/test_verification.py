@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from negtrace.steps.verify import step
 
-from negtrace.errors import InputError
 from negtrace.data.images import FILE_COLUMNS, check_unchanged
 from negtrace.data.items import text_frame
-from negtrace.steps.verify import step
-from negtrace.tables.store import labelled, provenance, read_source, sha256, write_json, write_table
+from negtrace.errors import InputError
 from negtrace.models.tower_file_check import check_tower
-from negtrace.verification import findings
 from negtrace.models.weights import Weights
+from negtrace.tables.store import labelled, provenance, read_source, sha256, write_json, write_table
+from negtrace.verification import findings
 
 RUN = {"dataset": "demo", "model": "tiny", "wording": "rephrased"}
 

@@ -26,12 +26,12 @@ from http_server import serve
 from safetensors.torch import save_file
 from tiny_clipseg import save_tiny_clipseg
 
-from negtrace.fetching.downloads import mirror_path
 from negtrace.data.generated_images import generated_image
-from negtrace.fetching.hub import model_url
-from negtrace.models.openclip import ModelSpec, load
 from negtrace.data.pairs import candidates, select
 from negtrace.data.readers.valse import read_valse
+from negtrace.fetching.downloads import mirror_path
+from negtrace.fetching.hub import model_url
+from negtrace.models.openclip import ModelSpec, load
 
 pytestmark = [
     pytest.mark.rehearsal,

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from negtrace.study import layout
 from negtrace.errors import InputError
-from negtrace.tables.lineage import recorded_inputs
-from negtrace.tables.store import LABELS, TEMPORARY, Source, read_source, sha256
 from negtrace.models.tower_file_check import check_tower
 from negtrace.models.weights import read_weights
+from negtrace.study import layout
+from negtrace.tables.lineage import recorded_inputs
+from negtrace.tables.store import LABELS, TEMPORARY, Source, read_source, sha256
 
 
 def findings(results: Path) -> Iterator[str]:

@@ -17,23 +17,21 @@ sys.path[:] = [
     ),
 ]
 
-from negtrace.study import checkout
-
-from negtrace.study import control_entries as derived
-
-from negtrace.study import layout
+from negtrace import vocabulary
 from negtrace.errors import InputError
+from negtrace.replication.published import is_published
+from negtrace.study import checkout, control_entries, layout
 from negtrace.study.code_hash import code_hash
 from negtrace.study.folder_state import state_of
 from negtrace.study.last_words import last_words
-from negtrace.replication.published import is_published
 from negtrace.study.model_sources import model_files as files_of_model
 from negtrace.study.settings import validate
+from negtrace.study.step_source import shell_line, shown_line
 
 try:
     config = checkout.with_own_files(config, ROOT)
     validate(config)
-    config = derived.with_controls(config)
+    config = control_entries.with_controls(config)
     # 1 or 0, as huggingface_hub reads it.
     OFFLINE = int(
         config["downloads"]["offline"]
@@ -71,19 +69,70 @@ MODELS = {
     **config["models"],
     **{name: layout.planted_files(f"results/models/{name}") for name in PLANTS},
 }
-STATISTICS = json.dumps(config["statistics"], sort_keys=True)
-ALPHA = round(1 - config["statistics"]["level"], 6)
 
-OF_RUN = "results/{dataset}/{model}/{wording}"
-LEDGER = "results/{dataset}/{model}/ledger"
+# Kinds of datasets that are files of items, and of those that are derived from others.
+READERS = ["valse", "table"]
+DERIVED = [
+    name
+    for name, control in vocabulary.CONTROLS.items()
+    if control.section == "datasets"
+]
+
+# Environments of jobs on tables, jobs that run a model, and jobs that fetch inputs.
+ANALYSIS, TORCH, INPUTS = (
+    f"../../envs/{name}.yaml" for name in ("analysis", "torch", "inputs")
+)
+
+# Where tables lie: of a dataset; of a model; of both; of both and a wording, which is one run.
 SOURCE = "results/{dataset}/source"
 ANNOTATIONS = f"{SOURCE}/existence.json"
+SEGMENTER = f"{SOURCE}/segmenter.json"
+ITEMS = "results/{dataset}/items.parquet"
 IMAGE_FILES = "results/{dataset}/image_files.parquet"
 FILES_READ = "results/{dataset}/files_read.json"
 SUBJECT_SIZES = "results/{dataset}/subject_sizes.parquet"
+CANDIDATES = "results/{dataset}/candidates.{wording}.parquet"
+REJECTED = "results/{dataset}/rejected.{wording}.parquet"
+PAIRS = "results/{dataset}/pairs.{wording}.parquet"
+EXCLUDED = "results/{dataset}/excluded.{wording}.parquet"
 TOWER = "results/models/{model}"
-LOGS = "results/logs"
-BENCHMARKS = "results/benchmarks"
+WEIGHTS = f"{TOWER}/weights.json"
+TOWER_FILES = [f"{TOWER}/tower.safetensors", f"{TOWER}/{layout.TOWER_DESCRIPTION}"]
+OF_MODEL = "results/{dataset}/{model}"
+OF_RUN = f"{OF_MODEL}/{{wording}}"
+
+# Wildcards of a run, and of one of its sweeps, as they stand in the names of logs.
+RUN = "{dataset}.{model}.{wording}"
+RUN_SWEEP = f"{RUN}.{{site}}.{{direction}}"
+
+# What a text tower is run on.
+RUN_INPUTS = {
+    "tower": TOWER_FILES,
+    "alignment": f"{OF_RUN}/alignment.parquet",
+    "candidates": f"{OF_RUN}/candidates.parquet",
+    "images": f"{OF_MODEL}/images.parquet",
+}
+
+
+def log_of(rule, wildcards=""):
+    """Log of a rule's jobs."""
+    return f"results/logs/{'.'.join(filter(None, (rule, wildcards)))}.log"
+
+
+def benchmark_of(rule, wildcards=""):
+    """Time and memory of a rule's jobs."""
+    return f"results/benchmarks/{'.'.join(filter(None, (rule, wildcards)))}.tsv"
+
+
+def as_json(value):
+    """A setting as a step reads it."""
+    return json.dumps(value, sort_keys=True)
+
+
+STATISTICS = as_json(config["statistics"])
+ALPHA = round(1 - config["statistics"]["level"], 6)
+FORMATS = config["figures"]["formats"]
+FIGURES = as_json({**config["figures"], "alpha": ALPHA, "segments": config["segments"]})
 
 
 def image_kind(dataset):
@@ -119,9 +168,9 @@ def datasets_with(kinds, kind_of):
 wildcard_constraints:
     dataset=one_of(config["datasets"]),
     model=one_of(config["models"]),
-    wording="standard|rephrased",
-    site=one_of(layout.MAP_FIGURES),
-    direction="negate|affirm",
+    wording=one_of(vocabulary.WORDINGS),
+    site=one_of(vocabulary.SITES),
+    direction=one_of(vocabulary.DIRECTIONS),
     shard=r"\d+",
 
 
@@ -142,24 +191,24 @@ def annotations(wildcards):
     return entry["file"] if entry["kind"] == "table" else entry["annotations"]
 
 
-def of_original(file):
+def of_original(path):
     """Input function: a table of the dataset that a control is derived from."""
 
-    def path(wildcards):
+    def table(wildcards):
         original = config["datasets"][wildcards.dataset]["of"]
-        return f"results/{original}/{file}".format(**dict(wildcards.items()))
+        return path.format(**{**dict(wildcards.items()), "dataset": original})
 
-    return path
+    return table
 
 
-def image_folder(wildcards):
-    """Folder of a dataset's images; a control has those of its original."""
-    name = wildcards.dataset
-    if image_kind(name) in derived.KINDS:
-        name = config["datasets"][name]["of"]
-    if image_kind(name) == "folder":
-        return config["datasets"][name]["images"]
-    return f"{SOURCE}/images".format(dataset=name)
+def of_neutral(path):
+    """Input function: a table of the neutral control of a dataset."""
+
+    def table(wildcards):
+        control = control_entries.neutral_control(config["datasets"], wildcards.dataset)
+        return path.format(**{**dict(wildcards.items()), "dataset": control})
+
+    return table
 
 
 def pictures_state(wildcards):
@@ -173,6 +222,23 @@ def source_state(wildcards):
     return state_of(FILES_READ.format(**wildcards), folder, whole=True)
 
 
+def reader_of(wildcards):
+    """Params function: how a dataset's file of items is read."""
+    entry = config["datasets"][wildcards.dataset]
+    elsewhere = ("annotations", "file", "images", "subjects", "items", "seed")
+    return as_json({key: value for key, value in entry.items() if key not in elsewhere})
+
+
+def image_folder(wildcards):
+    """Folder of a dataset's images; a control has those of its original."""
+    name = wildcards.dataset
+    if image_kind(name) in DERIVED:
+        name = config["datasets"][name]["of"]
+    if image_kind(name) == "folder":
+        return config["datasets"][name]["images"]
+    return f"{SOURCE}/images".format(dataset=name)
+
+
 def of_dataset(*keys):
     """Params function: a value of a dataset's entry, mappings as JSON."""
 
@@ -180,7 +246,7 @@ def of_dataset(*keys):
         found = config["datasets"][wildcards.dataset]
         for key in keys:
             found = found[key]
-        return json.dumps(found, sort_keys=True) if isinstance(found, dict) else found
+        return as_json(found) if isinstance(found, dict) else found
 
     return value
 
@@ -199,7 +265,7 @@ def subject_sizes(wildcards):
 
 def model_spec(wildcards):
     """A model's entry as JSON."""
-    return json.dumps(MODELS[wildcards.model], sort_keys=True)
+    return as_json(MODELS[wildcards.model])
 
 
 def model_files(wildcards):
@@ -252,13 +318,12 @@ def of_every_dataset(pattern):
     return expand(pattern, dataset=STUDY["datasets"], wording=STUDY["wordings"])
 
 
-# How much room a job gets changes no result, so it is a resource: a parameter would rerun jobs.
-DEVICE = config["compute"]["device"]
+# How much room a job gets, and how inputs are fetched, changes no result, so it is a resource: a
+# parameter would rerun jobs. Jobs on tables get what the profile says.
+DTYPE = config["compute"]["dtype"]
+THREADS = config["compute"]["threads"]
+IMAGE_BATCH = config["compute"]["image_batch"]
 ACTIVATION_MB = round(config["compute"]["memory_gb"] * 1024)
-
-# How inputs are fetched changes no result either.
-MIRROR = config["downloads"]["mirror"] or ""
-CONNECTIONS = config["downloads"]["connections"]
 
 
 def model_memory(wildcards, attempt):
@@ -270,13 +335,19 @@ def model_minutes(wildcards, attempt):
     return 60 * attempt
 
 
-def table_memory(wildcards, attempt):
-    return 3000 * attempt
-
-
-def table_minutes(wildcards, attempt):
-    return 10 * attempt
-
-
 def download_minutes(wildcards, attempt):
     return 180 * attempt
+
+
+MODEL_JOB = {
+    "mem_mb": model_memory,
+    "runtime": model_minutes,
+    "device": config["compute"]["device"],
+    "activation_mb": ACTIVATION_MB,
+}
+DOWNLOAD_JOB = {
+    "runtime": download_minutes,
+    "mirror": config["downloads"]["mirror"] or "",
+    "offline": OFFLINE,
+    "connections": config["downloads"]["connections"],
+}

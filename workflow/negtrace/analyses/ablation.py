@@ -13,14 +13,14 @@ import numpy as np
 import pandas as pd
 
 from negtrace.analyses.confirmation import RANKINGS, set_means
-from negtrace.errors import InputError
 from negtrace.analyses.head_sets import HeadSet, plan_sets, rank_heads, split_pairs
+from negtrace.errors import InputError
+from negtrace.models.tower import TextTower
 from negtrace.patching.interventions import Donor, Intervention
-from negtrace.progress import silent
 from negtrace.patching.restoration import sweep
 from negtrace.patching.scores import pictured
 from negtrace.patching.sentences import BASE_OF
-from negtrace.models.tower import TextTower
+from negtrace.progress import silent
 
 
 def ablated_scores(

@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from negtrace.models.alignment import negator_positions
 from negtrace.errors import InputError
+from negtrace.models.alignment import negator_positions
+from negtrace.models.tower import TextTower
 from negtrace.patching.forward_passes import attention_mask, run_bytes, run_sentences
 from negtrace.patching.sentences import Sentence, SentencePair, sentence_pairs
-from negtrace.models.tower import TextTower
 
 
 @torch.inference_mode()

@@ -31,14 +31,14 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
-from negtrace.patching.ablated_runs import membership
-from negtrace.statistics.groups import COMPONENT_KEYS
 from negtrace.errors import InputError
+from negtrace.models.tower import TextTower, TowerShape
+from negtrace.patching.ablated_runs import membership
 from negtrace.patching.forward_passes import Run, as_array, attention_mask, run_bytes, run_sentences
-from negtrace.progress import silent
 from negtrace.patching.scores import item_vectors
 from negtrace.patching.sentences import Sentence, sentence_pairs
-from negtrace.models.tower import TextTower, TowerShape
+from negtrace.progress import silent
+from negtrace.statistics.groups import COMPONENT_KEYS
 
 POLARITIES = ("negated", "affirmative")
 COMPONENTS = ("embedding", "head", "attention_bias", "mlp", "constant")

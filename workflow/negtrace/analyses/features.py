@@ -15,9 +15,9 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
+from negtrace.errors import InputError
 from negtrace.statistics.correlations import MEASURES, correlate
 from negtrace.statistics.groups import ALL
-from negtrace.errors import InputError
 
 FEATURES = ("caption_foil_similarity", "n_tokens", "subject_area", "subject_area_above")
 AREA_THRESHOLDS = (0.0, 0.05, 0.1, 0.2, 0.4)

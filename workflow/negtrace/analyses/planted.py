@@ -36,9 +36,9 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from negtrace.errors import InputError
 from negtrace.models.alignment import DETERMINER_POSITION, THERE_ROLES
 from negtrace.statistics.groups import ALL
-from negtrace.errors import InputError
 from negtrace.tables.store import write_bytes, write_json
 
 Carrier = Literal["subject_first", "full_stop"]

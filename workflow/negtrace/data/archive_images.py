@@ -18,17 +18,17 @@ from urllib.parse import quote
 import pandas as pd
 from tqdm import tqdm
 
-from negtrace.fetching.downloads import Downloads, mirror_path
-from negtrace.errors import InputError
-from negtrace.fetching.files import fetch_files
 from negtrace.data.image_names import IMPOSSIBLE, LONGEST_NAME, leads_out, name_fault
 from negtrace.data.images import FILE_COLUMNS
 from negtrace.data.items import text_frame
-from negtrace.messages import listed
 from negtrace.data.pictures import image_fault
+from negtrace.errors import InputError
+from negtrace.fetching.downloads import Downloads, mirror_path
+from negtrace.fetching.files import fetch_files
+from negtrace.fetching.zip_members import fetch_members
+from negtrace.messages import listed
 from negtrace.progress import bar
 from negtrace.tables.store import atomic_path, sha256
-from negtrace.fetching.zip_members import fetch_members
 
 SOURCES = ".sources"
 ROOM = 20  # bytes that a download's own files add to a name

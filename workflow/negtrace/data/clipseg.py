@@ -14,9 +14,9 @@ from typing import Any
 
 import pandas as pd
 
-from negtrace.errors import InputError
 from negtrace.data.pictures import open_picture
 from negtrace.data.subjects import NO_SUBJECT, subject_phrase, subject_sizes
+from negtrace.errors import InputError
 
 MODEL = "CIDAS/clipseg-rd64-refined"
 THRESHOLD = 0.25

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from negtrace.errors import InputError
 from negtrace.data.items import text_frame
 from negtrace.data.pairs import NEGATOR, REASON_COLUMNS, MinimalPair, candidate_table, words
+from negtrace.errors import InputError
 
 NEUTRAL = "neutral"  # the edit of a neutral pair
 
@@ -131,3 +131,21 @@ def neutral_sentence(negated: str, affirmative: str) -> tuple[str | None, str]:
     if word is None:
         return None, NO_NEUTRAL_WORD
     return f"{start[1]}{word}{negated[start.end() :]}", ""
+
+
+def derived(
+    kind: str,
+    candidates: pd.DataFrame,
+    rejected: pd.DataFrame,
+    image_files: pd.DataFrame,
+    seed: int,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The tables ``candidates`` and ``rejected`` of a control, from those of its original.
+
+    Args:
+        kind: neutral or shuffled.
+    """
+    if kind == "shuffled":
+        return shuffled(candidates, image_files, seed), rejected
+    swapped, without = neutral_swap(candidates)
+    return swapped, pd.concat([rejected, without], ignore_index=True)

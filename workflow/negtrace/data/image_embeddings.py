@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from negtrace.data.pictures import open_picture
 from negtrace.errors import InputError
 from negtrace.models.openclip import LoadedModel
-from negtrace.data.pictures import open_picture
 
 
 def encode_images(

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from negtrace.errors import InputError
 from negtrace.data.image_names import name_fault
 from negtrace.data.items import text_frame
 from negtrace.data.pictures import image_fault
+from negtrace.errors import InputError
 from negtrace.tables.store import sha256
 
 FILE_COLUMNS = ["image_file", "origin", "url", "sha256", "reason"]
@@ -44,6 +45,13 @@ def _file_row(folder: Path, name: str, origin: str, fault: str | None) -> dict[s
     if fault:
         return {"image_file": name, "reason": fault}
     return {"image_file": name, "origin": origin, "sha256": sha256(folder / name)}
+
+
+def warn_of_missing(files: pd.DataFrame) -> pd.DataFrame:
+    """The table itself; the log says how many of its files cannot be had."""
+    if missing := files["reason"].notna().sum():
+        logging.warning("%d of %d images cannot be used; see the table", missing, len(files))
+    return files
 
 
 def available(image_files: pd.DataFrame) -> list[str]:

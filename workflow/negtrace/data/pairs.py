@@ -26,8 +26,8 @@ from typing import Any, Literal, NamedTuple
 import ftfy
 import pandas as pd
 
-from negtrace.errors import InputError
 from negtrace.data.items import text_frame
+from negtrace.errors import InputError
 
 Negation = Literal["caption", "foil"]
 Edit = Literal["insert_no", "a_to_no", "some_to_no", "other"]

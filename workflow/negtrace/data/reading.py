@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import pandas as pd
 
+from negtrace.data.items import text_frame
+from negtrace.data.pairs import NEGATOR, REASON_COLUMNS, one_spelling
 from negtrace.models.alignment import (
     Tokenizer,
     align,
     bare_word,
     negator_positions,
 )
-from negtrace.data.items import text_frame
-from negtrace.data.pairs import NEGATOR, REASON_COLUMNS, one_spelling
 from negtrace.models.sentence_faults import sentence_fault
 from negtrace.models.tower import TowerShape
 

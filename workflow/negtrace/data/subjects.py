@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from negtrace.errors import InputError
 from negtrace.data.pairs import words
 from negtrace.data.readers.row_files import first_fault, read_rows
 from negtrace.data.readers.user_table import identifier
+from negtrace.errors import InputError
 
 SIZE_COLUMNS = ["item_id", "subject", "area", "area_above", "method", "reason"]
 NO_SUBJECT = 'the sentence names no subject after "There is/are"'

@@ -22,11 +22,11 @@ import requests
 from filelock import FileLock
 from tqdm import tqdm
 
-from negtrace.tables import store
-from negtrace.fetching.downloads import Downloads, Origin, Outcome, mirror_path
 from negtrace.errors import InputError
-from negtrace.progress import bar
+from negtrace.fetching.downloads import Downloads, Origin, Outcome, mirror_path
 from negtrace.fetching.transport import RANGES_REFUSED, Client, Fault, in_words, length_of
+from negtrace.progress import bar
+from negtrace.tables import store
 
 CHUNK_BYTES = 1 << 16
 

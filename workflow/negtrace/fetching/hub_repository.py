@@ -11,8 +11,8 @@ from pathlib import Path
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-from negtrace.fetching.downloads import Downloads, mirror_path
 from negtrace.errors import InputError
+from negtrace.fetching.downloads import Downloads, mirror_path
 from negtrace.fetching.hub import model_url
 from negtrace.messages import one_line
 from negtrace.tables.store import write_json

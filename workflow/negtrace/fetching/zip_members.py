@@ -22,11 +22,11 @@ from typing import NamedTuple
 from remotezip import RangeNotSupported, RemoteZip, RemoteZipError
 from tqdm import tqdm
 
-from negtrace.tables import store
 from negtrace.fetching.downloads import Downloads, Outcome
 from negtrace.fetching.files import download, in_parallel
-from negtrace.progress import bar
 from negtrace.fetching.transport import RANGES_REFUSED, Client, Fault, in_words
+from negtrace.progress import bar
+from negtrace.tables import store
 
 # No picture is larger; what declares more is no picture, and might fill the memory.
 LARGEST_MEMBER_BYTES = 1 << 27

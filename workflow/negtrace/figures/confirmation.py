@@ -16,8 +16,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from negtrace.analyses.confirmation import MEASURES, NULLS, RANKINGS, unablated
-from negtrace.statistics.groups import ALL
 from negtrace.errors import InputError
+from negtrace.figures.maps import wanted_segment
+from negtrace.figures.shown import NEGATIONS, available_segment, segment_label
 from negtrace.figures.style import (
     BAR_COLOUR,
     SEGMENT_COLOURS,
@@ -27,8 +28,7 @@ from negtrace.figures.style import (
     styled,
     titled,
 )
-from negtrace.figures.maps import wanted_segment
-from negtrace.figures.shown import NEGATIONS, available_segment, segment_label
+from negtrace.statistics.groups import ALL
 
 FOUND_COLOUR = SEGMENT_COLOURS["incorrect"]
 DRAWN_COLOUR = "0.7"

@@ -15,9 +15,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from negtrace.statistics.correlations import correlate
-from negtrace.statistics.groups import ALL
 from negtrace.analyses.features import NO_PEOPLE
+from negtrace.figures.heat_maps import heat_maps, paired_grids
+from negtrace.figures.shown import NEGATIONS
 from negtrace.figures.style import (
     BAR_COLOUR,
     SEGMENT_COLOURS,
@@ -27,8 +27,8 @@ from negtrace.figures.style import (
     styled,
     titled,
 )
-from negtrace.figures.heat_maps import heat_maps, paired_grids
-from negtrace.figures.shown import NEGATIONS
+from negtrace.statistics.correlations import correlate
+from negtrace.statistics.groups import ALL
 
 NO_PEOPLE_COLOUR = SEGMENT_COLOURS["incorrect"]
 PANEL_HEIGHT = 2.6  # inches

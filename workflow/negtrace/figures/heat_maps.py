@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from negtrace.errors import InputError
-from negtrace.figures.style import ROLE_ORDER, figure_width, new_figure
 from negtrace.figures.shown import NEGATIONS, available_segment, segment_label
+from negtrace.figures.style import ROLE_ORDER, figure_width, new_figure
 
 PALETTE = "vlag"
 HATCH_COLOUR = "0.62"

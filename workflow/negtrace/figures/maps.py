@@ -16,8 +16,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from negtrace.statistics.groups import ALL, SEGMENTS
 from negtrace.errors import InputError
+from negtrace.figures.heat_maps import ALPHA, heat_maps, highest_cells, paired_grids
+from negtrace.figures.shown import NEGATIONS
 from negtrace.figures.style import (
     BAR_COLOUR,
     ROLE_COLOURS,
@@ -29,9 +30,8 @@ from negtrace.figures.style import (
     styled,
     titled,
 )
-from negtrace.figures.heat_maps import ALPHA, heat_maps, highest_cells, paired_grids
+from negtrace.statistics.groups import ALL, SEGMENTS
 from negtrace.study.layout import SITE_LABELS
-from negtrace.figures.shown import NEGATIONS
 
 # Effect sizes of a restoration map: the label of its colours, and whether 1 is the whole effect.
 EFFECT_LABELS = {

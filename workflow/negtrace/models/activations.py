@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from negtrace.errors import InputError
 from negtrace.models.configurations import (
     HUGGING_FACE_FILE,
     OPEN_CLIP_FILE,
@@ -20,7 +21,6 @@ from negtrace.models.configurations import (
     of_file,
     twin_of,
 )
-from negtrace.errors import InputError
 from negtrace.models.weight_files import WeightFile
 
 QUICK, PLAIN = "quick_gelu", "gelu"

@@ -26,8 +26,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from negtrace.errors import InputError
 from negtrace.data.pairs import NEGATOR
+from negtrace.errors import InputError
 from negtrace.models.sentence_faults import sentence_fault
 from negtrace.models.tower import TowerShape
 

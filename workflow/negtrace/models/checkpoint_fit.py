@@ -10,9 +10,9 @@ from open_clip.convert import convert_state_dict
 from open_clip.model import convert_to_custom_text_state_dict, resize_pos_embed
 from torch import Tensor, nn
 
-from negtrace.models import hugging_face_models
 from negtrace.errors import InputError
 from negtrace.messages import listed
+from negtrace.models import hugging_face_models
 
 # What torch puts around modules, anywhere in a name.
 WRAPPERS = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}

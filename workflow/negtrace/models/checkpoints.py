@@ -24,10 +24,10 @@ import torch
 from open_clip.convert import load_big_vision_weights
 from torch import Tensor, nn
 
-from negtrace.models.checkpoint_fit import WRAPPERS, Weights, fitted
 from negtrace.errors import InputError
-from negtrace.models.hugging_face_models import TEXT_END
 from negtrace.messages import listed, one_line
+from negtrace.models.checkpoint_fit import WRAPPERS, Weights, fitted
+from negtrace.models.hugging_face_models import TEXT_END
 from negtrace.models.weight_files import BIG_VISION, WeightFile
 
 # A copy of the model has one of them: open_clip's, Hugging Face's, MobileCLIP's own.

@@ -16,9 +16,9 @@ from typing import Any
 import open_clip
 from open_clip.transform import PreprocessCfg
 
-from negtrace.models import hugging_face_models
 from negtrace.errors import InputError
 from negtrace.messages import one_line
+from negtrace.models import hugging_face_models
 from negtrace.study.model_sources import folder_of, is_repository, repository_of
 
 OPEN_CLIP_FILE = "open_clip_config.json"

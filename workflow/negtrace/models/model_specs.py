@@ -14,17 +14,17 @@ from typing import Any
 
 import open_clip
 
+from negtrace.errors import InputError
+from negtrace.messages import listed, one_line
 from negtrace.models.configurations import (
     Configuration,
     check_vocabulary,
     read_configuration,
     refusal,
 )
-from negtrace.errors import InputError
-from negtrace.messages import listed, one_line
-from negtrace.study.model_sources import brings_weights, folder_of, is_repository, repository_of
 from negtrace.models.preprocessing import checked
 from negtrace.models.weight_files import PREFERRED, weight_file
+from negtrace.study.model_sources import brings_weights, folder_of, is_repository, repository_of
 
 RANDOM = "random"
 

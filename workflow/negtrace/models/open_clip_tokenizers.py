@@ -6,8 +6,8 @@ from typing import Any
 
 import open_clip
 
-from negtrace.models.alignment import Tokenizer
 from negtrace.errors import InputError
+from negtrace.models.alignment import Tokenizer
 
 
 def as_tokenizer(made: Any) -> Tokenizer:

@@ -21,17 +21,22 @@ from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 from torch import Tensor, nn
 
+from negtrace.errors import InputError
+from negtrace.messages import one_line
 from negtrace.models.activations import PLAIN, QUICK, check_activation, said_activation
 from negtrace.models.alignment import Tokenizer
 from negtrace.models.checkpoints import model_weights
-from negtrace.models.configurations import OPEN_CLIP_FILE, Configuration, of_folder, read_configuration
-from negtrace.errors import InputError
-from negtrace.messages import one_line
-from negtrace.study.model_sources import FOLDER, folder_of
+from negtrace.models.configurations import (
+    OPEN_CLIP_FILE,
+    Configuration,
+    of_folder,
+    read_configuration,
+)
 from negtrace.models.model_specs import RANDOM, ModelSpec, configuration, preflight
 from negtrace.models.open_clip_tokenizers import as_tokenizer
 from negtrace.models.preprocessing import preprocessing
 from negtrace.models.weight_files import read_weight_file, weight_file
+from negtrace.study.model_sources import FOLDER, folder_of
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import open_clip
 from open_clip.transform import PreprocessCfg
 
+from negtrace.errors import InputError
 from negtrace.models.activations import configuration_beside
 from negtrace.models.configurations import Configuration
-from negtrace.errors import InputError
 
 # What a model's entry may say; the size is the image tower's.
 KEYS = ("mean", "std", "interpolation", "resize_mode", "fill_color")

@@ -26,9 +26,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from negtrace.errors import InputError
+from negtrace.models.linear import Linear
 from negtrace.study.layout import TOWER_DESCRIPTION as SHAPE_FILE
 from negtrace.study.layout import TOWER_WEIGHTS as WEIGHTS_FILE
-from negtrace.models.linear import Linear
 
 Activation = Literal["gelu", "gelu_tanh", "quick_gelu"]
 Pooling = Literal["eot", "first", "last", "class"]

@@ -12,18 +12,18 @@ from pathlib import Path
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
-from negtrace.models.configurations import OPEN_CLIP_FILE
-from negtrace.fetching.downloads import Downloads
 from negtrace.errors import InputError
+from negtrace.fetching.downloads import Downloads
 from negtrace.fetching.files import fetch_file
 from negtrace.fetching.hub import model_url
 from negtrace.fetching.hub_repository import HUB_ERRORS, fetch_repository, remedy
 from negtrace.messages import one_line
-from negtrace.study.model_sources import folder_of, repository_of
+from negtrace.models.configurations import OPEN_CLIP_FILE
 from negtrace.models.model_specs import ModelSpec, Pretrained, configuration, preflight, pretrained
-from negtrace.tables.store import sha256, sha256_of_files, write_json
 from negtrace.models.weight_files import INDEX, files_of, kind_of, shard_names, weight_file
 from negtrace.models.weights import Weights
+from negtrace.study.model_sources import folder_of, repository_of
+from negtrace.tables.store import sha256, sha256_of_files, write_json
 
 TOKENIZER_FILES = ("*.json", "*.txt", "*.model", "*.jinja")
 

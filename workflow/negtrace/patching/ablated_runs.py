@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from negtrace.models.tower import TextTower
 from negtrace.patching.forward_passes import Run, run_sentences
 from negtrace.patching.sentences import Sentence, SentencePair
-from negtrace.models.tower import TextTower
 
 KEPT = ("resid", "qkv", "z", "mid")
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import torch
 
 from negtrace.errors import InputError
-from negtrace.patching.forward_passes import run_bytes
 from negtrace.models.tower import TowerShape
+from negtrace.patching.forward_passes import run_bytes
 
 # Rows (tokens) per matrix product: enough to feed the BLAS, few enough to stay in the caches.
 ROWS_PER_PRODUCT = {"cpu": 2048, "cuda": 65536}

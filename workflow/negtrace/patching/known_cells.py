@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 from negtrace.models.alignment import first_difference
+from negtrace.models.tower import TowerShape
 from negtrace.patching.sentences import Sentence
 from negtrace.patching.sites import Site
 from negtrace.patching.tails import PositionSet
-from negtrace.models.tower import TowerShape
 
 Known = Literal["base", "source"]
 

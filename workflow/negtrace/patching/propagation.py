@@ -22,10 +22,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from negtrace.models.tower import TextTower
 from negtrace.patching.sites import Cell, Site
 from negtrace.patching.tail_block import Outputs, TailBlock
 from negtrace.patching.tails import PairBatch, Tail
-from negtrace.models.tower import TextTower
 
 
 def patched_embeddings(

@@ -15,18 +15,18 @@ from typing import Any
 import pandas as pd
 import torch
 
-from negtrace.patching.ablated_runs import RoleMeans, mean_run, role_means, zero_run
 from negtrace.models.alignment import first_difference
+from negtrace.models.tower import TextTower
+from negtrace.patching.ablated_runs import RoleMeans, mean_run, role_means, zero_run
 from negtrace.patching.batch_sizes import batch_sizes, smaller_batch
 from negtrace.patching.forward_passes import as_array, run_sentences
 from negtrace.patching.interventions import Intervention
 from negtrace.patching.known_cells import known_layers
-from negtrace.progress import silent
 from negtrace.patching.propagation import patched_embeddings
 from negtrace.patching.score_grid import ScoreGrid, make_study, tidy
 from negtrace.patching.sentences import BASE_OF, SOURCE_OF, Sentence, SentencePair
 from negtrace.patching.tails import PairBatch, PositionSet, make_tails, position_sets
-from negtrace.models.tower import TextTower
+from negtrace.progress import silent
 
 
 @torch.inference_mode()

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import torch
 
+from negtrace.models.tower import TextTower
 from negtrace.patching.forward_passes import as_array, run_bytes, run_sentences
 from negtrace.patching.sentences import sentence_pairs
-from negtrace.models.tower import TextTower
 
 
 @torch.inference_mode()

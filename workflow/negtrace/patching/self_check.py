@@ -12,12 +12,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from negtrace.models.alignment import Tokenizer
 from negtrace.errors import InputError
-from negtrace.patching.forward_passes import run_sentences
 from negtrace.messages import one_line
+from negtrace.models.alignment import Tokenizer
 from negtrace.models.sentence_faults import longest_sentence, sentence_fault
 from negtrace.models.tower import TextTower
+from negtrace.patching.forward_passes import run_sentences
 
 # Largest difference of an entry of two unit-norm embeddings that rounding explains.
 TOLERANCES = {

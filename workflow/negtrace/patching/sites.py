@@ -14,8 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from negtrace.patching.tail_block import Heads, Outputs, Replace, TailBlock
 from negtrace.models.tower import TowerShape
+from negtrace.patching.tail_block import Heads, Outputs, Replace, TailBlock
 
 Activation = Literal["resid", "attn_out", "mlp_out", "z", "q", "k", "v", "pattern"]
 

@@ -15,8 +15,8 @@ from einops import rearrange
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from negtrace.patching.tails import PairBatch, Tail
 from negtrace.models.tower import TextTower, softmax
+from negtrace.patching.tails import PairBatch, Tail
 
 States = Float[Tensor, "m cells B width"]  # of all rows of a tail
 Outputs = Float[Tensor, "rows cells B width"]  # of the rows that are read later

@@ -20,9 +20,9 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from negtrace.models.alignment import PADDING
+from negtrace.models.tower import TowerShape
 from negtrace.patching.forward_passes import Run
 from negtrace.patching.sentences import Sentence
-from negtrace.models.tower import TowerShape
 
 ALL_POSITIONS = -1
 

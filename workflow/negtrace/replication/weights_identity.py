@@ -21,13 +21,13 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from negtrace.errors import InputError
-from negtrace.patching.forward_passes import run_sentences
 from negtrace.data.image_embeddings import encode_images
-from negtrace.replication.ledger import DIFFERS, MATCHES, NOT_CHECKED
+from negtrace.errors import InputError
 from negtrace.models.open_clip_tower import text_tower
 from negtrace.models.openclip import LoadedModel
 from negtrace.models.tower import TextTower
+from negtrace.patching.forward_passes import run_sentences
+from negtrace.replication.ledger import DIFFERS, MATCHES, NOT_CHECKED
 
 Check = Mapping[str, Any]
 Labelled = Iterator[tuple[str, float]]  # (quantity, our value), in the order of published values

@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from negtrace.statistics.groups import ALL
-from negtrace.report.findings import TOP_HEADS, plural
 from negtrace.figures.shown import available_segment, shown_rows
+from negtrace.report.findings import TOP_HEADS, plural
+from negtrace.statistics.groups import ALL
 
 TOP_CELLS = 5
 MEASURES = ("accuracy", "mean_d")

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from negtrace.statistics.groups import ALL
 from negtrace.figures.shown import NEGATIONS, available_segment, segment_label, shown_rows
+from negtrace.statistics.groups import ALL
 
 # Where an affirmative and a negated sentence differ, in both schemas of roles.
 EDITED_ROLES = ("determiner", "edit")

@@ -14,11 +14,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from negtrace.report import evidence
-
-from negtrace.report import findings
-
 from negtrace.replication import ledger
+from negtrace.report import evidence, findings
 from negtrace.study.layout import SITE_LABELS
 
 TEMPLATES = Path(__file__).parents[2] / "report"

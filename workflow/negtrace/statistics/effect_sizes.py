@@ -29,8 +29,8 @@ from typing import Any, NamedTuple, get_args
 import numpy as np
 import pandas as pd
 
-from negtrace.statistics.groups import groups
 from negtrace.errors import InputError
+from negtrace.statistics.groups import groups
 from negtrace.statistics.resampling import (
     Interval,
     Method,

@@ -18,6 +18,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from negtrace.errors import InputError
 from negtrace.statistics.effect_sizes import (
     CELL,
     DEFAULTS,
@@ -29,7 +30,6 @@ from negtrace.statistics.effect_sizes import (
     maps,
     pair_sums,
 )
-from negtrace.errors import InputError
 
 COLUMNS = [
     *("negation", "segment", *CELL),

@@ -18,6 +18,7 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 from scipy.stats import hypergeom, rankdata
 
+from negtrace.errors import InputError
 from negtrace.statistics.effect_sizes import (
     CELL,
     DEFAULTS,
@@ -30,7 +31,6 @@ from negtrace.statistics.effect_sizes import (
     maps,
     pair_sums,
 )
-from negtrace.errors import InputError
 from negtrace.statistics.resampling import resamples
 
 GROUP = ["negation", "segment"]

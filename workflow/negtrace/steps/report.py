@@ -1,121 +1,106 @@
-"""Gather the tables and figures of a study into one HTML file."""
+"""The report: published numbers beside ours, figures, the merged configuration, the page."""
 
 from __future__ import annotations
 
-import json
-from argparse import Namespace
-from itertools import product
 from pathlib import Path
+from typing import Any
 
-import pandas as pd
-import yaml
-
-from negtrace.study import layout
-from negtrace.study.control_entries import neutral_control
-from negtrace.tables.lineage import read_tables
-from negtrace.replication.published import is_published
-from negtrace.report.page import Comparison, Section, render
-from negtrace.steps.command import run
-from negtrace.tables.store import read_provenance, read_table, write_text
+from negtrace.steps.job import Input, Made, Output, Table, TablesByPath, step
 
 
-def step(options: Namespace) -> None:
-    config = yaml.safe_load(options.config.read_text())
-    study = config["study"]
-    sections = [
-        section(options.results, config, *names, options.alpha)
-        for names in product(study["datasets"], study["models"], study["wordings"])
-    ]
-    comparisons = [
-        comparison(options.results, config, *names)
-        for names in product(study["datasets"], study["models"])
-    ]
-    html = render(study["title"], sections, options.config.read_text(), comparisons)
-    write_text(html, options.output)
+@step("ledger", "ledger_summary")
+def ledger(
+    tables: TablesByPath,
+    source: Input,
+    image_files: Table,
+    description: Input,
+    kind: str,
+    settings: dict[str, Any],
+    stem: str,
+) -> Made:
+    """Set published numbers beside those of one dataset and model."""
+    import json
+
+    from negtrace.figures.ledger import ledger_figure
+    from negtrace.figures.style import note, save
+    from negtrace.replication import ledger as of_paper
+    from negtrace.replication.published import PAPER
+    from negtrace.study.layout import wording_and_table
+    from negtrace.tables.store import read_provenance
+
+    ours = {wording_and_table(path): table for path, table in tables.items()}
+    published = of_paper.read_published(PAPER)
+    identity = json.loads(description.read_text(encoding="utf-8"))["identity"]
+    annotations = read_provenance(source)["inputs"].get("annotations")
+    others = of_paper.other_items(kind, image_files)
+    obstacle = of_paper.comparability(published, identity, annotations, others)
+    found = of_paper.ledger(published, ours, obstacle)
+    drawn = note(f"not comparable: {obstacle}") if obstacle else ledger_figure(found, settings)
+    save(drawn, Path(stem), settings["formats"], settings["dpi"])
+    made = {"ledger": found, "ledger_summary": of_paper.summary(found)}
+    return Made(made, {"published": published.source}, identity)
 
 
-def comparison(results: Path, config: dict, dataset: str, model: str) -> Comparison:
-    """One dataset and model beside published numbers."""
-    folder, entry = results / dataset / model, config["models"][model]
-    published = "plant" not in entry and is_published(entry["architecture"], entry.get("weights"))
-    return Comparison(
-        dataset=dataset,
-        model=model,
-        summary=read_table(folder / "ledger_summary.parquet"),
-        identity=read_table(results / "models" / model / "identity.parquet") if published else None,
-        figure=folder / f"ledger.{shown_format(config)}",
-    )
+@step()
+def figures(
+    segments: Table,
+    selectivity_map: Table,
+    attention_map: Table,
+    selectivity_correlation: Table,
+    features: Table,
+    accuracy_above_area: Table,
+    maps: TablesByPath,
+    confirmation: TablesByPath,
+    settings: dict[str, Any],
+    folder: str,
+) -> None:
+    """Draw the figures of one dataset, model and wording."""
+    from negtrace.figures.of_run import figures_of_run
+    from negtrace.figures.style import save
+
+    tables = {
+        "segments": segments,
+        "selectivity_map": selectivity_map,
+        "attention_map": attention_map,
+        "selectivity_correlation": selectivity_correlation,
+        "features": features,
+        "accuracy_above_area": accuracy_above_area,
+        **{path.stem: table for path, table in confirmation.items()},
+    }
+    sweeps = {path.stem.partition(".")[2]: table for path, table in maps.items()}
+    for name, figure in figures_of_run(tables, sweeps, settings):
+        save(figure, Path(folder) / name, settings["formats"], settings["dpi"])
 
 
-def shown_format(config: dict) -> str:
-    """The format of the figures that go into the report."""
-    formats = config["figures"]["formats"]
-    return "svg" if "svg" in formats else formats[0]
+@step()
+def merged_config(config: dict[str, Any], merged_config: Output) -> None:
+    """Write the configuration that a study ran with, all files merged."""
+    import yaml
+
+    from negtrace.tables.store import write_text
+
+    write_text(yaml.safe_dump(config, sort_keys=True), merged_config)
 
 
-def section(
-    results: Path, config: dict, dataset: str, model: str, wording: str, alpha: float
-) -> Section:
-    """Everything the report shows of one dataset, model and wording."""
-    folder = results / dataset / model / wording
-    study, ending = config["study"], shown_format(config)
-    labels = {"dataset": dataset, "model": model, "wording": wording}
+@step()
+def report(config: Input, results: str, alpha: float, report: Output) -> None:
+    """Gather the tables and figures of a study into one HTML file."""
+    from negtrace.report.assembly import report_of
+    from negtrace.tables.store import write_text
 
-    def table(name: str) -> pd.DataFrame:
-        return read_tables({name: folder / f"{name}.parquet"}, labels)[name]
-
-    description = json.loads((results / "models" / model / layout.TOWER_DESCRIPTION).read_text())
-    # By name, because the folder may hold another study's figures and a killed job's leavings.
-    figures = {name: folder / "figures" / f"{name}.{ending}" for name in layout.figures(study)}
-    planted = None
-    if "plant" in config["models"][model] and wording == "rephrased":
-        planted = table("planted")
-        figures["planted"] = folder / f"planted.{ending}"
-    return Section(
-        dataset=dataset,
-        model=model,
-        wording=wording,
-        kind=config["datasets"][dataset]["kind"],
-        identity=description["identity"],
-        provenance=read_provenance(folder / "scores.parquet"),
-        excluded=pd.concat(
-            read_table(path)
-            for path in (
-                results / dataset / f"excluded.{wording}.parquet",
-                folder / "excluded.parquet",
-            )
-        ).drop_duplicates("item_id"),
-        accuracy=table("accuracy"),
-        selectivity=table("selectivity_map"),
-        maps={sweep: table(f"map.{sweep}") for sweep in layout.sweeps(study)},
-        figures=figures,
-        planted=planted,
-        specificity={
-            sweep: table(f"specificity.{sweep}")
-            for sweep in layout.sweeps(study)
-            if neutral_control(config["datasets"], dataset)
-        },
-        tables=[folder / f"{name}.parquet" for name in layout.tables(study)],
-        segment=config["figures"]["segment"],
-        items=table("segments"),
-        stability={
-            sweep: (
-                table(f"overlap.{sweep}"),
-                table(f"split_halves.{sweep}"),
-            )
-            for sweep in layout.sweeps(study)
-        },
-        alpha=alpha,
-        confirmation=(
-            (
-                table("confirmation"),
-                table("ablations"),
-            )
-            if "ablation" in study["confirm"]
-            else None
-        ),
-    )
+    write_text(report_of(config, Path(results), alpha), report)
 
 
-if __name__ == "__main__":
-    run(step, __doc__, {"config": Path, "results": Path, "alpha": float, "output": Path})
+@step()
+def verify(results: str) -> None:
+    """Hash every result again and name those that are corrupt or stale."""
+    from negtrace.errors import InputError
+    from negtrace.verification import findings
+
+    found = 0
+    for finding in findings(Path(results)):
+        found += 1
+        print(finding, flush=True)
+    if found:
+        raise InputError(f"{results}: {found} findings, one a line above")
+    print(f"{results}: every result is whole and made from what is there")

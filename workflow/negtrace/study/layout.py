@@ -1,39 +1,18 @@
-"""Layout: what one dataset, model and wording of a study consists of, for rules and steps alike.
+"""Layout: which tables and figures one dataset, model and wording of a study consists of.
 
-Imported when Snakemake builds the job graph: standard library only.
+For rules and steps alike; imported when Snakemake builds the job graph: standard library only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
+
+from negtrace.vocabulary import CONFIRMATIONS, SEGMENTS, SITES
 
 TOWER_DESCRIPTION = "tower.json"
 TOWER_WEIGHTS = "tower.safetensors"
-
-# Which figure each site's map becomes.
-MAP_FIGURES = {
-    "resid": "cte_map",
-    "attn_out": "attn_out_restoration",
-    "mlp_out": "mlp_out_restoration",
-    "head": "head_restoration",
-    "q": "query_restoration",
-    "k": "key_restoration",
-    "v": "value_restoration",
-    "pattern": "pattern_restoration",
-}
-
-# What is patched, in words.
-SITE_LABELS = {
-    "resid": "hidden state",
-    "attn_out": "attention output",
-    "mlp_out": "MLP output",
-    "head": "head",
-    "q": "queries of a head",
-    "k": "keys of a head",
-    "v": "values of a head",
-    "pattern": "attention pattern of a head",
-}
 
 FEATURE_TABLES = ("features", "feature_summary", "feature_correlations", "accuracy_above_area")
 
@@ -42,14 +21,6 @@ DATASET_TABLES = ("pairs", "excluded")
 
 # Of every sweep.
 MAP_TABLES = ("map", "ranks", "overlap", "split_halves")
-
-# Tables and figures of each confirmation.
-CONFIRMATIONS = {
-    "contributions": (("contributions", "contribution_map"), ("direct_and_total",)),
-    "ablation": (("ablations", "confirmation", "curves"), ("ablation", "faithfulness")),
-}
-
-SEGMENTS = ("correct", "ambiguous", "incorrect")
 
 
 def sweeps(study: Mapping[str, Any]) -> list[str]:
@@ -72,7 +43,7 @@ def tables(study: Mapping[str, Any]) -> list[str]:
 
 def confirmation_tables(study: Mapping[str, Any]) -> list[str]:
     """Names of the tables of the study's confirmations."""
-    return [table for kind in study["confirm"] for table in CONFIRMATIONS[kind][0]]
+    return [table for name in study["confirm"] for table in CONFIRMATIONS[name].tables]
 
 
 def ledger_tables(study: Mapping[str, Any]) -> list[str]:
@@ -84,6 +55,14 @@ def ledger_tables(study: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def wording_and_table(path: PurePath) -> tuple[str, str]:
+    """The wording that a table is of, and its kind, from where it lies."""
+    name, _, rest = path.stem.partition(".")
+    if name in DATASET_TABLES:
+        return rest, name
+    return path.parent.name, "restoration_map" if name == "map" else name
+
+
 def planted_files(folder: str) -> dict[str, str]:
     """What a planted model is made of, by key of a model's entry; its name is the folder's."""
     stem = f"{folder}/plant/{folder.rsplit('/', 1)[-1]}"
@@ -93,7 +72,7 @@ def planted_files(folder: str) -> dict[str, str]:
 def map_figure(sweep: str) -> str:
     """Name of the figure of one sweep's map."""
     site, direction = sweep.split(".")
-    return f"{MAP_FIGURES[site]}.{direction}"
+    return f"{SITES[site].figure}.{direction}"
 
 
 def segment_maps(sweeps: Iterable[str]) -> dict[str, tuple[str, str]]:
@@ -113,7 +92,7 @@ def figures(study: Mapping[str, Any]) -> list[str]:
         *("d_by_similarity", "d_by_subject_size", "d_by_tokens"),
         *map(map_figure, sweeps(study)),
         *segment_maps(sweeps(study)),
-        *(figure for kind in study["confirm"] for figure in CONFIRMATIONS[kind][1]),
+        *(figure for name in study["confirm"] for figure in CONFIRMATIONS[name].figures),
     ]
 
 

@@ -12,7 +12,15 @@ from negtrace.errors import InputError
 from negtrace.tables.store import LABELS, Source, read_source
 
 # Tables whose role in a step is not their kind.
-KINDS = {"pairs": "candidates", "rejected": "excluded", "part": "sweep", "map": "restoration_map"}
+KINDS = {
+    "item_table": "items",  # Snakemake keeps the name items for itself
+    "pairs": "candidates",
+    "rejected": "excluded",
+    "part": "sweep",
+    "parts": "sweep",
+    "map": "restoration_map",
+    "maps": "restoration_map",
+}
 PREFIXES = ("of_", "neutral_")
 
 

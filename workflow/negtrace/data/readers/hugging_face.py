@@ -11,16 +11,16 @@ from typing import Any
 import datasets
 import pandas as pd
 
-from negtrace.fetching.downloads import Downloads, mirror_path
-from negtrace.errors import InputError
-from negtrace.fetching.hub import dataset_url
 from negtrace.data.images import FILE_COLUMNS
 from negtrace.data.items import text_frame
-from negtrace.messages import listed
 from negtrace.data.pictures import PictureError, decoded
 from negtrace.data.readers.row_files import Rows
-from negtrace.tables.store import sha256, write_bytes
 from negtrace.data.readers.user_table import FIELDS, mapped
+from negtrace.errors import InputError
+from negtrace.fetching.downloads import Downloads, mirror_path
+from negtrace.fetching.hub import dataset_url
+from negtrace.messages import listed
+from negtrace.tables.store import sha256, write_bytes
 
 # What `Dataset.save_to_disk` and `DatasetDict.save_to_disk` write into their folder.
 SAVED, SAVED_SPLITS = "state.json", "dataset_dict.json"

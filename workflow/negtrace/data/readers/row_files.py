@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 import pandas as pd
 import pyarrow.parquet as pq
 
-from negtrace.errors import InputError
 from negtrace.data.readers.json_files import parse_json
-from negtrace.messages import one_line
 from negtrace.data.readers.text_files import endings, read_content, read_text
+from negtrace.errors import InputError
+from negtrace.messages import one_line
 
 SEPARATORS = (",", ";", "\t", "|")
 _SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)  # Excel's

@@ -11,10 +11,10 @@ from typing import Any
 
 import pandas as pd
 
-from negtrace.errors import InputError
 from negtrace.data.items import item_table
-from negtrace.messages import listed
 from negtrace.data.readers.row_files import Rows, read_rows
+from negtrace.errors import InputError
+from negtrace.messages import listed
 
 # What the columns of a table are called if its configuration names no others.
 FIELDS = {"image": "image", "caption": "caption", "foil": "foil"}
@@ -25,7 +25,7 @@ EXACT_FLOAT = 2**53  # whole numbers beyond have lost digits
 
 def read_user_table(
     path: str | Path,
-    columns: Mapping[str, str],
+    columns: Mapping[str, str] | None = None,
     separator: str | None = None,
     encoding: str | None = None,
 ) -> pd.DataFrame:
@@ -46,7 +46,7 @@ def read_user_table(
         InputError: unreadable file, a column that is missing or there twice, an identifier used
             twice, or pictures inside the table.
     """
-    return mapped(read_rows(path, separator, encoding), columns, str(path))
+    return mapped(read_rows(path, separator, encoding), columns or {}, str(path))
 
 
 def mapped(rows: Rows, columns: Mapping[str, str], where: str) -> pd.DataFrame:

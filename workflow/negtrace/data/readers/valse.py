@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from negtrace.errors import InputError
 from negtrace.data.items import VOTES, item_table
 from negtrace.data.readers.json_files import parse_json
 from negtrace.data.readers.text_files import read_text
+from negtrace.errors import InputError
 
 FIELDS = ("image_file", "caption", "foil")
 
