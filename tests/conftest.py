@@ -12,21 +12,13 @@ import open_clip
 import pandas as pd
 import pytest
 import torch
+import type_checks  # noqa: F401
 from hypothesis import HealthCheck, settings
-from jaxtyping import install_import_hook
 from torch import nn
 
-# Types and shapes of these modules' signatures are checked whenever a test calls them.
-CHECKED = (
-    *("ablated_runs", "ablation", "attention", "batch_sizes", "contributions", "effect_sizes"),
-    *("forward_passes", "head_sets", "known_cells", "linear", "propagation", "restoration"),
-    *("score_grid", "scores", "sites", "stability", "statistics", "tail_block", "tails", "tower"),
-)
-install_import_hook([f"negtrace.{name}" for name in CHECKED], "beartype.beartype")
-
-from negtrace.alignment import Tokenizer, align  # noqa: E402
-from negtrace.openclip import architecture_config, text_tower  # noqa: E402
-from negtrace.tower import TextTower, TowerShape  # noqa: E402
+from negtrace.alignment import Tokenizer, align
+from negtrace.openclip import architecture_config, text_tower
+from negtrace.tower import TextTower, TowerShape
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)  # as many threads as workers, not their square

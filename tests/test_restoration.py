@@ -355,3 +355,34 @@ def test_engine_skips_known_cells_and_computes_each_pair_once(causal, monkeypatc
     Study(causal, [PAIRS[i] for i in REPHRASED], items_per_pair=5).sweep("resid", "negate")
     positions = sum(len(PAIRS[i][0]) - 3 for i in REPHRASED)
     assert sum(computed) == positions * (causal.tower.shape.layers - 1)
+
+
+def test_restoration_is_null_where_both_sentences_score_alike(causal):
+    """Its denominator is 0 for one item; what the patch changed is not."""
+    study = Study(causal, [PAIRS[i] for i in REPHRASED])
+    expected = study.sweep("resid", "negate")
+    alike = study.scores["item_id"] == "item0_0"
+    study.scores.loc[alike, "s_negated"] = study.scores.loc[alike, "s_affirmative"]
+    table = study.sweep("resid", "negate")
+    of_item = table["item_id"] == "item0_0"
+    base = study.scores.loc[alike, "s_affirmative"].iloc[0]
+    assert (table.loc[of_item & ~table["known"], "s_patched"] - base).abs().min() > 1e-6
+    assert table.loc[of_item, "restoration"].isna().all()
+    assert np.isfinite(table.loc[~of_item, "restoration"]).all()
+    pd.testing.assert_frame_equal(table[~of_item], expected[~of_item])
+
+
+@pytest.mark.parametrize("structure", ["bidirectional_eot", "bidirectional_last"])
+def test_all_padding_is_one_row_of_the_table(tiny_models, structure):
+    """A row per cell and token, and one for the padding, where it begins; the rest are no rows."""
+    study = Study(tiny_models[structure], PAIRS[:2], items_per_pair=1)
+    table = study.sweep("resid", "negate")
+    layers = study.tiny.tower.shape.layers + 1
+    for pair, (_, base) in enumerate(PAIRS[:2]):
+        rows = table[table["item_id"] == f"item{pair}_0"]
+        of_padding = rows[rows["role"] == PADDING]
+        assert of_padding["position"].tolist() == [len(base)] * layers
+        assert of_padding["s_patched"].notna().all()
+        pooled = structure == "bidirectional_last"  # the last padding token is read out
+        assert len(rows) == layers * (len(base) + 1 + pooled)
+        assert sorted(set(rows["position"])) == [*range(len(base) + 1), *[13] * pooled]
