@@ -118,6 +118,13 @@ def every_interval(numerator, denominator):
     }
 
 
+def test_intervals_do_not_depend_on_the_unit(skewed):
+    numerator, denominator = skewed
+    tiny = every_interval(1e-4 * numerator, 1e-4 * denominator)
+    for method, expected in every_interval(numerator, denominator).items():
+        np.testing.assert_allclose(tiny[method], expected, rtol=1e-9)
+
+
 def test_cells_that_are_constant_or_undefined():
     numerator = np.array([[0.0, 1.0, 2.0, 0.0]] * 8)
     denominator = np.array([[0.0, 1.0, 4.0, 3.0]] * 8)
