@@ -16,7 +16,8 @@ from torch import nn
 
 from negtrace import pairs, scenes
 from negtrace.alignment import align, first_difference
-from negtrace.openclip import ModelSpec, load, text_tower, tokenizer_of
+from negtrace.open_clip_tower import text_tower
+from negtrace.openclip import ModelSpec, load, tokenizer_of
 from negtrace.restoration import sweep
 from negtrace.scores import scores, sentence_embeddings
 from negtrace.sentences import BASE_OF, SOURCE_OF, SentencePair

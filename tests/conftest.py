@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, settings
 from torch import nn
 
 from negtrace.alignment import Tokenizer, align
-from negtrace.openclip import architecture_config, text_tower
+from negtrace.model_specs import architecture_config
+from negtrace.open_clip_tower import text_tower
 from negtrace.tower import TextTower, TowerShape
 
 if "PYTEST_XDIST_WORKER" in os.environ:

@@ -338,7 +338,7 @@ def test_class_token_follows_one_padding_token():
     assert [role for _, role, _ in found[-3:]] == ["EOT", "padding", "pooled"]
     assert [other for *_, other in found[-3:]] == [6, 7, 8]
     assert aligned_pair["token_id"].iloc[-1] == 99_999
-    with pytest.raises(InputError, match="can read 6"):
+    with pytest.raises(InputError, match="reads at most 6"):
         alignment.align(table, CLIP, tower_shape(7, pool="class"))
 
 
@@ -387,7 +387,7 @@ def test_sentence_longer_than_the_context():
     message = str(caught.value)
     assert repr(negated) in message
     assert "8 tokens" in message
-    assert "can read 7" in message
+    assert "reads at most 7" in message
     assert "shorten the sentence" in message
 
 

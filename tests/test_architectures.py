@@ -13,7 +13,7 @@ from open_clip.model import _build_text_tower
 
 from negtrace.architectures import as_markdown, survey
 from negtrace.forward_passes import run_sentences
-from negtrace.openclip import text_tower
+from negtrace.open_clip_tower import text_tower
 
 PAGE = Path(__file__).parents[1] / "docs" / "architectures.md"
 SURVEY = survey()

@@ -200,22 +200,68 @@ def test_connections_are_limited(server, tmp_path):
     assert server.peak == 3
 
 
-@pytest.mark.parametrize("name", ["../x", "a/../../x", "/etc/x", ".", ".sources/x"])
-def test_names_that_leave_the_folder_are_refused(server, archive, tmp_path, name):
-    with pytest.raises(InputError, match="not a file inside the image folder"):
-        fetch_images(items((name, "1")), archive, tmp_path, QUICK)
-    assert server.requests == []
+@pytest.mark.parametrize(
+    "name",
+    ["../x", "a/../../x", "/etc/x", ".", ".sources/x", "x/", "a\nb", "a\0b", "a\\..\\b", "n" * 256],
+)
+def test_names_that_leave_the_folder_have_a_reason(server, archive, tmp_path, name):
+    folder = tmp_path / "images"
+    table = fetch_images(items((name, "1"), ("a", "1")), archive, folder, QUICK)
+    assert table.set_index("image_file")["reason"].isna().to_dict() == {name: False, "a": True}
+    assert {path.name for path in tmp_path.iterdir()} == {"images"}
+    assert {path.name for path in folder.iterdir()} == {"a", ".sources"}
 
 
-def test_an_image_id_cannot_leave_the_folder_either(server, archive, tmp_path):
-    with pytest.raises(InputError, match="not the URL of a file"):
-        fetch_images(items(("a", "../../../x")), archive, tmp_path, QUICK)
-    assert server.requests == []
+@pytest.mark.parametrize("template", ["images/{image_id}", "{image_id}", "images/{image_id}.png"])
+@pytest.mark.parametrize("leading", ["../" * 4, "", "x/" + "../" * 6])
+def test_an_image_id_leads_out_of_no_folder(server, tmp_path, template, leading):
+    outside = tmp_path / "outside.png"
+    outside.write_bytes(b"mine")
+    image_id = leading + ("outside" if leading else str(outside))
+    names = {template.format(image_id=name) for name in (image_id, str(outside), "1")}
+    server.files[ZIP] = zipped(dict.fromkeys(names, picture(1)))
+    archive = ImageArchive(server.url(ZIP), template, [server.url("/first/{image_id}.png")])
+    wanted = items(("a", image_id), ("b", "1"), ("c", "../../../../x"), ("d", ""))
+    for _ in range(2):
+        table = fetch_images(wanted, archive, tmp_path / "images" / "here", QUICK)
+        # "images//tmp/…" stays inside, an absolute path and ".." do not.
+        inside = not leading and template.startswith("images/")
+        assert table["reason"].isna().tolist() == [inside, True, False, False]
+        assert outside.read_bytes() == b"mine"
+        assert {path.name for path in tmp_path.iterdir()} == {"images", "outside.png"}
+        assert {path.name for path in (tmp_path / "images").iterdir()} == {"here"}
 
 
-def test_an_image_with_two_ids_is_refused(archive, tmp_path):
-    with pytest.raises(InputError, match=r"'a' has several image_ids \(1, 2\)"):
-        fetch_images(items(("a", "1"), ("a", None), ("a", "2")), archive, tmp_path, QUICK)
+def test_members_that_are_files_and_folders_at_once(server, tmp_path):
+    members = {"x": picture(1), "x/y": picture(2), "z": picture(3)}
+    server.files[ZIP] = zipped(members)
+    archive = ImageArchive(server.url(ZIP), "{image_id}")
+    wanted = items(("a", "x"), ("b", "x/y"), ("c", "z"), ("c/d", "z"))
+    for _ in range(2):
+        table = fetch_images(wanted, archive, tmp_path, QUICK).set_index("image_file")
+        assert table["reason"].isna().to_dict() == {"a": True, "b": False, "c": True, "c/d": False}
+    again = fetch_images(items(("e", "z/f")), archive, tmp_path, QUICK)
+    assert "folder in another's place" in again["reason"][0]
+
+
+def test_what_somebody_put_there_is_not_replaced_or_deleted(server, archive, tmp_path):
+    kept = tmp_path / "images" / ".sources" / "127.0.0.1" / "data" / "images.zip" / "images"
+    kept.mkdir(parents=True)
+    (kept / "a").write_text("somebody's")
+    (tmp_path / "images" / "b").symlink_to(tmp_path / "not yet there")
+    (tmp_path / "images" / "deep").symlink_to(tmp_path)
+    wanted = items(("a", "9"), ("b", "2"), ("deep/c", "3"))
+    table = fetch_images(wanted, archive, tmp_path / "images", QUICK)
+    assert table["reason"].notna().all()
+    assert (kept / "a").read_text() == "somebody's"
+    assert "remove it to fetch it again" in table["reason"][0]
+    assert (tmp_path / "images" / "b").readlink() == tmp_path / "not yet there"
+    assert {path.name for path in tmp_path.iterdir()} == {"images"}
+
+
+def test_an_image_with_two_ids_has_a_reason(archive, tmp_path):
+    table = fetch_images(items(("a", "1"), ("a", None), ("a", "2")), archive, tmp_path, QUICK)
+    assert table["reason"].tolist() == ["it has several image_ids (1, 2)"]
 
 
 @pytest.mark.parametrize(

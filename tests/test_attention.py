@@ -8,9 +8,9 @@ import pytest
 import torch
 from conftest import EOT, SOT, alignment_table
 
-from negtrace.attention import negator_attention, negator_position, selectivity
+from negtrace.attention import negator_attention, selectivity
+from negtrace.errors import InputError
 from negtrace.hooks import pad
-from negtrace.sentences import Sentence, SentencePair, sentence_pairs
 
 REPHRASED = ([SOT, 1, 2, 3, 10, 11, EOT], [SOT, 1, 2, 4, 10, 11, EOT])
 INSERTED = ([SOT, 1, 2, 3, 10, EOT], [SOT, 1, 2, 10, EOT])
@@ -64,16 +64,6 @@ def test_without_a_counterpart_the_difference_is_undefined(causal):
     assert selectivity(table)["selectivity"].isna().all()
 
 
-def test_negator_is_the_determiner_or_the_first_edit(causal):
-    roles = ("SOT", "there", "be", "determiner", "subject_first", "EOT")
-    negated = Sentence(tuple(range(6)), roles, tuple(range(6)))
-    assert negator_position(SentencePair("p", negated, negated)) == 3
-    general = sentence_pairs(
-        alignment_table([([SOT, 9, 3, 8, EOT], [SOT, 9, 8, EOT])], causal.tower.shape)
-    )[0]
-    assert negator_position(general) == 2
-
-
 def test_pairs_of_different_length_share_a_batch(causal):
     together = negator_attention(
         causal.tower, alignment_table([INSERTED, REPHRASED], causal.tower.shape)
@@ -81,3 +71,9 @@ def test_pairs_of_different_length_share_a_batch(causal):
     alone = negator_attention(causal.tower, alignment_table([REPHRASED], causal.tower.shape))
     second = together[together["pair_id"] == "pair1"]
     np.testing.assert_allclose(second["a_negated"], alone["a_negated"], atol=1e-7)
+
+
+def test_a_pair_without_a_negator_is_refused(causal):
+    two_edits = alignment_table([([SOT, 9, 3, 8, EOT], [SOT, 7, 4, 8, EOT])], causal.tower.shape)
+    with pytest.raises(InputError, match=r"no negator in the pair 'pair0' \(1 in all\)"):
+        negator_attention(causal.tower, two_edits)

@@ -109,7 +109,7 @@ def test_progress_sees_every_batch(items, images, model):
 def test_what_cannot_be_loaded_is_refused(items, images, model, tmp_path):
     with pytest.raises(InputError, match=r"CLIPSeg model .*nothing cannot be loaded"):
         clipseg_areas(items, images, tmp_path / "nothing")
-    with pytest.raises(InputError, match=r"4\.png: not a readable image"):
+    with pytest.raises(InputError, match=r"4\.png: the file is missing"):
         clipseg_areas(items, tmp_path, model)
 
 

@@ -9,7 +9,9 @@ import pytest
 
 from negtrace import openclip, scenes
 from negtrace.alignment import align
+from negtrace.image_embeddings import encode_images
 from negtrace.images import image_files
+from negtrace.open_clip_tower import text_tower
 from negtrace.pairs import candidates
 from negtrace.scores import scores, sentence_embeddings
 from negtrace.valse import read_valse
@@ -38,9 +40,9 @@ def test_accuracy_on_held_out_items_in_all_conditions(loaded, tmp_path):
     raw = pd.read_json(tmp_path / "existence.json", orient="index")
     combination = raw["combination"].to_dict()
     names = image_files(valse)
-    vectors = openclip.encode_images(loaded, [tmp_path / "images" / n for n in names])
+    vectors = encode_images(loaded, [tmp_path / "images" / n for n in names])
     images = pd.DataFrame({"image_file": names, "embedding": list(vectors)})
-    tower = openclip.text_tower(loaded.model)
+    tower = text_tower(loaded.model)
     for wording in ("standard", "rephrased"):
         items, _ = candidates(valse, wording)
         alignment = align(items, loaded.tokenizer, tower.shape)

@@ -19,12 +19,15 @@ STEPS = sorted(
 
 
 MAPS = {"restoration_map", "stability", "attention_maps"}
-LOADING = {"weights", "tower", "alignment", "images", "identity"}
+LOADING = {"tower", "alignment", "images", "identity"}
 MODEL_STEPS = LOADING | {
     *("runs", "sweep", "attention", "subject_segmentation"),
     *("contributions", "ablation", "plant", "planted"),
 }
-RUNNING = {"runs", "sweep", "attention", "identity", "contributions", "ablation"}
+RUNNING = {
+    *("tower", "alignment", "runs", "sweep", "attention", "identity"),
+    *("contributions", "ablation"),
+}
 FEATURES = {"features", "feature_correlations", "selectivity_correlation"}
 
 
@@ -69,6 +72,8 @@ def hashes() -> dict[str, str]:
         ("negtrace/errors.py", set()),
         ("negtrace/steps/runs.py", {"runs"}),
         ("negtrace/openclip.py", LOADING),
+        ("negtrace/model_specs.py", LOADING | {"weights"}),
+        ("negtrace/messages.py", set()),
         ("negtrace/forward_passes.py", RUNNING),
         ("negtrace/steps/command.py", set()),
         ("negtrace/progress.py", set()),

@@ -1,4 +1,4 @@
-"""Missing and corrupt images are all named before a model is loaded."""
+"""Every image of a folder is there or has the reason why not."""
 
 from __future__ import annotations
 
@@ -8,26 +8,29 @@ from PIL import Image
 
 from negtrace.errors import InputError
 from negtrace.generated_images import generate_images
-from negtrace.images import available, check_images, file_table, image_fault, image_files
+from negtrace.images import available, file_table, image_files
+from negtrace.pictures import image_fault
 
 
 def items(*names: str) -> pd.DataFrame:
     return pd.DataFrame({"item_id": [f"item-{n}" for n in names], "image_file": names})
 
 
-def test_missing_and_corrupt_images_are_named_with_an_item(tmp_path):
-    generate_images(tmp_path, ["good.png", "cut.png"], seed=0)
-    whole = (tmp_path / "cut.png").read_bytes()
-    (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
-    (tmp_path / "text.png").write_text("not a picture")
-    with pytest.raises(InputError) as error:
-        check_images(tmp_path, items("good.png", "cut.png", "text.png", "gone.png"))
-    message = str(error.value)
-    assert "3 of the dataset's images" in message
-    assert "gone.png (item item-gone.png): the file is missing" in message
-    assert "cut.png (item item-cut.png): not a readable image" in message
-    assert "text.png" in message
-    assert "good.png" not in message
+def test_missing_corrupt_and_impossible_images_have_a_reason(tmp_path):
+    folder = tmp_path / "images"
+    generate_images(folder, ["good.png", "cut.png"], seed=0)
+    whole = (folder / "cut.png").read_bytes()
+    (folder / "cut.png").write_bytes(whole[: len(whole) // 2])
+    (folder / "text.png").write_text("not a picture")
+    (folder / "folder").mkdir()
+    (tmp_path / "out.png").write_bytes(whole)
+    names = ["good.png", "cut.png", "text.png", "gone.png", "folder", "../out.png"]
+    reasons = file_table(folder, names, "folder").set_index("image_file")["reason"]
+    assert reasons.index[reasons.isna()].tolist() == ["good.png"]
+    for name in ("cut.png", "text.png", "folder"):
+        assert reasons[name].startswith("not a readable image (")
+    assert reasons["gone.png"] == "the file is missing"
+    assert "not the name of a file inside the image folder" in reasons["../out.png"]
 
 
 def test_a_picture_too_large_to_decode_is_a_fault(tmp_path, monkeypatch):

@@ -21,7 +21,7 @@ from negtrace.alignment import align
 from negtrace.effects import restoration_map, segments
 from negtrace.errors import InputError
 from negtrace.forward_passes import Run, attention_mask, run_sentences
-from negtrace.openclip import text_tower
+from negtrace.open_clip_tower import text_tower
 from negtrace.pairs import candidates
 from negtrace.planted import Plant, expected, plant_of, planted_model, write_planted
 from negtrace.planted_figure import planted_figure

@@ -237,6 +237,14 @@ def test_notices_for_the_demo_world_and_for_random_weights(section):
     assert "nothing about OpenAI's CLIP" in report.DEMO_NOTICE
 
 
+def test_an_assumed_activation_is_said_once_more(section):
+    assumed = replace(section, identity={"activation_assumed": "GELU, as the architecture has it"})
+    (notice,) = [n for n in assumed.notices if "Assumed" in n]
+    assert "GELU, as the architecture has it" in notice
+    known = replace(section, identity={"activation_assumed": None})
+    assert not [n for n in known.notices if "Assumed" in n]
+
+
 @pytest.mark.parametrize("kind", report.TITLES)
 def test_every_known_figure_has_a_caption(kind, section):
     paragraphs = report.caption(kind)

@@ -179,7 +179,7 @@ def test_interventions_equal_twin_in_every_cell(tiny_models, name, structure):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"site": "nowhere"}, "unknown site 'nowhere'; choose one of resid, attn_out"),
+        ({"site": "nowhere"}, "unknown site 'nowhere'"),
         ({"site": "resid", "positions": "some"}, "use 'each', 'all' or a tuple of roles"),
         ({"site": "resid", "window": 2}, "site resid has no windows"),
         ({"site": "head", "window": 0}, "use 1 or more"),

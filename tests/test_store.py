@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pandas as pd
@@ -38,7 +39,13 @@ def test_round_trip_keeps_values_types_and_nulls(frame, tmp_path):
     assert back["token_id"].tolist() == [49406, 997]
     assert back["position"].dtype == np.int16
     assert back["counterpart"].isna().tolist() == [False, True]
-    assert store.read_provenance(path) == {"step": "test"}
+    assert store.read_provenance(path) == {
+        "step": "test",
+        "table": "alignment",
+        "file": "alignment.parquet",
+        "labels": {"dataset": "demo", "model": "m", "wording": "standard"},
+        "tables": {},
+    }
 
 
 def test_vectors_round_trip(tmp_path):
@@ -55,9 +62,28 @@ def test_vectors_round_trip(tmp_path):
 
 
 def test_same_content_same_bytes(frame, tmp_path):
-    for name in ("a.parquet", "b.parquet"):
-        store.write_table(frame, tmp_path / name, "alignment", {"b": 1, "a": 2})
-    assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
+    for folder in ("a", "b"):
+        store.write_table(frame, tmp_path / folder / "x.parquet", "alignment", {"b": 1, "a": 2})
+    first, second = (tmp_path / folder / "x.parquet" for folder in ("a", "b"))
+    assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.parametrize("umask", [0o077, 0o002, 0o022, 0o027])
+def test_umask_is_respected(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        store.write_text("x", tmp_path / "folder" / "file.txt")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "folder" / "file.txt").stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives a folder to any group")
+def test_files_in_a_shared_folder_belong_to_its_group(tmp_path):
+    os.chown(tmp_path, -1, 12345)
+    tmp_path.chmod(0o2775)
+    store.write_text("x", tmp_path / "file.txt")
+    assert (tmp_path / "file.txt").stat().st_gid == 12345
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,13 @@ from http_server import serve
 from safetensors.torch import save_file
 from torch import nn
 
-from negtrace import openclip, weights_download
+from negtrace import weights_download
 from negtrace.downloads import Downloads
 from negtrace.errors import InputError
-from negtrace.openclip import ModelSpec, Pretrained, load
+from negtrace.model_specs import ModelSpec, Pretrained, architecture_config
+from negtrace.openclip import load
 from negtrace.store import sha256
-from negtrace.weights_download import fetch_weights, is_torchscript, plain_checkpoint
+from negtrace.weights_download import fetch_weights
 
 ARCHITECTURE = {
     "embed_dim": 24,
@@ -52,7 +53,7 @@ def tagged(monkeypatch, architecture):
     """Make `published` a pretrained tag of the architecture, with the given sources."""
 
     def tag(**sources) -> ModelSpec:
-        name = openclip.architecture_config(architecture)[0]
+        name = architecture_config(architecture)[0]
         tags = {"published": {"quick_gelu": True, "mean": (0.5, 0.5, 0.5), **sources}}
         monkeypatch.setitem(open_clip.pretrained._PRETRAINED, name, tags)
         return ModelSpec(architecture, "published")
@@ -131,20 +132,16 @@ class Program(nn.Module):
         return 1
 
 
-def test_programs_as_openai_published_them_become_plain_weights(architecture, checkpoint, tmp_path):
+def test_programs_as_openai_published_them_are_read(architecture, checkpoint, tmp_path):
     original = load(ModelSpec(architecture, seed=3))
     state = {k: v for k, v in original.model.state_dict().items() if k != "attn_mask"}
     extras = {"input_resolution": torch.tensor(16.0), "context_length": torch.tensor(77.0)}
     archive = tmp_path / "ViT.pt"
     torch.jit.save(torch.jit.script(Program(state | extras)), archive)
-    assert is_torchscript(archive)
-    assert not is_torchscript(checkpoint)
-    torch.save(state, tmp_path / "plain.pt")
-    assert not is_torchscript(tmp_path / "plain.pt")
     spec = ModelSpec(architecture, str(archive))
     found = fetch_weights(spec, tmp_path / "model", Downloads())
     assert found.sha256 == sha256(archive)
-    assert found.checkpoint == str(plain_checkpoint(archive, tmp_path / "model/checkpoint"))
+    assert found.checkpoint == str(archive)
     loaded = load(spec, found.checkpoint)
     for name, weight in loaded.model.state_dict().items():
         assert torch.equal(weight, original.model.state_dict()[name]), name
@@ -155,7 +152,7 @@ def test_the_hub_is_asked_over_http(checkpoint, tmp_path):
     path = f"/{REPOSITORY}/resolve/main/open_clip_pytorch_model.bin"
     script = (
         "import sys; from pathlib import Path;"
-        "from negtrace.downloads import Downloads; from negtrace.openclip import Pretrained;"
+        "from negtrace.downloads import Downloads; from negtrace.model_specs import Pretrained;"
         "from negtrace.weights_download import _fetch_checkpoint as fetch;"
         f"names = {Pretrained.__name__}('{REPOSITORY}', ('open_clip_model.safetensors',"
         " 'open_clip_pytorch_model.bin'), None, None);"

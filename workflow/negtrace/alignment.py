@@ -22,11 +22,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from difflib import SequenceMatcher
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from negtrace.errors import InputError
+from negtrace.pairs import NEGATOR
+from negtrace.sentence_faults import sentence_fault
 from negtrace.tower import TowerShape
 
 THERE_ROLES = (
@@ -65,6 +67,7 @@ class Tokenizer(NamedTuple):
     decode: Callable[[int], str]  # id to the token's text
     start_tokens: int  # start tokens that encode sets before the sentence, 0 or 1
     pad_id: int  # what fills a sentence up to the context length
+    own: Any = None  # open_clip's: sentences to ids, padded, as its models take them
 
 
 class EditedSpan(NamedTuple):
@@ -234,6 +237,40 @@ def complete_pair(pair: AlignedPair, lengths: tuple[int, int], pools_at_end: boo
     return AlignedPair(*columns)
 
 
+def negator_position(words: Sequence[str], roles: Sequence[str]) -> int | None:
+    """Position of the negator in the negated sentence, or None if it cannot be told.
+
+    It is the determiner of a "There is/are" sentence; else the first edited "no"; else the only
+    "no" there is; else the only edited token (a control's neutral word).
+
+    Args:
+        words, roles: of its tokens.
+    """
+    edited = [i for i, role in enumerate(roles) if role == "edit"]
+    no = [i for i, word in enumerate(words) if word == NEGATOR]
+    if "determiner" in roles:
+        return list(roles).index("determiner")
+    if edited_no := [i for i in no if i in edited]:
+        return edited_no[0]
+    return next((found[0] for found in (no, edited) if len(found) == 1), None)
+
+
+def negator_positions(alignment: pd.DataFrame) -> dict[str, int]:
+    """Position of the negator by pair_id; pairs whose negator cannot be told are left out.
+
+    Args:
+        alignment: table ``alignment``.
+    """
+    negated = alignment[alignment["polarity"] == "negated"].sort_values("position", kind="stable")
+    found = {
+        str(pair_id): negator_position(
+            [bare_word(token) for token in tokens["token"]], list(tokens["role"])
+        )
+        for pair_id, tokens in negated.groupby("pair_id", observed=True)
+    }
+    return {pair_id: position for pair_id, position in found.items() if position is not None}
+
+
 def align(
     pairs: pd.DataFrame,
     tokenizer: Tokenizer,
@@ -251,23 +288,18 @@ def align(
         first appearance, the negated sentence first.
 
     Raises:
-        InputError: a sentence is longer than the context, or the tokenizer gives both sentences of
-            a pair the same tokens.
+        InputError: the model cannot read a sentence, or the tokenizer gives both sentences of a
+            pair the same tokens.
     """
     distinct = pairs[["pair_id", "negated", "affirmative"]].drop_duplicates("pair_id")
     texts = pd.unique(pd.concat([distinct["negated"], distinct["affirmative"]]))
     tokens = {text: [int(token) for token in tokenizer.encode(text)] for text in texts}
-    # A class token sees one padding token, so a sentence may not fill the context.
-    longest = shape.context_length - (shape.pool == "class")
     for text, ids in tokens.items():
-        if len(ids) > longest:
-            raise InputError(
-                f"sentence {text!r} has {len(ids)} tokens, start and end token included, but the "
-                f"model can read {longest}; shorten the sentence or remove its items"
-            )
+        if fault := sentence_fault(ids, shape):
+            raise InputError(f"sentence {text!r}: {fault}; change the sentence or remove its items")
     completed = {text: shape.complete(ids) for text, ids in tokens.items()}
     token_texts = {i: tokenizer.decode(i) for i in {i for ids in tokens.values() for i in ids}}
-    words = {token: _bare_word(text) for token, text in token_texts.items()}
+    words = {token: bare_word(text) for token, text in token_texts.items()}
 
     columns: dict[str, list] = {name: [] for name in COLUMN_TYPES}
     for pair_id, negated, affirmative in distinct.itertuples(index=False, name=None):
@@ -301,6 +333,6 @@ def align(
     )
 
 
-def _bare_word(token_text: str) -> str:
+def bare_word(token_text: str) -> str:
     """Token text in lower case, without the marks that tokenizers set at word boundaries."""
     return token_text.removesuffix("</w>").strip(" ▁Ġ").lower()

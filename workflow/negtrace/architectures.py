@@ -10,7 +10,7 @@ from importlib.metadata import version
 import open_clip
 import pandas as pd
 
-from negtrace.openclip import refusal
+from negtrace.configurations import refusal
 
 POOLING = {"argmax": "EOT", "eos": "EOT", "first": "first token", "last": "last token"}
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -21,13 +21,17 @@ from tqdm import tqdm
 from negtrace.downloads import Downloads, mirror_path
 from negtrace.errors import InputError
 from negtrace.fetch import fetch_files
-from negtrace.images import FILE_COLUMNS, image_fault
+from negtrace.image_names import IMPOSSIBLE, LONGEST_NAME, leads_out, name_fault
+from negtrace.images import FILE_COLUMNS
 from negtrace.items import text_frame
+from negtrace.messages import listed
+from negtrace.pictures import image_fault
 from negtrace.progress import bar
 from negtrace.store import atomic_path, sha256
 from negtrace.zip_members import fetch_members
 
 SOURCES = ".sources"
+ROOM = 20  # bytes that a download's own files add to a name
 
 
 class ImageArchive(NamedTuple):
@@ -57,7 +61,7 @@ def fetch_images(
     """Have the items' images in a folder, as far as they can be had.
 
     An image that is there from one of the sources is not fetched again.  A file that somebody put
-    there is taken as it is.
+    there is taken as it is, and never replaced or deleted.
 
     Args:
         items: columns image_file and image_id (null where an image has none).
@@ -65,68 +69,112 @@ def fetch_images(
 
     Returns:
         the table ``image_files``: one row per distinct image_file, sorted; origin is ``archive``,
-        ``fallback``, ``folder`` (somebody put it there) or null; reason says what was tried.
+        ``fallback``, ``folder`` (somebody put it there) or null; reason says what was tried.  An
+        image_file that leaves the folder or has several image_ids has a reason, too, and a source
+        that an image_id would lead out of its folder is not tried.
 
     Raises:
-        InputError: an image_file leaves the folder or has several image_ids, or a template does
-            not give a URL.
+        InputError: a template does not give a URL.
     """
+    ids = _image_ids(items)
+    faults = {image: _name_fault(image, known, folder) for image, known in ids.items()}
     sources = {
-        image: _sources(image, image_id, archive, folder / SOURCES)
-        for image, image_id in _image_ids(items).items()
+        image: _sources(image, known[0] if known else None, archive, folder / SOURCES)
+        for image, known in ids.items()
+        if not faults[image]
     }
+    _drop_blocked(sources)
     found = {image: _found(folder / image, sources[image], folder / SOURCES) for image in sources}
-    tried: dict[str, list[str]] = {image: [] for image in sources}
-    for rank, template in enumerate((archive.member, *archive.fallback)):
-        missing = {image: sources[image][rank] for image, row in found.items() if row is None}
-        wanted = {image: source for image, source in missing.items() if source is not None}
-        faults = _fetch(wanted.values(), archive, folder / SOURCES, downloads, progress)
+    tried: dict[str, list[str]] = {image: [] for image in ids}
+    for image, fault in faults.items():
+        if fault:
+            found[image] = None
+            tried[image].append(fault)
+    for rank in range(1 + len(archive.fallback)):
+        missing = [image for image in sources if found[image] is None]
+        wanted = {
+            image: source
+            for image in missing
+            if isinstance(source := sources[image][rank], _Source)
+        }
+        outcomes = _fetch(wanted.values(), archive, folder / SOURCES, downloads, progress)
         for image in missing:
             if image not in wanted:
-                tried[image].append(f"{template}: the image has no image_id")
+                tried[image].append(str(sources[image][rank]))
                 continue
             source = wanted[image]
-            if fault := faults[source.name]:
+            if fault := outcomes[source.name] or _linked(folder / image, source.path):
                 tried[image].append(f"{source.url}: {fault}")
             else:
-                _link(folder / image, source.path)
                 found[image] = {"origin": source.origin, "url": source.url}
     return text_frame(
-        (_row(image, folder / image, found[image], tried[image]) for image in sources), FILE_COLUMNS
+        (_row(image, folder / image, found[image], tried[image]) for image in ids), FILE_COLUMNS
     )
 
 
-def _image_ids(items: pd.DataFrame) -> dict[str, str | None]:
-    """The image_id of every distinct image_file, sorted."""
-    ids = {}
-    for image, of_items in items.groupby("image_file")["image_id"]:
-        path = PurePosixPath(str(image))
-        if path.is_absolute() or not path.parts or {"..", SOURCES} & set(path.parts):
-            raise InputError(
-                f"image_file {image!r}: not a file inside the image folder; correct the annotations"
-            )
-        known = of_items.dropna().unique()
-        if len(known) > 1:
-            raise InputError(
-                f"image_file {image!r} has several image_ids ({', '.join(known)}); "
-                "correct the annotations"
-            )
-        ids[str(image)] = known[0] if len(known) else None
-    return ids
+def _image_ids(items: pd.DataFrame) -> dict[str, list[str]]:
+    """The image_ids of every distinct image_file, sorted; one or none if all is well."""
+    return {
+        str(image): list(of_items.dropna().unique())
+        for image, of_items in items.groupby("image_file")["image_id"]
+    }
+
+
+def _name_fault(image: str, image_ids: Sequence[str], folder: Path) -> str | None:
+    """Why no image of this name can be had, or None."""
+    if fault := name_fault(image, (SOURCES,)):
+        return fault
+    if leads_out(folder / image, folder):
+        return "its folder is a link out of the image folder"
+    if len(image_ids) > 1:
+        return f"it has several image_ids ({listed(image_ids)})"
+    return None
 
 
 def _sources(
     image: str, image_id: str | None, archive: ImageArchive, kept: Path
-) -> list[_Source | None]:
-    """An image's sources, in order; None where one needs an image_id that the image lacks."""
+) -> list[_Source | str]:
+    """An image's sources, in order; a reason in the place of one that it cannot have."""
     member = _filled(archive.member, image, image_id)
-    sources: list[_Source | None] = [
-        member and _Source("archive", archive.url, member, mirror_path(archive.url, kept) / member)
+    members = mirror_path(archive.url, kept)
+    sources: list[_Source | str] = [
+        _source("archive", archive.url, member, members / (member or ""), members, archive.member)
     ]
     for template in archive.fallback:
         url = _filled(template, quote(image), image_id and quote(image_id))
-        sources.append(url and _Source("fallback", url, url, mirror_path(url, kept)))
+        try:
+            path = mirror_path(url, kept) if url else kept
+        except InputError as error:
+            sources.append(str(error))
+        else:
+            sources.append(_source("fallback", url, url, path, kept, template))
     return sources
+
+
+def _source(
+    origin: str, url: str | None, name: str | None, path: Path, root: Path, template: str
+) -> _Source | str:
+    """A source whose file lies inside `root`, or why it is none."""
+    if url is None or name is None:
+        return f"{template}: the image has no image_id"
+    inner = name if origin == "archive" else str(path.relative_to(root))
+    if fault := name_fault(inner, longest=LONGEST_NAME - ROOM):
+        return f"{url}: {inner!r}: {fault}"
+    if leads_out(path, root):
+        return f"{url}: {path.parent} is a link out of {root}"
+    return _Source(origin, url, name, path)
+
+
+def _drop_blocked(sources: Mapping[str, list[_Source | str]]) -> None:
+    """Put a reason in the place of sources whose file would lie in a file, or be a folder."""
+    files = {s.path for of_image in sources.values() for s in of_image if isinstance(s, _Source)}
+    for of_image in sources.values():
+        for rank, source in enumerate(of_image):
+            if isinstance(source, _Source) and (
+                any(parent in files or parent.is_file() for parent in source.path.parents)
+                or source.path.is_dir()
+            ):
+                of_image[rank] = f"{source.url}: {source.name} is a folder in another's place"
 
 
 def _filled(template: str, image_file: str, image_id: str | None) -> str | None:
@@ -141,15 +189,15 @@ def _filled(template: str, image_file: str, image_id: str | None) -> str | None:
         ) from error
 
 
-def _found(path: Path, sources: Sequence[_Source | None], kept: Path) -> dict[str, Any] | None:
+def _found(path: Path, sources: Sequence[_Source | str], kept: Path) -> dict[str, Any] | None:
     """Where an image that is there came from; None if it is to be fetched."""
-    if not path.exists():
+    if not path.is_symlink() and not path.exists():
         return None
     file = path.resolve()
-    for source in filter(None, sources):
-        if file == source.path.resolve():
+    for source in sources:
+        if isinstance(source, _Source) and file == source.path.resolve() and file.exists():
             return {"origin": source.origin, "url": source.url}
-    # A link to a source that the configuration no longer names is not had.
+    # A link to a source that is gone, or that the configuration no longer names, is not had.
     return None if file.is_relative_to(kept.resolve()) else {"origin": "folder"}
 
 
@@ -170,21 +218,31 @@ def _fetch(
         outcomes = fetch_members(archive.url, paths, downloads, whole, progress)
     else:
         outcomes = fetch_files(paths, downloads, progress)
-    return {name: outcome.fault or _rejected(paths[name]) for name, outcome in outcomes.items()}
+    return {
+        name: outcome.fault or _rejected(paths[name], fetched=outcome.origin != "present")
+        for name, outcome in outcomes.items()
+    }
 
 
-def _rejected(path: Path) -> str | None:
-    """What is wrong with a fetched picture, which is then removed; None if nothing is."""
+def _rejected(path: Path, fetched: bool) -> str | None:
+    """What is wrong with a picture; removes it if it has just been fetched."""
     fault = image_fault(path)
-    if fault:
+    if fault and fetched:
         path.unlink()
-    return fault
+    return fault if fetched or not fault else f"{path}: {fault}; remove it to fetch it again"
 
 
-def _link(path: Path, target: Path) -> None:
-    with atomic_path(path) as temporary:
-        temporary.unlink()
-        temporary.symlink_to(os.path.relpath(target, path.parent))
+def _linked(path: Path, target: Path) -> str | None:
+    """Link an image to what was fetched; why that is impossible, or None."""
+    try:
+        with atomic_path(path) as temporary:
+            temporary.unlink()
+            temporary.symlink_to(os.path.relpath(target, path.parent))
+    except OSError as error:
+        if error.errno not in IMPOSSIBLE:
+            raise
+        return f"{path}: cannot be made ({error.strerror})"
+    return None
 
 
 def _row(

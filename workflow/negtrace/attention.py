@@ -7,24 +7,17 @@ head: the largest difference over all q after the negator (Quantmeyer et al. 202
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 import torch
 
+from negtrace.alignment import negator_positions
+from negtrace.errors import InputError
 from negtrace.forward_passes import attention_mask, run_bytes, run_sentences
 from negtrace.sentences import Sentence, SentencePair, sentence_pairs
 from negtrace.tower import TextTower
-
-NEGATOR_ROLES = ("determiner", "edit")
-
-
-def negator_position(pair: SentencePair) -> int:
-    """Position of the negator in the negated sentence.
-
-    It is the determiner of a "There is/are" sentence, else the first token that the affirmative
-    sentence lacks or has changed.
-    """
-    return next(i for i, role in enumerate(pair.negated.roles) if role in NEGATOR_ROLES)
 
 
 @torch.inference_mode()
@@ -36,11 +29,23 @@ def negator_attention(
     Returns:
         the table ``attention``: one row per pair, block, head and position of the negated
         sentence; `a_affirmative` is null where the query or the negator has no counterpart.
+
+    Raises:
+        InputError: the negator of a pair cannot be told.
     """
     pairs = sentence_pairs(alignment)
+    negators = negator_positions(alignment)
+    if unknown := [pair.pair_id for pair in pairs if pair.pair_id not in negators]:
+        raise InputError(
+            f"table alignment shows no negator in the pair {unknown[0]!r} ({len(unknown)} in all); "
+            "remove its items"
+        )
     longest = max(len(s.tokens) for p in pairs for s in (p.negated, p.affirmative))
     size = max(1, int(memory_gb * 2**30 / 2 / (2 * run_bytes(tower.shape, longest, 4))))
-    parts = [_attention_of_batch(tower, pairs[i : i + size]) for i in range(0, len(pairs), size)]
+    parts = [
+        _attention_of_batch(tower, pairs[i : i + size], negators)
+        for i in range(0, len(pairs), size)
+    ]
     return pd.concat(parts, ignore_index=True)
 
 
@@ -59,8 +64,10 @@ def selectivity(attention: pd.DataFrame) -> pd.DataFrame:
     ).reset_index()
 
 
-def _attention_of_batch(tower: TextTower, pairs: list[SentencePair]) -> pd.DataFrame:
-    negators = [negator_position(pair) for pair in pairs]
+def _attention_of_batch(
+    tower: TextTower, pairs: list[SentencePair], negator_of: Mapping[str, int]
+) -> pd.DataFrame:
+    negators = [negator_of[pair.pair_id] for pair in pairs]
     same = [pair.negated.counterparts[at] for pair, at in zip(pairs, negators, strict=True)]
     to_negator = _attention_to(tower, [pair.negated for pair in pairs], negators)
     to_same = _attention_to(tower, [pair.affirmative for pair in pairs], same)

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from PIL import Image
 
 from negtrace.errors import InputError
+from negtrace.pictures import open_picture
 from negtrace.subjects import NO_SUBJECT, subject_phrase, subject_sizes
 
 MODEL = "CIDAS/clipseg-rd64-refined"
@@ -59,7 +59,7 @@ def clipseg_areas(
         for batch in progress(batches):
             inputs = processor(
                 text=list(phrases[batch.index]),
-                images=[_picture(Path(images) / name) for name in batch["image_file"]],
+                images=[open_picture(Path(images) / name) for name in batch["image_file"]],
                 padding=True,
                 return_tensors="pt",
             )
@@ -83,11 +83,3 @@ def _load(model: str | Path) -> tuple[Any, Any]:
             f"CLIPSeg model {model} cannot be loaded ({error}); give the name of a model of the "
             "Hugging Face hub, or a folder with one where there is no network"
         ) from error
-
-
-def _picture(file: Path) -> Image.Image:
-    try:
-        with Image.open(file) as image:
-            return image.convert("RGB")
-    except OSError as error:
-        raise InputError(f"{file}: not a readable image ({error}); replace the file") from error

@@ -17,7 +17,7 @@ import pandas as pd
 
 from negtrace.errors import InputError
 from negtrace.items import text_frame
-from negtrace.pairs import CANDIDATE_COLUMNS, NEGATOR, REASON_COLUMNS, MinimalPair, words
+from negtrace.pairs import NEGATOR, REASON_COLUMNS, MinimalPair, candidate_table, words
 
 NEUTRAL = "neutral"  # the edit of a neutral pair
 
@@ -114,13 +114,9 @@ def neutral_swap(candidates: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
             rejected.append({"item_id": item["item_id"], "reason": fault})
             continue
         pair = MinimalPair(item["negation"], sentence, item["affirmative"], item["edit"])
-        named = {c: getattr(pair, c) for c in ("negated", "caption", "foil", "pair_id")}
+        named = {c: getattr(pair, c) for c in ("negated", "caption", "foil")}
         accepted.append({**item, **named, "edit": NEUTRAL})
-    votes = {column: "Int32" for column in CANDIDATE_COLUMNS if column.startswith("votes_")}
-    return (
-        text_frame(accepted, CANDIDATE_COLUMNS).astype(votes),
-        text_frame(rejected, REASON_COLUMNS),
-    )
+    return candidate_table(accepted), text_frame(rejected, REASON_COLUMNS)
 
 
 def neutral_sentence(negated: str, affirmative: str) -> tuple[str | None, str]:

@@ -46,7 +46,10 @@ def mirror_path(url: str, mirror: Path) -> Path:
     Raises:
         InputError: the URL has no host or path, or its path would leave the mirror.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise InputError(f"{url}: malformed ({error}); correct the address") from error
     path = PurePosixPath(unquote(parts.path).lstrip("/"))
     if not parts.hostname or not path.parts or ".." in (parts.hostname, *path.parts):
         raise InputError(f"{url}: not the URL of a file; give it as https://host/path/of/file")

@@ -26,9 +26,13 @@ from negtrace import store
 from negtrace.downloads import Downloads, Origin, Outcome, mirror_path
 from negtrace.errors import InputError
 from negtrace.progress import bar
-from negtrace.transport import RANGES_REFUSED, Client, Fault, in_words
+from negtrace.transport import RANGES_REFUSED, Client, Fault, in_words, length_of
 
 CHUNK_BYTES = 1 << 16
+
+# Left free on the disk, whatever a server sends; and the most of a body of no declared length.
+RESERVE_BYTES = 1 << 26
+UNDECLARED_BYTES = 1 << 36
 
 quiet = partial(bar, disable=True)
 
@@ -194,6 +198,8 @@ def _continue(url: str, part: Path, client: Client, progress: Callable[..., tqdm
         return _continue(url, part, client, progress)
     with response:
         resumed = response.status_code == HTTPStatus.PARTIAL_CONTENT
+        if resumed and not headers:
+            raise Fault("the server sent a part, but the whole was asked for", passing=True)
         if resumed and not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
             _discard(part)
             raise Fault("the server sent another part than the one asked for", passing=True)
@@ -201,8 +207,16 @@ def _continue(url: str, part: Path, client: Client, progress: Callable[..., tqdm
             have = 0
             _discard(part)
             _validator_file(part).write_text(_validator(response))
-        length = response.headers.get("Content-Length")
-        total = have + int(length) if length else None
+        length = length_of(response)
+        total = None if length is None else have + length
+        room = _room(part)
+        if length is not None and length > room:
+            raise Fault(
+                f"the server sends {length / 1e9:.1f} GB, but {part.parent} has room for "
+                f"{room / 1e9:.1f} GB; free some"
+            )
+        most = min(room, UNDECLARED_BYTES) if length is None else length
+        arrived = 0
         options = {"desc": part.stem, "unit": "B", "unit_scale": True}
         with (
             open(part, "ab") as file,
@@ -211,8 +225,16 @@ def _continue(url: str, part: Path, client: Client, progress: Callable[..., tqdm
         ):
             # Not iter_content, which loses what arrived of a chunk that was cut.
             while chunk := response.raw.read(CHUNK_BYTES):
+                arrived += len(chunk)
+                if arrived > most:
+                    raise Fault(f"the server goes on after {most / 1e9:.1f} GB without an end")
                 file.write(chunk)
                 shown.update(len(chunk))
+
+
+def _room(part: Path) -> int:
+    """Bytes that a download may fill."""
+    return max(0, shutil.disk_usage(part.parent).free - RESERVE_BYTES)
 
 
 def _validator(response: requests.Response) -> str:

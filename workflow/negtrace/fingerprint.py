@@ -16,10 +16,11 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent
 TABLES_FILE = PACKAGE.parent / "schemas" / "tables.json"
 
-# Never changes a result: version, errors, progress and the command line.
+# Never changes a result: version, errors and their wording, progress and the command line.
 COSMETIC = {
     "negtrace",
     "negtrace.errors",
+    "negtrace.messages",
     "negtrace.progress",
     "negtrace.steps",
     "negtrace.steps.command",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 
 from huggingface_hub import snapshot_download
@@ -13,6 +14,7 @@ from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from negtrace.downloads import Downloads, mirror_path
 from negtrace.errors import InputError
 from negtrace.hub import model_url
+from negtrace.messages import one_line
 from negtrace.store import write_json
 
 HUB_ERRORS = (HfHubHTTPError, LocalEntryNotFoundError, OSError)
@@ -37,7 +39,10 @@ def fetch_repository(
         return json.loads(record.read_text())
     mirrored = downloads.mirrored(model_url(repository))
     if mirrored:
-        shutil.copytree(mirrored, folder, dirs_exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in sorted(path for path in mirrored.iterdir() if path.is_file()):
+            if any(fnmatch(file.name, pattern) for pattern in patterns):
+                shutil.copy2(file, folder)
     else:
         _download(repository, folder, patterns, downloads)
     files = sorted(file for file in folder.iterdir() if file.is_file())
@@ -56,7 +61,8 @@ def _download(repository: str, folder: Path, patterns: Sequence[str], downloads:
         except HUB_ERRORS as error:
             fault = error
     raise InputError(
-        f"{repository} cannot be had: {fault}; " + remedy(model_url(repository), downloads)
+        f"{repository} cannot be had: {one_line(fault)}; "
+        + remedy(model_url(repository), downloads)
     )
 
 

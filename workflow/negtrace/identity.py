@@ -23,8 +23,10 @@ from torch import Tensor
 
 from negtrace.errors import InputError
 from negtrace.forward_passes import run_sentences
+from negtrace.image_embeddings import encode_images
 from negtrace.ledger import DIFFERS, MATCHES, NOT_CHECKED
-from negtrace.openclip import LoadedModel, encode_images, text_tower
+from negtrace.open_clip_tower import text_tower
+from negtrace.openclip import LoadedModel
 from negtrace.tower import TextTower
 
 Check = Mapping[str, Any]

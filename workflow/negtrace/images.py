@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
-from PIL import Image
 
 from negtrace.errors import InputError
+from negtrace.image_names import name_fault
 from negtrace.items import text_frame
+from negtrace.pictures import image_fault
 from negtrace.store import sha256
 
 FILE_COLUMNS = ["image_file", "origin", "url", "sha256", "reason"]
@@ -25,42 +27,23 @@ def image_files(items: pd.DataFrame) -> list[str]:
     return sorted(naming_an_image(items)["image_file"].unique())
 
 
-def check_images(folder: Path, items: pd.DataFrame) -> None:
-    """Open and decode every image before any model is loaded.
+def file_table(
+    folder: Path, names: Iterable[str], origin: str, faults: Mapping[str, str] | None = None
+) -> pd.DataFrame:
+    """The table ``image_files`` of a folder; every file is opened and decoded.
 
-    Raises:
-        InputError: images are missing or cannot be decoded; names each of them (up to ten) with
-            an item that uses it.
+    Args:
+        faults: why files of some names cannot be had, where that is known.
     """
-    faults = []
-    for name, users in naming_an_image(items).groupby("image_file")["item_id"]:
-        fault = image_fault(folder / str(name))
-        if fault:
-            faults.append(f"  {name} (item {users.iloc[0]}): {fault}")
-    if faults:
-        more = f"\n  and {len(faults) - 10} more" if len(faults) > 10 else ""
-        raise InputError(
-            f"{folder}: {len(faults)} of the dataset's images cannot be used; restore the files or "
-            "remove their items from the annotations\n" + "\n".join(faults[:10]) + more
-        )
-
-
-def image_fault(path: Path) -> str | None:
-    """What is wrong with an image file, or None."""
-    try:
-        with Image.open(path) as image:
-            image.convert("RGB")
-    except FileNotFoundError:
-        return "the file is missing"
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        return f"not a readable image ({error})"
-    return None
-
-
-def file_table(folder: Path, names: Iterable[str], origin: str) -> pd.DataFrame:
-    """The table ``image_files`` of files that are all there."""
-    rows = ({"image_file": n, "origin": origin, "sha256": sha256(folder / n)} for n in names)
+    rows = [_file_row(folder, name, origin, (faults or {}).get(name)) for name in names]
     return text_frame(rows, FILE_COLUMNS)
+
+
+def _file_row(folder: Path, name: str, origin: str, fault: str | None) -> dict[str, Any]:
+    fault = fault or name_fault(name) or image_fault(folder / name)
+    if fault:
+        return {"image_file": name, "reason": fault}
+    return {"image_file": name, "origin": origin, "sha256": sha256(folder / name)}
 
 
 def available(image_files: pd.DataFrame) -> list[str]:
@@ -71,8 +54,30 @@ def available(image_files: pd.DataFrame) -> list[str]:
     """
     there = image_files.loc[image_files["reason"].isna(), "image_file"]
     if there.empty:
-        raise InputError(
-            "not one image of the dataset can be had; the first: "
-            f"{image_files['image_file'].iloc[0]}: {image_files['reason'].iloc[0]}"
-        )
+        first = image_files.iloc[0] if len(image_files) else None
+        shown = "no item names one" if first is None else f"{first.image_file}: {first.reason}"
+        raise InputError(f"not one image of the dataset can be had; the first: {shown}")
     return sorted(there)
+
+
+def check_unchanged(folder: Path, image_files: pd.DataFrame) -> None:
+    """Hash every image that is there before anything is computed from it.
+
+    Args:
+        image_files: the table, with the sha256 that each file had.
+
+    Raises:
+        InputError: files are gone or have changed; names up to ten of them.
+    """
+    there = image_files[image_files["reason"].isna()]
+    changed = [
+        row.image_file
+        for row in there.itertuples()
+        if not (folder / row.image_file).is_file() or sha256(folder / row.image_file) != row.sha256
+    ]
+    if changed:
+        more = f" and {len(changed) - 10} more" if len(changed) > 10 else ""
+        raise InputError(
+            f"{folder}: {', '.join(changed[:10])}{more} changed since image_files.parquet was "
+            "made; delete that table and run again"
+        )

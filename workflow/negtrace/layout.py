@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 TOWER_DESCRIPTION = "tower.json"
+TOWER_WEIGHTS = "tower.safetensors"
 
 # Which figure each site's map becomes.
 MAP_FIGURES = {
@@ -59,7 +60,7 @@ def sweeps(study: Mapping[str, Any]) -> list[str]:
 def tables(study: Mapping[str, Any]) -> list[str]:
     """Names of all tables of one dataset, model and wording, in the order they are made."""
     return [
-        *("alignment", "sentences", "scores"),
+        *("alignment", "candidates", "excluded", "sentences", "scores"),
         *(f"sweep.{sweep}" for sweep in sweeps(study)),
         *("attention", "selectivity", "segments", "accuracy"),
         *(f"{table}.{sweep}" for sweep in sweeps(study) for table in MAP_TABLES),

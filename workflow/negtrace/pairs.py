@@ -4,6 +4,9 @@ An item has a true `caption` and a false `foil`.  One of the two is the *negated
 the word "no" (in any case) more often than the other, the *affirmative* one.  Every item ends up in
 exactly one of two tables: its pair, or the reason why it has none.
 
+Sentences are cleaned as open_clip's tokenizers do it first, and spellings that differ by capitals
+alone are one pair; what a model's own tokenizer does not tell apart is found later (`reading`).
+
 Wordings:
     standard: the sentences as they are.
     rephrased: only items whose caption starts with "There is" or "There are".  Where "There are
@@ -14,10 +17,13 @@ Wordings:
 from __future__ import annotations
 
 import hashlib
+import html
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any, Literal, NamedTuple
 
+import ftfy
 import pandas as pd
 
 from negtrace.errors import InputError
@@ -81,8 +87,34 @@ class MinimalPair(NamedTuple):
 
     @property
     def pair_id(self) -> str:
-        """First 12 hex digits of sha256(negated, newline, affirmative)."""
-        return hashlib.sha256(f"{self.negated}\n{self.affirmative}".encode()).hexdigest()[:12]
+        return pair_hash(self.negated, self.affirmative)
+
+
+def pair_hash(negated: str, affirmative: str) -> str:
+    """First 12 hex digits of sha256(negated, newline, affirmative)."""
+    return hashlib.sha256(f"{negated}\n{affirmative}".encode()).hexdigest()[:12]
+
+
+@cache
+def cleaned(sentence: str) -> str:
+    """A sentence as open_clip's tokenizers read it, up to capitals.
+
+    Broken encodings, curly quotes and control characters are mended, HTML entities replaced, and
+    any white space is one blank.
+    """
+    return " ".join(html.unescape(html.unescape(ftfy.fix_text(sentence))).split())
+
+
+def one_spelling(pairs: pd.DataFrame, keys: pd.Series) -> pd.Series:
+    """pair_id of every row: the hash of the first spelling among the rows with its key."""
+    sentences = zip(pairs["negated"], pairs["affirmative"], strict=True)
+    hashes = pd.Series([pair_hash(*both) for both in sentences], index=pairs.index, dtype="str")
+    return hashes.groupby(keys, sort=False).transform("first").astype("str")
+
+
+def without_capitals(pairs: pd.DataFrame) -> pd.Series:
+    """What rows have in common whose sentences differ by capitals alone."""
+    return (pairs["negated"] + "\n" + pairs["affirmative"]).str.lower()
 
 
 def words(sentence: str) -> tuple[str, ...]:
@@ -114,7 +146,8 @@ def with_some(affirmative: str) -> str:
 
 
 def standard_pair(caption: str, foil: str) -> MinimalPair | str:
-    """The item's sentences as they are, or the reason why they are no minimal pair."""
+    """The item's sentences, cleaned, or the reason why they are no minimal pair."""
+    caption, foil = cleaned(caption), cleaned(foil)
     for field, sentence in (("caption", caption), ("foil", foil)):
         if not sentence.strip():
             return f"{field} is empty"
@@ -132,9 +165,9 @@ def rephrased_pair(caption: str, foil: str) -> MinimalPair | str:
     pair = standard_pair(caption, foil)
     if isinstance(pair, str):
         return pair
-    if not _THERE_BE.match(caption):
+    if not _THERE_BE.match(pair.caption):
         return NOT_THERE_BE
-    if pair.edit == "insert_no" and _THERE_ARE.match(caption):
+    if pair.edit == "insert_no" and _THERE_ARE.match(pair.caption):
         affirmative = with_some(pair.affirmative)
         edit = edit_of(pair.negated, affirmative)
         if edit != "some_to_no":
@@ -174,16 +207,21 @@ def candidates(items: pd.DataFrame, wording: str) -> tuple[pd.DataFrame, pd.Data
         pair = minimal_pair(item["caption"], item["foil"], wording)
         if not item["image_file"].strip():
             pair = "image_file is empty"
+        if isinstance(item.get("reason"), str):
+            pair = item["reason"]
         if isinstance(pair, str):
             rejected.append({"item_id": item["item_id"], "reason": pair})
         else:
-            named = {c: getattr(pair, c) for c in ("caption", "foil", "pair_id")}
+            named = {c: getattr(pair, c) for c in ("caption", "foil")}
             accepted.append({**item, **pair._asdict(), **named})
+    return candidate_table(accepted), text_frame(rejected, REASON_COLUMNS)
+
+
+def candidate_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Rows as the table ``candidates``; `pair_id` is that of a pair's first spelling."""
     votes = {column: "Int32" for column in CANDIDATE_COLUMNS if column.startswith("votes_")}
-    return (
-        text_frame(accepted, CANDIDATE_COLUMNS).astype(votes),
-        text_frame(rejected, REASON_COLUMNS),
-    )
+    table = text_frame(rows, CANDIDATE_COLUMNS).astype(votes)
+    return table.assign(pair_id=one_spelling(table, without_capitals(table)))
 
 
 def select(

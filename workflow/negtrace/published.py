@@ -15,7 +15,7 @@ def picture_urls() -> dict[str, str]:
     return json.loads(OUTPUTS.read_text())["pictures"]
 
 
-def is_published(architecture: str, weights: str) -> bool:
+def is_published(architecture: str, weights: str | None) -> bool:
     """Whether a model goes by the name of the one whose outputs are published."""
     return {"architecture": architecture, "weights": weights} == json.loads(OUTPUTS.read_text())[
         "model"

@@ -78,6 +78,10 @@ CONTROL_NOTICES = {
 RANDOM_NOTICE = (
     "The model's weights are random: it has learned nothing, and its maps are null pictures."
 )
+ASSUMED_NOTICE = (
+    "Assumed activation: {}. With the other one every number here is wrong; the key quick_gelu of "
+    "the model's entry settles it."
+)
 
 
 class Picture(NamedTuple):
@@ -145,7 +149,9 @@ class Section:
         """What a reader must know before reading any number."""
         found = [DEMO_NOTICE] if self.kind == "scenes" else []
         found += [CONTROL_NOTICES[self.kind]] if self.kind in CONTROL_NOTICES else []
-        return found + ([RANDOM_NOTICE] if self.identity.get("random") else [])
+        found += [RANDOM_NOTICE] if self.identity.get("random") else []
+        assumed = self.identity.get("activation_assumed")
+        return found + ([ASSUMED_NOTICE.format(assumed)] if assumed else [])
 
     @cached_property
     def headline(self) -> str:

@@ -6,6 +6,7 @@ Imported when Snakemake builds the job graph, so it stays light: no torch, no pa
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -15,6 +16,9 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
 from negtrace.errors import InputError
+from negtrace.known_models import check_name
+from negtrace.model_sources import brings_weights, is_path, local_path
+from negtrace.values import check_values, path_fault, shown
 
 SCHEMA_FILE = Path(__file__).parents[1] / "schemas" / "config.schema.json"
 
@@ -45,6 +49,7 @@ def validate(config: Mapping[str, Any]) -> None:
     Raises:
         InputError: names the key and what is allowed, or the missing file.
     """
+    check_values(config)
     schema = json.loads(SCHEMA_FILE.read_text())
     error = best_match(Draft202012Validator(schema).iter_errors(config))
     if error is not None:
@@ -52,6 +57,7 @@ def validate(config: Mapping[str, Any]) -> None:
     check_names(config)
     check_confirmation(config["study"])
     check_thresholds(config["segments"])
+    check_mirror(config["downloads"]["mirror"])
     check_files(config)
 
 
@@ -70,12 +76,14 @@ def describe(error: ValidationError) -> str:
             return f"{key} lacks the key {missing!r} (needed: {', '.join(allowed)})"
         case "enum":
             return (
-                f"{key} is {value!r}{did_you_mean(value, allowed)} "
+                f"{key} is {shown(value)}{did_you_mean(value, allowed)} "
                 f"(allowed: {', '.join(map(str, allowed))})"
             )
         case "type":
             kinds = [allowed] if isinstance(allowed, str) else allowed
-            return f"{key} is {value!r}, but must be {' or '.join(TYPE_NAMES[k] for k in kinds)}"
+            return (
+                f"{key} is {shown(value)}, but must be {' or '.join(TYPE_NAMES[k] for k in kinds)}"
+            )
         case "minimum":
             return f"{key} is {value}, but must be at least {allowed}"
         case "maximum":
@@ -85,10 +93,12 @@ def describe(error: ValidationError) -> str:
         case "minItems" | "minProperties":
             return f"{key} is empty, but must name at least {allowed}"
         case "uniqueItems":
-            return f"{key} names something twice: {value}"
+            return f"{key} names something twice: {shown(value)}"
         case "pattern":
-            return f"{key}: {value!r} {PATTERNS[allowed]}"
-    return f"{key}: {error.message}"
+            return f"{key}: {shown(value)} {PATTERNS[allowed]}"
+        case "maxLength":
+            return f"{key} has {len(value)} characters, but may have at most {allowed}"
+    return f"{key}: {' '.join(error.message.split())[:300]}"
 
 
 def did_you_mean(wrong: Any, allowed: Iterable[Any]) -> str:
@@ -134,47 +144,74 @@ def check_thresholds(segments: Mapping[str, float]) -> None:
         )
 
 
+def check_mirror(mirror: str | None) -> None:
+    """The mirror is a folder, or can become one."""
+    if mirror and os.path.exists(mirror) and not os.path.isdir(mirror):
+        raise InputError(
+            f"configuration: downloads.mirror: {mirror} is a file; name a folder, or null"
+        )
+    if mirror and (fault := path_fault(mirror)):
+        raise InputError(f"configuration: downloads.mirror {fault}")
+
+
 def check_files(config: Mapping[str, Any]) -> None:
-    """Local files and folders of the study's datasets and models exist."""
+    """Local files, folders and open_clip's names of the study's datasets and models exist."""
     for name in config["study"]["datasets"]:
         check_dataset_files(f"datasets.{name}", config["datasets"][name])
     for name in config["study"]["models"]:
-        model, key = config["models"][name], f"models.{name}"
-        if "plant" in model:
-            continue
-        if is_path(model["architecture"]) and not Path(model["architecture"]).is_file():
-            raise InputError(
-                f"configuration: {key}.architecture: there is no file {model['architecture']}; "
-                "correct the path, or name an open_clip architecture"
-            )
-        if is_path(model["weights"]) and not Path(model["weights"]).is_file():
-            raise InputError(
-                f"configuration: {key}.weights: there is no file {model['weights']}; correct the "
-                "path, or name pretrained weights of open_clip, or 'random'"
-            )
+        if "plant" not in config["models"][name]:
+            check_model_files(f"models.{name}", config["models"][name])
+
+
+def check_model_files(key: str, model: Mapping[str, Any]) -> None:
+    """Local files and folders of one model exist, and its names are open_clip's."""
+    architecture, weights = model["architecture"], model.get("weights")
+    if weights is None and not brings_weights(architecture):
+        raise InputError(
+            f"configuration: {key} lacks the key 'weights': pretrained weights of open_clip, the "
+            "path of a checkpoint, or 'random'; only hf-hub: and local-dir: models bring their own"
+        )
+    named = not is_path(architecture) and ":" not in architecture
+    remedies = {
+        "architecture": (local_path(architecture), "name an open_clip architecture"),
+        "weights": (weights, "name pretrained weights of open_clip, or 'random'"),
+    }
+    for part, (path, remedy) in remedies.items():
+        if model.get(part) is not None and is_path(model[part]):
+            # A model may be a file or a folder of files.
+            folder = os.path.isdir(str(path))
+            check_exists(f"{key}.{part}", str(path), f"correct the path, or {remedy}", folder)
+    if named:
+        elsewhere = weights is None or weights == "random" or is_path(weights) or ":" in weights
+        check_name(key, architecture, None if elsewhere else weights)
 
 
 def check_dataset_files(key: str, dataset: Mapping[str, Any]) -> None:
     """Local files and folders of one dataset exist."""
     annotations, images = dataset.get("annotations"), dataset.get("images")
-    if isinstance(annotations, str) and not Path(annotations).is_file():
-        raise InputError(
-            f"configuration: {key}.annotations: there is no file {annotations}; put a file in "
-            "VALSE's format there (VALSE's own is data/existence.json in the repository "
-            "Heidelberg-NLP/VALSE), or change the key"
+    if isinstance(annotations, str):
+        check_exists(
+            f"{key}.annotations",
+            annotations,
+            "put a file in VALSE's format there (VALSE's own is data/existence.json in the "
+            "repository Heidelberg-NLP/VALSE), or change the key",
         )
-    if isinstance(images, str) and not Path(images).is_dir():
-        raise InputError(
-            f"configuration: {key}.images: there is no folder {images}; put the dataset's images "
-            "there, or change the key"
-        )
+    if isinstance(images, str):
+        remedy = "put the dataset's images there, or change the key"
+        check_exists(f"{key}.images", images, remedy, folder=True)
     for where, entry in ((key, dataset), (f"{key}.subjects", dataset.get("subjects", {}))):
-        if "file" in entry and not Path(entry["file"]).is_file():
-            raise InputError(
-                f"configuration: {where}.file: there is no file {entry['file']}; correct the path"
-            )
+        if "file" in entry:
+            check_exists(f"{where}.file", entry["file"], "correct the path")
 
 
-def is_path(name: str) -> bool:
-    """Whether an architecture or weights entry means a local file, not one of open_clip's names."""
-    return "/" in name or Path(name).suffix in (".json", ".safetensors", ".pt", ".pth", ".bin")
+def check_exists(key: str, path: str, remedy: str, folder: bool = False) -> None:
+    """A file, or a folder, is there.
+
+    Raises:
+        InputError: names the key, the path and the remedy.
+    """
+    if fault := path_fault(path):
+        raise InputError(f"configuration: {key} {fault}; {remedy}")
+    if not (os.path.isdir if folder else os.path.isfile)(path):
+        kind = "folder" if folder else "file"
+        raise InputError(f"configuration: {key}: there is no {kind} {path}; {remedy}")

@@ -6,13 +6,13 @@ import hashlib
 import json
 import os
 import platform
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import pyarrow as pa
@@ -20,9 +20,11 @@ import pyarrow.parquet as pq
 
 from negtrace import __version__
 from negtrace.errors import InputError
+from negtrace.seal import is_sealed, write_sealed
 
 TABLES_FILE = Path(__file__).parents[1] / "schemas" / "tables.json"
 METADATA_KEY = b"negtrace"
+TEMPORARY = ".tmp-"
 LABELS = ("dataset", "model", "wording")
 VERSIONED_PACKAGES = ("torch", "open_clip_torch", "numpy", "pandas", "pyarrow", "pillow")
 
@@ -68,7 +70,8 @@ def write_table(
 ) -> None:
     """Write a table under a temporary name, then rename it.
 
-    The same frame and provenance give the same bytes.
+    The same frame and provenance give the same bytes.  The file says itself what it is: kind, name,
+    what it was made from, and its seal.
 
     Raises:
         InputError: a column is missing, undeclared, null where it may not be, or of another type.
@@ -88,12 +91,24 @@ def write_table(
         arrow = pa.Table.from_pandas(frame[schema.names], schema=schema, preserve_index=False)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise InputError(f"table {table}: {error}") from error
-    metadata = {METADATA_KEY: json.dumps(provenance, sort_keys=True).encode()}
+    made = {
+        **provenance,
+        "table": table,
+        "file": Path(path).name,
+        "labels": {
+            name: str(frame[name].iloc[0])
+            for name in LABELS
+            if name in schema.names and frame[name].nunique() == 1
+        },
+        "tables": {
+            role: Path(os.path.relpath(file, Path(path).parent)).as_posix()
+            for role, file in provenance.get("tables", {}).items()
+        },
+    }
+    metadata = {METADATA_KEY: json.dumps(made, sort_keys=True).encode()}
     with atomic_path(path) as temporary:
-        pq.write_table(
-            arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), **metadata}),
-            temporary,
-            compression="zstd",
+        write_sealed(
+            arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), **metadata}), temporary
         )
 
 
@@ -103,34 +118,73 @@ def labelled(frame: pd.DataFrame, labels: Mapping[str, Any]) -> pd.DataFrame:
     return pd.concat([pd.DataFrame(values, index=frame.index), frame], axis=1)
 
 
-def read_table(
-    path: Path | str, table: str | None = None, columns: Sequence[str] | None = None
-) -> pd.DataFrame:
-    """Read a Parquet table.
+class Source(NamedTuple):
+    """A table's file as it was read: path, sha256 and what it says it was made from."""
+
+    path: Path
+    sha256: str
+    provenance: dict[str, Any]
+
+
+def read_source(path: Path, table: str | None = None) -> tuple[pd.DataFrame, Source]:
+    """Read and check a table as `read_table` does, and say what was read."""
+    remedy = "delete it and run again"
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); {remedy}") from error
+    if not is_sealed(data):
+        raise InputError(
+            f"{path}: not a readable table: damaged, changed since it was written, or older than "
+            f"seals; {remedy}"
+        )
+    schema = pq.read_schema(pa.BufferReader(data))
+    made = json.loads(schema.metadata[METADATA_KEY])
+    if made["file"] != path.name:
+        raise InputError(f"{path}: was written as {made['file']}; {remedy}")
+    if made["table"] != (table or made["table"]):
+        raise InputError(f"{path}: is a table {made['table']}, not {table}; {remedy}")
+    _check_columns(path, schema, made["table"])
+    frame = pq.read_table(
+        pa.BufferReader(data),
+        columns=table_schema(made["table"]).names,
+        page_checksum_verification=True,
+    ).to_pandas()
+    return frame, Source(path, hashlib.sha256(data).hexdigest(), made)
+
+
+def _check_columns(path: Path, schema: pa.Schema, table: str) -> None:
+    """A table that older code wrote is fine as long as it has the columns of today."""
+    for field in table_schema(table):
+        if field.name not in schema.names:
+            raise InputError(f"{path}: has no column {field.name!r}; delete it and run again")
+        if (found := schema.field(field.name).type) != field.type:
+            raise InputError(
+                f"{path}: column {field.name!r} is {found}, not {field.type}; "
+                "delete it and run again"
+            )
+
+
+def read_table(path: Path | str, table: str | None = None) -> pd.DataFrame:
+    """Read a Parquet table that `write_table` wrote.
 
     Args:
         path: the file.
-        table: read the columns that are declared for this table, all of which must be there.
-        columns: read only these.
+        table: the kind that it has to be of.
 
     Raises:
-        InputError: the file is missing, damaged or lacks a column.
+        InputError: the file is missing, changed since it was written, renamed, of another kind,
+            or lacks a column.
     """
-    try:
-        found = pq.read_schema(path).names
-        wanted = list(table_schema(table).names) if table else found
-        missing = [name for name in (*wanted, *(columns or ())) if name not in found]
-        if missing:
-            raise InputError(f"{path}: has no column {missing[0]!r}; delete it and run again")
-        return pq.read_table(path, columns=list(columns) if columns else wanted).to_pandas()
-    except (OSError, pa.ArrowException) as error:
-        raise InputError(
-            f"{path}: not a readable table ({error}); delete it and run again"
-        ) from error
+    return read_source(Path(path), table)[0]
 
 
 def read_provenance(path: Path | str) -> dict[str, Any]:
-    """The provenance that a table was written with."""
+    """What a table says it was made from: the keys of `provenance`, and
+
+    table, file, labels: its kind, its name, and its dataset, model and wording;
+    tables: where the tables among its inputs are, from its own folder.
+    """
     metadata = pq.read_schema(path).metadata or {}
     return json.loads(metadata.get(METADATA_KEY, b"{}"))
 
@@ -138,22 +192,29 @@ def read_provenance(path: Path | str) -> dict[str, Any]:
 def provenance(
     step: str,
     *,
+    tables: Mapping[str, Source] | None = None,
     inputs: Mapping[str, Path | str] | None = None,
     params: Mapping[str, Any] | None = None,
     model: Mapping[str, Any] | None = None,
     seed: int | None = None,
 ) -> dict[str, Any]:
-    """What a table was made from; holds no times and no paths, so reruns give equal bytes.
+    """What a table was made from; no times and no places, so reruns give equal bytes.
 
     Args:
-        inputs: files by role; recorded by sha256.
+        tables: tables by role, as they were read; `write_table` makes their paths relative.
+        inputs: other files by role; both are recorded by sha256.
         params: configuration values that the step used.
         model: identity of the model (see `openclip.load`).
     """
+    tables = tables or {}
     return {
         "step": step,
         "negtrace": __version__,
-        "inputs": {role: sha256(path) for role, path in (inputs or {}).items()},
+        "inputs": {
+            **{role: sha256(path) for role, path in (inputs or {}).items()},
+            **{role: source.sha256 for role, source in tables.items()},
+        },
+        "tables": {role: str(source.path) for role, source in tables.items()},
         "params": dict(params or {}),
         "model": dict(model) if model else None,
         "seed": seed,
@@ -196,12 +257,11 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.parent / f"{TEMPORARY}{secrets.token_hex(8)}{path.suffix}"
+    # Made by open, not by tempfile: umask, default access lists and the folder's group count.
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
         yield temporary
-        temporary.chmod(0o644)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

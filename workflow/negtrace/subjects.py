@@ -16,7 +16,8 @@ from PIL import Image
 
 from negtrace.errors import InputError
 from negtrace.pairs import words
-from negtrace.user_table import read_rows
+from negtrace.row_files import first_fault, read_rows
+from negtrace.user_table import identifier
 
 SIZE_COLUMNS = ["item_id", "subject", "area", "area_above", "method", "reason"]
 NO_SUBJECT = 'the sentence names no subject after "There is/are"'
@@ -147,7 +148,7 @@ def areas_from_boxes(items: pd.DataFrame, path: Path | str) -> pd.DataFrame:
 
 
 def read_boxes(path: Path | str) -> pd.DataFrame:
-    """Read a table of boxes: CSV, JSON lines or Parquet.
+    """Read a table of boxes, in any format of `row_files`.
 
     Columns: item_id (or image_file, where every item of an image has the same subject), x, y
     (left, top), width, height, image_width, image_height.  An item may have several rows.  A box
@@ -158,7 +159,9 @@ def read_boxes(path: Path | str) -> pd.DataFrame:
             is no finite number, a negative size, or an image of another size than in an earlier
             row of the same key; names the row, the first row of data being 1.
     """
-    table = read_rows(path)
+    rows = read_rows(path)
+    first_fault(rows, path)
+    table = rows.table
     key = _box_key(table)
     missing = [name for name in (key, *BOX_COLUMNS) if name not in table]
     if missing or table.empty:
@@ -168,7 +171,11 @@ def read_boxes(path: Path | str) -> pd.DataFrame:
             f"{', '.join(BOX_COLUMNS)}"
         )
     numbers = table[BOX_COLUMNS].apply(pd.to_numeric, errors="coerce").astype(float)
-    boxes = numbers.assign(**{key: table[key].fillna("").astype(str)}).reset_index(drop=True)
+    try:
+        keys = [identifier(value) or "" for value in table[key]]
+    except ValueError as error:
+        raise InputError(f"{path}: a {key} is {error}") from None
+    boxes = numbers.assign(**{key: keys}).reset_index(drop=True)
     image = boxes.groupby(key)[["image_width", "image_height"]].transform("first")
     checks = {
         f"has no {key}": boxes[key].str.strip() == "",

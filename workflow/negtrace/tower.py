@@ -26,13 +26,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from negtrace.errors import InputError
+from negtrace.layout import TOWER_DESCRIPTION as SHAPE_FILE
+from negtrace.layout import TOWER_WEIGHTS as WEIGHTS_FILE
 from negtrace.linear import Linear
 
 Activation = Literal["gelu", "gelu_tanh", "quick_gelu"]
 Pooling = Literal["eot", "first", "last", "class"]
 
-WEIGHTS_FILE = "tower.safetensors"
-SHAPE_FILE = "tower.json"
 
 QUICK_GELU_SLOPE = 1.702  # QuickGELU(x) = x sigmoid(1.702 x)
 
@@ -70,6 +70,7 @@ class TowerShape:
             class token behind it (CoCa's: it sees the sentence and one padding token, not itself).
         ln_eps: epsilon of every LayerNorm.
         pad_id: token that fills a sentence up to the context length.
+        eos_id: token whose first place ``eot`` means; None: the token of the largest id.
     """
 
     width: int
@@ -84,6 +85,7 @@ class TowerShape:
     pool: Pooling = "eot"
     ln_eps: float = 1e-5
     pad_id: int = 0
+    eos_id: int | None = None
 
     @property
     def head_width(self) -> int:

@@ -124,9 +124,30 @@ def in_words() -> Iterator[None]:
         # requests hands on MaxRetryError where there was no connection in the first place.
         unreachable = any(isinstance(arg, urllib3.exceptions.MaxRetryError) for arg in error.args)
         words = "no connection" if unreachable else "the connection was cut"
-        raise Fault(f"{words} ({_root(error)})", passing=True, unreachable=unreachable) from error
-    except requests.RequestException as error:
-        raise Fault(f"cannot be requested ({error})") from error
+        raise Fault(
+            f"{words} ({_one_line(_root(error))})", passing=True, unreachable=unreachable
+        ) from error
+    except (requests.RequestException, ValueError) as error:
+        # A malformed address that the server redirects to is a ValueError of urllib.
+        raise Fault(f"cannot be requested ({_one_line(error)})") from error
+
+
+def length_of(response: requests.Response) -> int | None:
+    """Bytes of the body that the server declares; None if it does not.
+
+    Raises:
+        Fault: what it declares is no length.
+    """
+    declared = response.headers.get("Content-Length")
+    if declared is None:
+        return None
+    if not (declared.isascii() and declared.isdecimal() and len(declared) < 19):
+        raise Fault(f"the server sent {declared[:40]!r} as length", passing=True)
+    return int(declared)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(ascii(str(error))[1:-1].split())[:300]
 
 
 def _retry_after_s(response: requests.Response) -> float:

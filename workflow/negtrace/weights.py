@@ -13,8 +13,9 @@ class Weights:
 
     Attributes:
         checkpoint: path of its weights; None for random ones.
-        sha256: of that file.
-        tokenizer: folder of a Hugging Face tokenizer, or None.
+        sha256: of that file; of an index, over all its shards.
+        tokenizer: folder with its ``open_clip_config.json`` and the files of its Hugging Face
+            tokenizer; None where open_clip or a file of the user's has both.
         urls: where each downloaded file came from, by path; files under such a name belong into
             a mirror (see `downloads.mirror_path`).
     """

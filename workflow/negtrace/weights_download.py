@@ -1,31 +1,31 @@
-"""Fetch a model's checkpoint and tokenizer, so that later jobs need no network.
+"""Fetch a model's checkpoint, configuration and tokenizer, so that later jobs need no network.
 
-Random weights and local checkpoints need nothing; of the latter the hash is recorded all the same.
+Random weights and local files need nothing; of the latter the hash is recorded all the same, and
+what can be told from their first bytes is told here, before anything is computed.
 """
 
 from __future__ import annotations
 
-import zipfile
+from dataclasses import replace
 from pathlib import Path
 
-import torch
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
-from open_clip import get_model_config
-from safetensors.torch import save_file
 
+from negtrace.configurations import OPEN_CLIP_FILE
 from negtrace.downloads import Downloads
 from negtrace.errors import InputError
 from negtrace.fetch import fetch_file
 from negtrace.hub import model_url
 from negtrace.hub_download import HUB_ERRORS, fetch_repository, remedy
-from negtrace.openclip import RANDOM, ModelSpec, Pretrained, is_tag, pretrained
-from negtrace.store import atomic_path, sha256, write_json
+from negtrace.messages import one_line
+from negtrace.model_sources import folder_of, repository_of
+from negtrace.model_specs import ModelSpec, Pretrained, configuration, preflight, pretrained
+from negtrace.store import sha256, sha256_of_files, write_json
+from negtrace.weight_files import INDEX, files_of, kind_of, shard_names, weight_file
 from negtrace.weights import Weights
 
 TOKENIZER_FILES = ("*.json", "*.txt", "*.model", "*.jinja")
-# Numbers that OpenAI stored beside the weights.
-TORCHSCRIPT_EXTRAS = ("input_resolution", "context_length", "vocab_size")
 
 
 def fetch_weights(spec: ModelSpec, folder: Path, downloads: Downloads) -> Weights:
@@ -34,45 +34,47 @@ def fetch_weights(spec: ModelSpec, folder: Path, downloads: Downloads) -> Weight
     Raises:
         InputError: as `openclip.preflight`, or a file cannot be had; names where it was looked for.
     """
-    sources = pretrained(spec)
     urls: dict[str, str] = {}
-    tokenizer = None
+    described = tokenizer = None
+    repository = repository_of(spec.architecture)
+    preflight(spec)
+    if repository is not None:
+        described = tokenizer = folder / "configuration"
+        urls |= fetch_repository(repository, described, TOKENIZER_FILES, downloads)
+    sources = pretrained(spec, described)
     if sources.tokenizer:
         tokenizer = folder / "tokenizer"
         urls |= fetch_repository(sources.tokenizer, tokenizer, TOKENIZER_FILES, downloads)
-        # open_clip reads from a folder what its own table of architectures would say.
-        config = {"model_cfg": get_model_config(Path(spec.architecture).stem)}
-        write_json(config, tokenizer / "open_clip_config.json")
-    checkpoint = None if spec.weights == RANDOM else Path(spec.weights)
-    if is_tag(spec.weights):
+        urls.pop(str(tokenizer / OPEN_CLIP_FILE), None)  # becomes the model's, see below
+        found = configuration(spec, described)
+        content = {"model_cfg": found.model, "preprocess_cfg": found.preprocess}
+        write_json(content, tokenizer / OPEN_CLIP_FILE)
+    checkpoint = None
+    if spec.is_tag or (repository is not None and spec.brings_weights):
         checkpoint, url = _fetch_checkpoint(sources, folder / "checkpoint", downloads)
-        urls[str(checkpoint)] = url
-    digest = None if checkpoint is None else sha256(checkpoint)
-    if checkpoint is not None and is_torchscript(checkpoint):
-        checkpoint = plain_checkpoint(checkpoint, folder / "checkpoint")
-    return Weights(checkpoint and str(checkpoint), digest, tokenizer and str(tokenizer), urls)
+        urls |= {str(checkpoint): url, **_fetch_shards(sources, checkpoint, downloads)}
+    elif not spec.is_random:
+        place = Path(spec.weights) if spec.weights else folder_of(spec.architecture)
+        checkpoint = weight_file(place)
+    return Weights(
+        checkpoint and str(checkpoint),
+        checkpoint and _digest(files_of(checkpoint)),
+        tokenizer and str(tokenizer),
+        urls,
+    )
 
 
-def is_torchscript(path: Path) -> bool:
-    """Whether a checkpoint is a program with its weights, as OpenAI published its models."""
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return any("/code/" in name for name in archive.namelist())
+def _digest(files: list[Path]) -> str:
+    return sha256(files[0]) if len(files) == 1 else sha256_of_files(files)
 
 
-def plain_checkpoint(path: Path, folder: Path) -> Path:
-    """The weights of a TorchScript archive as a safetensors file, which open_clip can load."""
-    program = torch.jit.load(path, map_location="cpu")
-    state = {
-        name: weight.clone()
-        for name, weight in program.state_dict().items()
-        if name not in TORCHSCRIPT_EXTRAS
-    }
-    plain = folder / f"{path.stem}.safetensors"
-    with atomic_path(plain) as temporary:
-        save_file(state, temporary)
-    return plain
+def _fetch_shards(sources: Pretrained, index: Path, downloads: Downloads) -> dict[str, str]:
+    """The shards that a fetched file is an index of, with their addresses."""
+    found = {}
+    for name in shard_names(index) if kind_of(index) == INDEX else ():
+        file, url = _fetch_checkpoint(replace(sources, names=(name,)), index.parent, downloads)
+        found[str(file)] = url
+    return found
 
 
 def _fetch_checkpoint(sources: Pretrained, folder: Path, downloads: Downloads) -> tuple[Path, str]:
@@ -89,9 +91,9 @@ def _fetch_checkpoint(sources: Pretrained, folder: Path, downloads: Downloads) -
                 return folder / name, model_url(sources.repository, name)
             except EntryNotFoundError as error:
                 if isinstance(error, LocalEntryNotFoundError):
-                    faults.append(str(error))
+                    faults.append(one_line(error))
             except HUB_ERRORS as error:
-                faults.append(str(error))
+                faults.append(one_line(error))
     if sources.url:
         path = folder / sources.url.rsplit("/", 1)[-1]
         fetch_file(sources.url, path, downloads, sha256=_hash_in(sources.url))

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import copy
 import io
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -25,6 +27,15 @@ from negtrace.downloads import Downloads, Outcome
 from negtrace.fetch import download, in_parallel
 from negtrace.progress import bar
 from negtrace.transport import RANGES_REFUSED, Client, Fault, in_words
+
+# No picture is larger; what declares more is no picture, and might fill the memory.
+LARGEST_MEMBER_BYTES = 1 << 27
+
+# What zipfile and its decompressors raise for bytes that are no archive.
+BROKEN = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
+    *(EOFError, OSError, ValueError, OverflowError, NotImplementedError),
+)
 
 # The bytes of a member; KeyError if the archive has none of this name.
 Read = Callable[[str], bytes]
@@ -118,12 +129,14 @@ def _local(archive: Path) -> Iterator[Read]:
     """Members out of an archive on this machine."""
     try:
         opened = zipfile.ZipFile(archive)
-    except zipfile.BadZipFile:
+    except BROKEN:
         raise Fault(f"{archive} is not a zip archive; remove or replace it") from None
 
     def read(name: str) -> bytes:
+        member = opened.getinfo(name)
+        _check_size(member)
         with _damage_in_words():
-            return opened.read(name)
+            return opened.read(member)
 
     with opened:
         yield read
@@ -140,18 +153,21 @@ def _read_directory(url: str, client: Client) -> _Directory | None:
         return None
     except RemoteZipError as error:
         raise Fault(f"no usable parts of the archive ({error})", passing=True) from error
-    except zipfile.BadZipFile:
-        raise Fault("not a zip archive") from None
     except Fault as fault:
         if fault.status in RANGES_REFUSED:
             return None
         raise
+    except BROKEN:
+        raise Fault("not a zip archive") from None
 
 
 def _read_member(url: str, directory: _Directory, client: Client, name: str) -> bytes:
     """One member, by one range request per attempt."""
     member = copy.copy(directory.members[name])
     start, end = member.header_offset, directory.ends[member.header_offset]
+    _check_size(member)
+    if not 0 < end - start <= 2 * LARGEST_MEMBER_BYTES:
+        raise Fault(f"the archive's directory gives it {end - start} bytes; it is damaged")
     # Relative to the piece of the archive that is requested.
     member.header_offset = 0
 
@@ -160,7 +176,7 @@ def _read_member(url: str, directory: _Directory, client: Client, name: str) -> 
             if response.status_code != HTTPStatus.PARTIAL_CONTENT:
                 raise Fault("the server sent the whole archive instead of a part", passing=True)
             with in_words():
-                content = response.raw.read()
+                content = response.raw.read(end - start)
         # To zipfile the piece is a file that an archive could be appended to ("a"); it reads a
         # member of it by the directory's entry.
         with _damage_in_words(), zipfile.ZipFile(io.BytesIO(content), "a") as piece:
@@ -169,12 +185,23 @@ def _read_member(url: str, directory: _Directory, client: Client, name: str) -> 
     return client.persist(url, attempt)
 
 
+def _check_size(member: zipfile.ZipInfo) -> None:
+    """Refuse what would not fit into memory; zipfile reads no more than is declared."""
+    if member.file_size > LARGEST_MEMBER_BYTES:
+        raise Fault(
+            f"{member.file_size / 1e6:.0f} MB unpacked, more than the "
+            f"{LARGEST_MEMBER_BYTES / 1e6:.0f} MB that a picture may have"
+        )
+
+
 @contextmanager
 def _damage_in_words() -> Iterator[None]:
     """Turn what zipfile raises for a member into a `Fault`."""
     try:
         yield
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except BROKEN as error:
+        if isinstance(error, NotImplementedError):  # a compression that Python lacks
+            raise Fault(f"cannot be unpacked ({error})") from error
         raise Fault(f"damaged in the archive or on the way ({error})", passing=True) from error
-    except RuntimeError as error:  # encrypted, or a compression that Python lacks
+    except RuntimeError as error:  # encrypted
         raise Fault(f"cannot be unpacked ({error})") from error

@@ -190,7 +190,7 @@ rule subject_segmentation:
 rule features:
     input:
         segments=f"{OF_RUN}/segments.parquet",
-        candidates="results/{dataset}/candidates.{wording}.parquet",
+        candidates=f"{OF_RUN}/candidates.parquet",
         sentences=f"{OF_RUN}/sentences.parquet",
         alignment=f"{OF_RUN}/alignment.parquet",
         sizes=subject_sizes,

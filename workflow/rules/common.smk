@@ -5,37 +5,56 @@ import os
 import sys
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
+ROOT = Path(workflow.basedir)
+WORKFLOW = ROOT / "workflow"
+# First, and without the working folder and the checkout, whose modules would shadow others.
+sys.path[:] = [
+    str(WORKFLOW),
+    *(
+        path
+        for path in sys.path
+        if Path(path or ".").resolve() not in (Path.cwd(), ROOT)
+    ),
+]
 
-WORKFLOW = Path(workflow.basedir) / "workflow"
-sys.path.insert(0, str(WORKFLOW))
-
-from negtrace import derived, layout
+from negtrace import checkout, derived, layout
 from negtrace.errors import InputError
 from negtrace.fingerprint import code_hash
+from negtrace.folder_state import state_of
+from negtrace.last_words import last_words
 from negtrace.published import is_published
-from negtrace.settings import is_path, validate
+from negtrace.model_sources import model_files as files_of_model
+from negtrace.settings import validate
 
 try:
+    config = checkout.with_own_files(config, ROOT)
     validate(config)
     config = derived.with_controls(config)
+    # 1 or 0, as huggingface_hub reads it.
+    OFFLINE = int(
+        config["downloads"]["offline"]
+        or os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+    )
+    # Conda environments unset PYTHONPATH, so every line sets it.
+    shell.prefix(
+        checkout.shell_prefix(
+            WORKFLOW, {"HF_HUB_OFFLINE": OFFLINE, "HF_DATASETS_OFFLINE": OFFLINE}
+        )
+    )
+    if workflow.is_main_process:
+        checkout.check_machine(
+            config["compute"]["device"], local=workflow.resource_settings.nodes is None
+        )
+    if "prefetch" in sys.argv and not config["downloads"]["mirror"]:
+        raise InputError("there is no mirror to fill: set downloads.mirror to a folder")
 except InputError as error:
-    raise WorkflowError(str(error)) from None
-
-# 1 or 0, as huggingface_hub reads it.
-OFFLINE = int(
-    config["downloads"]["offline"]
-    or os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
-)
-
-# Jobs find the library where it is not installed as well; conda environments unset PYTHONPATH.
-shell.prefix(
-    f"export PYTHONPATH={str(WORKFLOW)!r} HF_HUB_OFFLINE={OFFLINE} HF_DATASETS_OFFLINE={OFFLINE}; "
-)
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(2)
 
 # `python` is Snakemake's own also where its environment is not activated; conda's goes before it.
 OWN_PYTHON = str(Path(sys.executable).parent)
-os.environ.update(PATH=os.pathsep.join([OWN_PYTHON, *os.get_exec_path()]))
+PATHS = os.pathsep.join([OWN_PYTHON, *os.get_exec_path()])
+os.environ.update(PATH=PATHS, PYTHONSAFEPATH="1")
 
 STUDY = config["study"]
 SWEEPS = layout.sweeps(STUDY)
@@ -56,6 +75,7 @@ LEDGER = "results/{dataset}/{model}/ledger"
 SOURCE = "results/{dataset}/source"
 ANNOTATIONS = f"{SOURCE}/existence.json"
 IMAGE_FILES = "results/{dataset}/image_files.parquet"
+FILES_READ = "results/{dataset}/files_read.json"
 SUBJECT_SIZES = "results/{dataset}/subject_sizes.parquet"
 TOWER = "results/models/{model}"
 LOGS = "results/logs"
@@ -106,7 +126,7 @@ SEGMENTED = [name for name in STUDY["datasets"] if subject_kind(name) == "clipse
 PUBLISHED = [
     name
     for name in STUDY["models"]
-    if is_published(MODELS[name]["architecture"], MODELS[name]["weights"])
+    if is_published(MODELS[name]["architecture"], MODELS[name].get("weights"))
 ]
 
 
@@ -136,6 +156,17 @@ def image_folder(wildcards):
     if image_kind(name) == "folder":
         return config["datasets"][name]["images"]
     return f"{SOURCE}/images".format(dataset=name)
+
+
+def pictures_state(wildcards):
+    """Params function: changes with the pictures that a dataset's items name."""
+    return state_of(FILES_READ.format(**wildcards), image_folder(wildcards))
+
+
+def source_state(wildcards):
+    """Params function: changes with every file of a Hugging Face dataset in a local folder."""
+    folder = config["datasets"][wildcards.dataset]["source"]
+    return state_of(FILES_READ.format(**wildcards), folder, whole=True)
 
 
 def of_dataset(*keys):
@@ -169,8 +200,7 @@ def model_spec(wildcards):
 
 def model_files(wildcards):
     """Local files that a model is made of: their change remakes the model."""
-    entry = MODELS[wildcards.model]
-    return [entry[key] for key in ("architecture", "weights") if is_path(entry[key])]
+    return files_of_model(MODELS[wildcards.model])
 
 
 def figure_tables(wildcards):

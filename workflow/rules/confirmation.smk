@@ -10,7 +10,7 @@ rule contributions:
         weights=f"{TOWER}/tower.safetensors",
         description=f"{TOWER}/{layout.TOWER_DESCRIPTION}",
         alignment=f"{OF_RUN}/alignment.parquet",
-        candidates="results/{dataset}/candidates.{wording}.parquet",
+        candidates=f"{OF_RUN}/candidates.parquet",
         images="results/{dataset}/{model}/images.parquet",
     output:
         contributions=f"{OF_RUN}/contributions.parquet",
@@ -68,7 +68,7 @@ rule ablation:
         weights=f"{TOWER}/tower.safetensors",
         description=f"{TOWER}/{layout.TOWER_DESCRIPTION}",
         alignment=f"{OF_RUN}/alignment.parquet",
-        candidates="results/{dataset}/candidates.{wording}.parquet",
+        candidates=f"{OF_RUN}/candidates.parquet",
         images="results/{dataset}/{model}/images.parquet",
         scores=f"{OF_RUN}/scores.parquet",
         segments=f"{OF_RUN}/segments.parquet",

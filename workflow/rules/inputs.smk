@@ -83,15 +83,23 @@ rule items:
         columns=lambda wildcards: json.dumps(
             config["datasets"][wildcards.dataset].get("columns", {}), sort_keys=True
         ),
+        separator=lambda wildcards: config["datasets"][wildcards.dataset].get(
+            "separator", ""
+        ),
+        encoding=lambda wildcards: config["datasets"][wildcards.dataset].get(
+            "encoding", ""
+        ),
     shell:
         "python -m negtrace.steps.items --kind {params.kind} --source {input.annotations:q}"
-        " --columns {params.columns:q} --items {output.table:q} > {log:q} 2>&1"
+        " --columns {params.columns:q} --separator={params.separator:q}"
+        " --encoding={params.encoding:q} --items {output.table:q} > {log:q} 2>&1"
 
 
 rule hugging_face:
     output:
         table=ITEMS,
         image_files=IMAGE_FILES,
+        files_read=FILES_READ,
     log:
         f"{LOGS}/hugging_face.{{dataset}}.log",
     benchmark:
@@ -109,9 +117,11 @@ rule hugging_face:
     params:
         code=code_hash("hugging_face"),
         entry=of_dataset(),
+        state=source_state,
         folder=image_folder,
     shell:
         "python -m negtrace.steps.hugging_face --entry {params.entry:q}"
+        " --state={params.state:q} --files-read {output.files_read:q}"
         " --folder {params.folder:q} --items {output.table:q}"
         " --image-files {output.image_files:q}"
         " --mirror={resources.mirror:q} --offline {resources.offline}"
@@ -147,9 +157,11 @@ rule generated_images:
 rule image_folder:
     input:
         table=ITEMS,
-        folder=image_folder,
+        # Its time changes with any file in it; the state of the pictures counts instead.
+        folder=ancient(image_folder),
     output:
         image_files=IMAGE_FILES,
+        files_read=FILES_READ,
     log:
         f"{LOGS}/image_folder.{{dataset}}.log",
     benchmark:
@@ -163,9 +175,11 @@ rule image_folder:
         runtime=table_minutes,
     params:
         code=code_hash("image_folder"),
+        state=pictures_state,
     shell:
         "python -m negtrace.steps.image_folder --items {input.table:q}"
-        " --folder {input.folder:q} --image-files {output.image_files:q} > {log:q} 2>&1"
+        " --folder {input.folder:q} --state={params.state:q} --files-read {output.files_read:q}"
+        " --image-files {output.image_files:q} > {log:q} 2>&1"
 
 
 rule image_archive:
@@ -395,3 +409,18 @@ rule prefetch:
     shell:
         "python -m negtrace.steps.prefetch --config {params.config:q} --results results"
         " --mirror={resources.mirror:q} 2>&1 | tee {log:q}"
+
+
+# Has neither input nor output: it looks at whatever is there, and runs nothing else.
+rule verify:
+    log:
+        f"{LOGS}/verify.log",
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=table_memory,
+        runtime=table_minutes,
+    params:
+        code=code_hash("verify"),
+    shell:
+        "set -o pipefail; python -m negtrace.steps.verify --results results 2>&1 | tee {log:q}"

@@ -91,7 +91,7 @@ rule report:
             dataset=[
                 name
                 for name in STUDY["datasets"]
-                if f"{name}-neutral" in STUDY["datasets"]
+                if derived.neutral_control(config["datasets"], name)
             ],
             model=STUDY["models"],
             wording=STUDY["wordings"],

@@ -1,16 +1,21 @@
 # Runs: tokens and roles, image embeddings, sentence embeddings and scores.
 #
 # In:  candidates (before any threshold), images, text towers.
-# Out: alignment, images, sentences and scores of every dataset and model.
+# Out: alignment, candidates that the model can read and those excluded, images, sentences and
+#      scores of every dataset and model.
 
 
 rule alignment:
     input:
         candidates="results/{dataset}/candidates.{wording}.parquet",
+        tower=f"{TOWER}/tower.safetensors",
         description=f"{TOWER}/{layout.TOWER_DESCRIPTION}",
         weights=f"{TOWER}/weights.json",
+        files=model_files,
     output:
         alignment=f"{OF_RUN}/alignment.parquet",
+        readable=f"{OF_RUN}/candidates.parquet",
+        excluded=f"{OF_RUN}/excluded.parquet",
     log:
         f"{LOGS}/alignment.{{dataset}}.{{model}}.{{wording}}.log",
     benchmark:
@@ -18,18 +23,19 @@ rule alignment:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=table_memory,
-        runtime=table_minutes,
+        mem_mb=model_memory,
+        runtime=model_minutes,
     params:
         code=code_hash("alignment"),
-        architecture=lambda wildcards: MODELS[wildcards.model]["architecture"],
+        spec=model_spec,
         tower=subpath(input.description, parent=True),
     shell:
         "python -m negtrace.steps.alignment --dataset {wildcards.dataset}"
         " --model {wildcards.model} --wording {wildcards.wording}"
-        " --architecture {params.architecture:q} --candidates {input.candidates:q}"
+        " --spec {params.spec:q} --candidates {input.candidates:q}"
         " --tower {params.tower:q} --weights {input.weights:q}"
-        " --alignment {output.alignment:q} > {log:q} 2>&1"
+        " --alignment {output.alignment:q} --readable {output.readable:q}"
+        " --excluded {output.excluded:q} > {log:q} 2>&1"
 
 
 rule images:
@@ -69,7 +75,7 @@ rule runs:
         weights=f"{TOWER}/tower.safetensors",
         description=f"{TOWER}/{layout.TOWER_DESCRIPTION}",
         alignment=f"{OF_RUN}/alignment.parquet",
-        candidates="results/{dataset}/candidates.{wording}.parquet",
+        candidates=f"{OF_RUN}/candidates.parquet",
         images="results/{dataset}/{model}/images.parquet",
     output:
         sentences=f"{OF_RUN}/sentences.parquet",

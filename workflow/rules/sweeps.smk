@@ -15,7 +15,7 @@ rule sweep:
         weights=f"{TOWER}/tower.safetensors",
         description=f"{TOWER}/{layout.TOWER_DESCRIPTION}",
         alignment=f"{OF_RUN}/alignment.parquet",
-        candidates="results/{dataset}/candidates.{wording}.parquet",
+        candidates=f"{OF_RUN}/candidates.parquet",
         images="results/{dataset}/{model}/images.parquet",
         scores=f"{OF_RUN}/scores.parquet",
     output:

@@ -10,7 +10,7 @@ from negtrace.confirmation import confirmation, curves
 from negtrace.progress import bar
 from negtrace.steps.command import run
 from negtrace.steps.compute import COMPUTE, tower_of
-from negtrace.steps.options import OF_RUN, paths_of, tables_of
+from negtrace.steps.options import OF_RUN, tables_of
 from negtrace.store import labelled, provenance, write_table
 
 TABLES = ("alignment", "candidates", "images", "scores", "sweep", "segments")
@@ -19,9 +19,10 @@ TABLES = ("alignment", "candidates", "images", "scores", "sweep", "segments")
 def step(options: Namespace) -> None:
     tower = tower_of(options)
     heads = min(options.heads, tower.shape.layers * tower.shape.heads)
+    tables = tables_of(options, TABLES)
     means = ablate_found_heads(
         tower,
-        tables_of(options, TABLES),
+        tables,
         heads,
         options.draws,
         options.seed,
@@ -30,7 +31,7 @@ def step(options: Namespace) -> None:
     )
     made = provenance(
         "ablation",
-        inputs=paths_of(options, TABLES),
+        tables=tables.sources,
         params={"heads": heads, "draws": options.draws, "device": str(tower.device)},
         model=tower.identity,
         seed=options.seed,

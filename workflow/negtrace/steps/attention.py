@@ -8,16 +8,17 @@ from pathlib import Path
 from negtrace.attention import negator_attention, selectivity
 from negtrace.steps.command import run
 from negtrace.steps.compute import COMPUTE, tower_of
-from negtrace.steps.options import OF_RUN
-from negtrace.store import labelled, provenance, read_table, write_table
+from negtrace.steps.options import OF_RUN, tables_of
+from negtrace.store import labelled, provenance, write_table
 
 
 def step(options: Namespace) -> None:
     tower = tower_of(options)
-    attention = negator_attention(tower, read_table(options.alignment), options.memory_mb / 1024)
+    tables = tables_of(options, ["alignment"])
+    attention = negator_attention(tower, tables["alignment"], options.memory_mb / 1024)
     made = provenance(
         "attention",
-        inputs={"alignment": options.alignment},
+        tables=tables.sources,
         params={"dtype": options.dtype, "device": str(tower.device)},
         model=tower.identity,
     )

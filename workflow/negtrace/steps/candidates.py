@@ -8,20 +8,22 @@ from pathlib import Path
 from negtrace.errors import InputError
 from negtrace.pairs import candidates
 from negtrace.steps.command import run
-from negtrace.store import provenance, read_provenance, read_table, write_table
+from negtrace.steps.options import tables_of
+from negtrace.store import provenance, write_table
 
 
 def step(options: Namespace) -> None:
-    accepted, rejected = candidates(read_table(options.items), options.wording)
+    tables = tables_of(options, ["items"])
+    accepted, rejected = candidates(tables["items"], options.wording)
     if accepted.empty:
         raise InputError(
             f"{options.items}: none of its items is a minimal pair in the wording "
             f"{options.wording}; first reason: {rejected['reason'].iloc[0]}"
         )
-    source = read_provenance(options.items)["inputs"]
+    source = tables.sources["items"].provenance["inputs"]
     made = provenance(
         "candidates",
-        inputs={"items": options.items},
+        tables=tables.sources,
         params={"wording": options.wording, "source": source},
     )
     write_table(rejected, options.rejected, "excluded", made)

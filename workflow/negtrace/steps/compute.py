@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from negtrace.tower import TextTower, available_device, full_precision, load_tower
+from negtrace.tower_check import check_tower
 
 COMPUTE = {"tower": Path, "dtype": str, "device": str, "memory_mb": int, "threads": int}
 
@@ -27,6 +28,7 @@ def tower_of(options: Namespace) -> TextTower:
     """The text tower, where and in the precision in which it is to be computed.
 
     Raises:
-        InputError: no tower there, or no such device.
+        InputError: no tower there, a damaged one, or no such device.
     """
+    check_tower(options.tower)
     return load_tower(options.tower, options.dtype, device_of(options))

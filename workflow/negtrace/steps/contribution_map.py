@@ -7,7 +7,7 @@ from pathlib import Path
 
 from negtrace.effects import contribution_map
 from negtrace.steps.command import run
-from negtrace.steps.options import OF_RUN, paths_of, tables_of
+from negtrace.steps.options import OF_RUN, tables_of
 from negtrace.store import labelled, provenance, write_table
 
 TABLES = ("contributions", "segments")
@@ -16,7 +16,7 @@ TABLES = ("contributions", "segments")
 def step(options: Namespace) -> None:
     tables = tables_of(options, TABLES)
     found = contribution_map(*tables.values())
-    made = provenance("contribution_map", inputs=paths_of(options, TABLES))
+    made = provenance("contribution_map", tables=tables.sources)
     write_table(labelled(found, vars(options)), options.map, "contribution_map", made)
 
 

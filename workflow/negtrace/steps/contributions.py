@@ -10,7 +10,7 @@ from negtrace.progress import bar
 from negtrace.scores import pictured
 from negtrace.steps.command import run
 from negtrace.steps.compute import COMPUTE, tower_of
-from negtrace.steps.options import OF_RUN, paths_of, tables_of
+from negtrace.steps.options import OF_RUN, tables_of
 from negtrace.store import labelled, provenance, write_table
 
 TABLES = ("alignment", "candidates", "images")
@@ -29,7 +29,7 @@ def step(options: Namespace) -> None:
     )
     made = provenance(
         "contributions",
-        inputs=paths_of(options, TABLES),
+        tables=tables.sources,
         params={"dtype": options.dtype, "device": str(tower.device)},
         model=tower.identity,
     )

@@ -10,14 +10,15 @@ import pandas as pd
 from negtrace.controls import neutral_swap, shuffled
 from negtrace.errors import InputError
 from negtrace.steps.command import run
-from negtrace.steps.options import paths_of, tables_of
+from negtrace.steps.options import tables_of
 from negtrace.store import provenance, write_table
 
 TABLES = ("of_candidates", "of_rejected", "of_image_files")
 
 
 def step(options: Namespace) -> None:
-    candidates, rejected, files = tables_of(options, TABLES).values()
+    tables = tables_of(options, TABLES)
+    candidates, rejected, files = tables.values()
     if options.kind == "neutral":
         candidates, without = neutral_swap(candidates)
         rejected = pd.concat([rejected, without], ignore_index=True)
@@ -29,7 +30,7 @@ def step(options: Namespace) -> None:
         )
     made = provenance(
         "control",
-        inputs=paths_of(options, TABLES),
+        tables=tables.sources,
         params={"kind": options.kind},
         seed=options.seed,
     )

@@ -6,18 +6,22 @@ from argparse import Namespace
 from pathlib import Path
 
 from negtrace.steps.command import run
-from negtrace.store import provenance, read_table, write_table
+from negtrace.steps.options import tables_of
+from negtrace.store import provenance, write_table
+
+TABLES = ("of_items", "of_image_files")
 
 
 def step(options: Namespace) -> None:
-    made = provenance("control_inputs", inputs={"of": options.of_items})
-    write_table(read_table(options.of_items), options.items, "items", made)
-    write_table(read_table(options.of_image_files), options.image_files, "image_files", made)
+    tables = tables_of(options, TABLES)
+    made = provenance("control_inputs", tables=tables.sources)
+    write_table(tables["of_items"], options.items, "items", made)
+    write_table(tables["of_image_files"], options.image_files, "image_files", made)
 
 
 if __name__ == "__main__":
     run(
         step,
         __doc__,
-        {"of_items": Path, "of_image_files": Path, "items": Path, "image_files": Path},
+        {**dict.fromkeys(TABLES, Path), "items": Path, "image_files": Path},
     )

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from negtrace.features import accuracy_above_area, feature_correlations, feature_summary
 from negtrace.steps.command import run
-from negtrace.steps.options import OF_RUN
-from negtrace.store import labelled, provenance, read_table, write_table
+from negtrace.steps.options import OF_RUN, tables_of
+from negtrace.store import labelled, provenance, write_table
 
 
 def step(options: Namespace) -> None:
-    features = read_table(options.features, "features")
-    made = provenance("feature_correlations", inputs={"features": options.features})
+    tables = tables_of(options, ["features"])
+    features = tables["features"]
+    made = provenance("feature_correlations", tables=tables.sources)
     labels = vars(options)
     summary = labelled(feature_summary(features), labels)
     write_table(summary, options.summary, "feature_summary", made)

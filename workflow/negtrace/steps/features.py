@@ -7,18 +7,16 @@ from pathlib import Path
 
 from negtrace.features import item_features
 from negtrace.steps.command import run
-from negtrace.steps.options import OF_RUN, paths_of, tables_of
-from negtrace.store import labelled, provenance, read_table, write_table
+from negtrace.steps.options import OF_RUN, tables_of
+from negtrace.store import labelled, provenance, write_table
 
 TABLES = ("segments", "candidates", "sentences", "alignment")
 
 
 def step(options: Namespace) -> None:
-    paths, tables = paths_of(options, TABLES), tables_of(options, TABLES)
-    if options.sizes:
-        paths["subject_sizes"] = options.sizes[0]
-        tables["subject_sizes"] = read_table(options.sizes[0])
-    made = provenance("features", inputs=paths)
+    options.subject_sizes = next(iter(options.sizes), None)
+    tables = tables_of(options, [*TABLES, *(["subject_sizes"] if options.sizes else [])])
+    made = provenance("features", tables=tables.sources)
     table = labelled(item_features(**tables), vars(options))
     write_table(table, options.features, "features", made)
 

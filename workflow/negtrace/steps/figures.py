@@ -6,28 +6,16 @@ import json
 from argparse import Namespace
 from pathlib import Path
 
-import pandas as pd
-
 from negtrace import confirmation_figures, feature_figures, figures, layout
 from negtrace.figure_style import save
 from negtrace.layout import map_figure, segment_maps
+from negtrace.lineage import read_tables
 from negtrace.steps.command import run
-from negtrace.steps.options import paths_of
-from negtrace.store import read_table
 
 TABLES = (
     *("segments", "selectivity_map", "attention_map", "selectivity_correlation"),
     *("features", "accuracy_above_area"),
 )
-
-
-def confirmed(paths: list[Path]) -> dict[str, dict[str, pd.DataFrame]]:
-    """Tables by name, of each confirmation that the study makes."""
-    found: dict[str, dict[str, pd.DataFrame]] = {}
-    for path in paths:
-        kind = next(kind for kind, (names, _) in layout.CONFIRMATIONS.items() if path.stem in names)
-        found.setdefault(kind, {})[path.stem] = read_table(path)
-    return found
 
 
 CONFIRMATIONS = {
@@ -47,8 +35,11 @@ CONFIRMATIONS = {
 
 def step(options: Namespace) -> None:
     settings, thresholds = json.loads(options.settings), json.loads(options.thresholds)
-    tables = {name: read_table(path) for name, path in paths_of(options, TABLES).items()}
-    maps = {path.stem.partition(".")[2]: read_table(path) for path in options.maps}
+    named = {name: getattr(options, name) for name in TABLES}
+    tables = read_tables(
+        named | {path.stem: path for path in [*options.maps, *options.confirmation]}
+    )
+    maps = {path.stem.partition(".")[2]: tables[path.stem] for path in options.maps}
     selectivity, features = tables["selectivity_map"], tables["features"]
     drawn = {
         "histogram_of_d": figures.histogram_of_d(tables["segments"], thresholds, settings),
@@ -70,8 +61,10 @@ def step(options: Namespace) -> None:
     for name, (sweep, segment) in segment_maps(maps).items():
         drawn[name] = figures.segment_map(maps[sweep], settings, segment)
     sweep = next((name for name in maps if name.startswith("head.")), None)
-    for kind, of_kind in confirmed(options.confirmation).items():
-        drawn |= CONFIRMATIONS[kind](of_kind, maps[sweep], settings)
+    confirmed = {path.stem for path in options.confirmation}
+    for kind, (names, _) in layout.CONFIRMATIONS.items():
+        if confirmed & set(names):
+            drawn |= CONFIRMATIONS[kind](tables, maps[sweep], settings)
     for name, figure in drawn.items():
         save(figure, options.folder / name, settings["formats"], settings["dpi"])
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
+from negtrace.lineage import read_tables
 from negtrace.shards import gather
 from negtrace.steps.command import run
-from negtrace.store import provenance, read_provenance, read_table, write_table
+from negtrace.store import provenance, write_table
 
 
 def step(options: Namespace) -> None:
-    items = read_table(options.scores, columns=["item_id"])
-    frame = gather([read_table(path) for path in options.parts], items)
-    first = read_provenance(options.parts[0])
+    parts = {f"part.{number}": path for number, path in enumerate(options.parts)}
+    tables = read_tables({"scores": options.scores, **parts})
+    frame = gather([tables[part] for part in parts], tables["scores"][["item_id"]])
+    scores, first = tables.sources["scores"], tables.sources["part.0"].provenance
     made = provenance(
         "sweep",
-        inputs={"scores": options.scores},
+        tables={"scores": scores},
         params={**first["params"], "shards": len(options.parts)},
         model=first["model"],
     )

@@ -8,14 +8,16 @@ from pathlib import Path
 from negtrace.generated_images import generate_images
 from negtrace.images import file_table, image_files
 from negtrace.steps.command import run
-from negtrace.store import provenance, read_table, write_table
+from negtrace.steps.options import tables_of
+from negtrace.store import provenance, write_table
 
 
 def step(options: Namespace) -> None:
-    names = image_files(read_table(options.items))
-    generate_images(options.folder, names, options.seed)
-    files = file_table(options.folder, names, "generated")
-    made = provenance("generated_images", inputs={"items": options.items}, seed=options.seed)
+    tables = tables_of(options, ["items"])
+    names = image_files(tables["items"])
+    faults = generate_images(options.folder, names, options.seed)
+    files = file_table(options.folder, names, "generated", faults)
+    made = provenance("generated_images", tables=tables.sources, seed=options.seed)
     write_table(files, options.image_files, "image_files", made)
 
 

@@ -12,21 +12,21 @@ from negtrace.images import naming_an_image
 from negtrace.progress import bar
 from negtrace.steps import downloads
 from negtrace.steps.command import run
-from negtrace.store import provenance, read_table, write_table
+from negtrace.steps.options import tables_of
+from negtrace.store import provenance, write_table
 
 
 def step(options: Namespace) -> None:
+    tables = tables_of(options, ["items"])
     entry = json.loads(options.archive)
     fallback = tuple(entry.get("fallback", ()))
     archive = ImageArchive(entry["url"], entry["member"], fallback)
-    items = naming_an_image(read_table(options.items))
+    items = naming_an_image(tables["items"])
     files = fetch_images(items, archive, options.folder, downloads.downloads(options), bar)
     missing = files["reason"].notna().sum()
     if missing:
         logging.warning("%d of %d images cannot be had; see the table", missing, len(files))
-    made = provenance(
-        "image_archive", inputs={"items": options.items}, params={"archive": archive._asdict()}
-    )
+    made = provenance("image_archive", tables=tables.sources, params={"archive": archive._asdict()})
     write_table(files, options.image_files, "image_files", made)
 
 

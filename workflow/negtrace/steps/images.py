@@ -8,18 +8,22 @@ from pathlib import Path
 
 import pandas as pd
 
-from negtrace.images import available
-from negtrace.openclip import ModelSpec, encode_images, load
+from negtrace.image_embeddings import encode_images
+from negtrace.images import available, check_unchanged
+from negtrace.openclip import ModelSpec, load
 from negtrace.progress import track
 from negtrace.steps.command import run
 from negtrace.steps.compute import device_of
-from negtrace.store import labelled, provenance, read_table, sha256_of_files, write_table
+from negtrace.steps.options import tables_of
+from negtrace.store import labelled, provenance, write_table
 from negtrace.weights import read_weights
 
 
 def step(options: Namespace) -> None:
     device = device_of(options)
-    names = available(read_table(options.image_files))
+    tables = tables_of(options, ["image_files"])
+    names = available(tables["image_files"])
+    check_unchanged(options.images, tables["image_files"])
     files = [options.images / name for name in names]
     weights = read_weights(options.weights)
     loaded = load(ModelSpec(**json.loads(options.spec)), weights.checkpoint, weights.tokenizer)
@@ -33,8 +37,7 @@ def step(options: Namespace) -> None:
     frame = pd.DataFrame({"image_file": names, "embedding": list(embeddings)})
     made = provenance(
         "images",
-        inputs={"image_files": options.image_files},
-        params={"images": sha256_of_files(files)},
+        tables=tables.sources,
         model=loaded.identity,
     )
     write_table(labelled(frame, vars(options)), options.embeddings, "images", made)

@@ -10,38 +10,41 @@ from negtrace import derived, layout
 from negtrace.figure_style import note, save
 from negtrace.ledger import comparability, ledger, read_published, summary
 from negtrace.ledger_figure import ledger_figure
+from negtrace.lineage import read_tables
 from negtrace.published import PAPER
 from negtrace.steps.command import run
-from negtrace.store import labelled, provenance, read_provenance, read_table, write_table
+from negtrace.store import labelled, provenance, read_table, write_table
 
 
 def step(options: Namespace) -> None:
     results = options.results / options.dataset
-    paths = {
-        (wording, name): (
-            results / f"{name}.{wording}.parquet"
-            if name in layout.DATASET_TABLES
-            else results / options.model / wording / f"{name}.parquet"
-        )
-        for wording in options.wordings
-        for name in options.tables
-    }
-    ours = {
-        (wording, name.replace("map.resid.negate", "restoration_map")): read_table(path)
-        for (wording, name), path in paths.items()
-    }
+    labels = {"dataset": options.dataset, "model": options.model}
+    ours, sources = {}, {}
+    for wording in options.wordings:
+        paths = {
+            name: (
+                results / f"{name}.{wording}.parquet"
+                if name in layout.DATASET_TABLES
+                else results / options.model / wording / f"{name}.parquet"
+            )
+            for name in options.tables
+        }
+        tables = read_tables(paths, labels | {"wording": wording})
+        for name, table in tables.items():
+            ours[wording, name.replace("map.resid.negate", "restoration_map")] = table
+            sources[f"{wording}/{name}"] = tables.sources[name]
     published = read_published(PAPER)
     identity = json.loads(options.description.read_text())["identity"]
-    source = read_provenance(results / "items.parquet")["inputs"].get("annotations")
+    items = read_tables({"items": results / "items.parquet"}).sources["items"]
+    source = items.provenance["inputs"].get("annotations")
     obstacle = comparability(published, identity, source, other_items(options.kind, results))
     found = ledger(published, ours, obstacle)
     made = provenance(
         "ledger",
-        inputs={f"{wording}/{name}": path for (wording, name), path in paths.items()},
+        tables=sources,
         params={"published": published.source},
         model=identity,
     )
-    labels = {"dataset": options.dataset, "model": options.model}
     write_table(labelled(summary(found), labels), options.summary, "ledger_summary", made)
     write_table(labelled(found, labels), options.ledger, "ledger", made)
     settings = json.loads(options.settings)

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterable
-from pathlib import Path
 
-import pandas as pd
-
-from negtrace.store import LABELS, read_table
+from negtrace.lineage import Tables, read_tables
+from negtrace.store import LABELS
 
 OF_RUN = {"dataset": str, "model": str, "wording": str}
 
 
-def paths_of(options: Namespace, names: Iterable[str]) -> dict[str, Path]:
-    """The files that options of these names point to."""
-    return {name: getattr(options, name) for name in names}
+def tables_of(options: Namespace, names: Iterable[str], **labels: str) -> Tables:
+    """The tables that options of these names point to, without the columns that label them.
 
-
-def tables_of(options: Namespace, names: Iterable[str]) -> dict[str, pd.DataFrame]:
-    """The tables there, without the columns that say which dataset, model and wording they are of.
+    They have to be of the dataset, model and wording that `labels` or else the options name.
 
     Raises:
-        InputError: a file is missing or no table of that kind.
+        InputError: see `lineage.read_tables`.
     """
-    return {
-        name: read_table(path).drop(columns=list(LABELS), errors="ignore")
-        for name, path in paths_of(options, names).items()
-    }
+    paths = {name: getattr(options, name) for name in names}
+    tables = read_tables(paths, {**vars(options), **labels})
+    for name, frame in tables.items():
+        tables[name] = frame.drop(columns=list(LABELS), errors="ignore")
+    return tables

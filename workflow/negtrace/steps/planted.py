@@ -7,19 +7,21 @@ from argparse import Namespace
 from pathlib import Path
 
 from negtrace.figure_style import save
+from negtrace.lineage import read_tables
 from negtrace.planted import expected, found, plant_of
 from negtrace.planted_figure import planted_figure
 from negtrace.shown import available_segment
 from negtrace.steps.command import run
 from negtrace.steps.options import OF_RUN
-from negtrace.store import labelled, provenance, read_table, write_table
+from negtrace.store import labelled, provenance, write_table
 
 
 def step(options: Namespace) -> None:
     values, settings = json.loads(options.plant), json.loads(options.settings)
     active = values.pop("active", True)
     plant = plant_of(values)
-    maps = {path.stem.split(".")[1]: read_table(path) for path in options.maps}
+    tables = read_tables({path.stem: path for path in options.maps}, vars(options))
+    maps = {name.split(".")[1]: table for name, table in tables.items()}
     cells = expected(plant)
     if not active:
         cells["restoration"] = 0.0
@@ -27,7 +29,7 @@ def step(options: Namespace) -> None:
     table = found(cells, maps.values(), segment, settings["alpha"])
     made = provenance(
         "planted",
-        inputs={f"map.{site}": path for site, path in zip(maps, options.maps, strict=True)},
+        tables=tables.sources,
         params=json.loads(options.plant),
     )
     write_table(labelled(table, vars(options)), options.found, "planted", made)

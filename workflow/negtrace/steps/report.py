@@ -7,9 +7,12 @@ from argparse import Namespace
 from itertools import product
 from pathlib import Path
 
+import pandas as pd
 import yaml
 
 from negtrace import layout
+from negtrace.derived import neutral_control
+from negtrace.lineage import read_tables
 from negtrace.published import is_published
 from negtrace.report import Comparison, Section, render
 from negtrace.steps.command import run
@@ -34,7 +37,7 @@ def step(options: Namespace) -> None:
 def comparison(results: Path, config: dict, dataset: str, model: str) -> Comparison:
     """One dataset and model beside published numbers."""
     folder, entry = results / dataset / model, config["models"][model]
-    published = "plant" not in entry and is_published(entry["architecture"], entry["weights"])
+    published = "plant" not in entry and is_published(entry["architecture"], entry.get("weights"))
     return Comparison(
         dataset=dataset,
         model=model,
@@ -56,12 +59,17 @@ def section(
     """Everything the report shows of one dataset, model and wording."""
     folder = results / dataset / model / wording
     study, ending = config["study"], shown_format(config)
+    labels = {"dataset": dataset, "model": model, "wording": wording}
+
+    def table(name: str) -> pd.DataFrame:
+        return read_tables({name: folder / f"{name}.parquet"}, labels)[name]
+
     description = json.loads((results / "models" / model / layout.TOWER_DESCRIPTION).read_text())
     # By name, because the folder may hold another study's figures and a killed job's leavings.
     figures = {name: folder / "figures" / f"{name}.{ending}" for name in layout.figures(study)}
     planted = None
     if "plant" in config["models"][model] and wording == "rephrased":
-        planted = read_table(folder / "planted.parquet")
+        planted = table("planted")
         figures["planted"] = folder / f"planted.{ending}"
     return Section(
         dataset=dataset,
@@ -70,32 +78,38 @@ def section(
         kind=config["datasets"][dataset]["kind"],
         identity=description["identity"],
         provenance=read_provenance(folder / "scores.parquet"),
-        excluded=read_table(results / dataset / f"excluded.{wording}.parquet"),
-        accuracy=read_table(folder / "accuracy.parquet"),
-        selectivity=read_table(folder / "selectivity_map.parquet"),
-        maps={sweep: read_table(folder / f"map.{sweep}.parquet") for sweep in layout.sweeps(study)},
+        excluded=pd.concat(
+            read_table(path)
+            for path in (
+                results / dataset / f"excluded.{wording}.parquet",
+                folder / "excluded.parquet",
+            )
+        ).drop_duplicates("item_id"),
+        accuracy=table("accuracy"),
+        selectivity=table("selectivity_map"),
+        maps={sweep: table(f"map.{sweep}") for sweep in layout.sweeps(study)},
         figures=figures,
         planted=planted,
         specificity={
-            sweep: read_table(folder / f"specificity.{sweep}.parquet")
+            sweep: table(f"specificity.{sweep}")
             for sweep in layout.sweeps(study)
-            if f"{dataset}-neutral" in study["datasets"]
+            if neutral_control(config["datasets"], dataset)
         },
         tables=[folder / f"{name}.parquet" for name in layout.tables(study)],
         segment=config["figures"]["segment"],
-        items=read_table(folder / "segments.parquet"),
+        items=table("segments"),
         stability={
             sweep: (
-                read_table(folder / f"overlap.{sweep}.parquet"),
-                read_table(folder / f"split_halves.{sweep}.parquet"),
+                table(f"overlap.{sweep}"),
+                table(f"split_halves.{sweep}"),
             )
             for sweep in layout.sweeps(study)
         },
         alpha=alpha,
         confirmation=(
             (
-                read_table(folder / "confirmation.parquet"),
-                read_table(folder / "ablations.parquet"),
+                table("confirmation"),
+                table("ablations"),
             )
             if "ablation" in study["confirm"]
             else None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from negtrace.effect_sizes import Options, effect_map
 from negtrace.steps.command import run
-from negtrace.steps.options import OF_RUN, paths_of, tables_of
+from negtrace.steps.options import OF_RUN, tables_of
 from negtrace.store import labelled, provenance, write_table
 
 TABLES = ("sweep", "scores", "segments")
@@ -20,7 +20,7 @@ def step(options: Namespace) -> None:
     found = effect_map(*tables.values(), Options(**statistics))
     made = provenance(
         "restoration_map",
-        inputs=paths_of(options, TABLES),
+        tables=tables.sources,
         params=statistics,
         seed=statistics["seed"],
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from negtrace.scores import pictured, scores, sentence_embeddings
 from negtrace.steps.command import run
 from negtrace.steps.compute import COMPUTE, tower_of
-from negtrace.steps.options import OF_RUN, paths_of, tables_of
+from negtrace.steps.options import OF_RUN, tables_of
 from negtrace.store import labelled, provenance, write_table
 
 TABLES = ("alignment", "candidates", "images")
@@ -21,7 +21,7 @@ def step(options: Namespace) -> None:
     scored = scores(candidates, sentences, tables["images"], tower.identity["logit_scale"])
     made = provenance(
         "runs",
-        inputs=paths_of(options, TABLES),
+        tables=tables.sources,
         params={"dtype": options.dtype, "device": str(tower.device)},
         model=tower.identity,
     )

@@ -6,9 +6,10 @@ from argparse import Namespace
 from pathlib import Path
 
 from negtrace.effects import accuracy, segments
+from negtrace.errors import InputError
 from negtrace.steps.command import run
-from negtrace.steps.options import OF_RUN
-from negtrace.store import labelled, provenance, read_table, write_table
+from negtrace.steps.options import OF_RUN, tables_of
+from negtrace.store import labelled, provenance, write_table
 
 
 def step(options: Namespace) -> None:
@@ -16,10 +17,16 @@ def step(options: Namespace) -> None:
         "incorrect_below": options.incorrect_below,
         "correct_from": options.correct_from,
     }
-    classified = segments(read_table(options.scores), read_table(options.pairs), thresholds)
+    tables = tables_of(options, ["scores", "pairs"])
+    classified = segments(tables["scores"], tables["pairs"], thresholds)
+    if classified.empty:
+        raise InputError(
+            f"{options.pairs}: the model can read none of its items; see excluded.parquet beside "
+            f"{options.scores}"
+        )
     made = provenance(
         "segments",
-        inputs={"scores": options.scores, "pairs": options.pairs},
+        tables=tables.sources,
         params=thresholds,
     )
     write_table(labelled(classified, vars(options)), options.segments, "segments", made)

@@ -7,15 +7,16 @@ from pathlib import Path
 
 from negtrace.features import selectivity_correlation
 from negtrace.steps.command import run
-from negtrace.steps.options import OF_RUN, paths_of, tables_of
+from negtrace.steps.options import OF_RUN, tables_of
 from negtrace.store import labelled, provenance, write_table
 
 TABLES = ("selectivity", "segments")
 
 
 def step(options: Namespace) -> None:
-    found = selectivity_correlation(*tables_of(options, TABLES).values())
-    made = provenance("selectivity_correlation", inputs=paths_of(options, TABLES))
+    tables = tables_of(options, TABLES)
+    found = selectivity_correlation(*tables.values())
+    made = provenance("selectivity_correlation", tables=tables.sources)
     table = labelled(found, vars(options))
     write_table(table, options.correlations, "selectivity_correlation", made)
 

@@ -9,19 +9,27 @@ from pathlib import Path
 from negtrace.effect_sizes import Options
 from negtrace.specificity import specific_effects
 from negtrace.steps.command import run
-from negtrace.steps.options import OF_RUN, paths_of, tables_of
+from negtrace.steps.options import OF_RUN, tables_of
 from negtrace.store import labelled, provenance, write_table
 
-TABLES = ("sweep", "scores", "neutral_sweep", "neutral_scores", "segments")
+TABLES = ("sweep", "scores", "segments")
+NEUTRAL = ("neutral_sweep", "neutral_scores")
 
 
 def step(options: Namespace) -> None:
     statistics = json.loads(options.statistics)
     tables = tables_of(options, TABLES)
-    found = specific_effects(*tables.values(), Options(**statistics))
+    neutral = tables_of(options, NEUTRAL, dataset=f"{options.dataset}-neutral")
+    found = specific_effects(
+        tables["sweep"],
+        tables["scores"],
+        *neutral.values(),
+        tables["segments"],
+        Options(**statistics),
+    )
     made = provenance(
         "specificity",
-        inputs=paths_of(options, TABLES),
+        tables=tables.sources | neutral.sources,
         params=statistics,
         seed=statistics["seed"],
     )
@@ -34,7 +42,7 @@ if __name__ == "__main__":
         __doc__,
         {
             **OF_RUN,
-            **dict.fromkeys(TABLES, Path),
+            **dict.fromkeys((*TABLES, *NEUTRAL), Path),
             "statistics": str,
             "specificity": Path,
         },

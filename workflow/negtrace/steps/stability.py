@@ -9,7 +9,7 @@ from pathlib import Path
 from negtrace.effect_sizes import Options
 from negtrace.stability import overlap, ranks, split_halves
 from negtrace.steps.command import run
-from negtrace.steps.options import OF_RUN, paths_of, tables_of
+from negtrace.steps.options import OF_RUN, tables_of
 from negtrace.store import labelled, provenance, write_table
 
 TABLES = ("sweep", "scores", "segments")
@@ -21,7 +21,7 @@ def step(options: Namespace) -> None:
     tables = tables_of(options, TABLES)
     made = provenance(
         "stability",
-        inputs=paths_of(options, TABLES),
+        tables=tables.sources,
         params=statistics,
         seed=statistics["seed"],
     )

@@ -7,18 +7,20 @@ from argparse import Namespace
 from pathlib import Path
 
 from negtrace.clipseg import clipseg_areas
-from negtrace.images import available
+from negtrace.images import available, check_unchanged
 from negtrace.progress import track
 from negtrace.steps.command import run
 from negtrace.steps.compute import device_of
-from negtrace.steps.options import paths_of
-from negtrace.store import provenance, read_table, write_table
+from negtrace.steps.options import tables_of
+from negtrace.store import provenance, write_table
 
 
 def step(options: Namespace) -> None:
     device = device_of(options)
-    candidates = read_table(options.candidates)
-    there = available(read_table(options.image_files))
+    tables = tables_of(options, ("candidates", "image_files"))
+    candidates, files = tables.values()
+    there = available(files)
+    check_unchanged(options.images, files)
     items = candidates[candidates["image_file"].isin(there)].reset_index(drop=True)
     sizes = clipseg_areas(
         items,
@@ -30,7 +32,7 @@ def step(options: Namespace) -> None:
     )
     made = provenance(
         "subject_segmentation",
-        inputs=paths_of(options, ("candidates", "image_files")),
+        tables=tables.sources,
         params={"model": options.model},
     )
     write_table(sizes, options.sizes, "subject_sizes", made)

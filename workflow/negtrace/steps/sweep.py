@@ -13,7 +13,7 @@ from negtrace.scores import pictured
 from negtrace.shards import take_shard
 from negtrace.steps.command import run
 from negtrace.steps.compute import COMPUTE, tower_of
-from negtrace.steps.options import OF_RUN, paths_of, tables_of
+from negtrace.steps.options import OF_RUN, tables_of
 from negtrace.store import labelled, provenance, write_table
 from negtrace.tower import load_tower
 
@@ -48,7 +48,7 @@ def step(options: Namespace) -> None:
         params["deviation_from_float32"] = deviation(frame, again)
     made = provenance(
         "sweep",
-        inputs=paths_of(options, TABLES),
+        tables=tables.sources,
         params=params,
         model=tower.identity,
     )

@@ -1,4 +1,4 @@
-"""Load a model and write its text tower."""
+"""Load a model, compare its text tower with it, and write the tower."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import json
 from argparse import Namespace
 from pathlib import Path
 
-from negtrace.openclip import ModelSpec, load, text_tower
+from negtrace.open_clip_tower import text_tower
+from negtrace.openclip import ModelSpec, load
+from negtrace.self_check import check_finite, check_tower
 from negtrace.steps.command import run
 from negtrace.tower import save_tower
 from negtrace.weights import read_weights
@@ -15,8 +17,10 @@ from negtrace.weights import read_weights
 def step(options: Namespace) -> None:
     weights = read_weights(options.weights)
     loaded = load(ModelSpec(**json.loads(options.spec)), weights.checkpoint, weights.tokenizer)
+    check_finite(loaded.model)
     identity = {**loaded.identity, "file_sha256": weights.sha256}
     tower = text_tower(loaded.model, identity, loaded.tokenizer.pad_id)
+    check_tower(loaded.model, tower, loaded.tokenizer)
     save_tower(tower, options.folder)
 
 

@@ -7,7 +7,7 @@ from argparse import Namespace
 from dataclasses import asdict
 from pathlib import Path
 
-from negtrace.openclip import ModelSpec
+from negtrace.model_specs import ModelSpec
 from negtrace.steps import downloads
 from negtrace.steps.command import run
 from negtrace.store import write_json
