@@ -151,6 +151,9 @@ INTERVENTIONS = {
     "resid at a set of roles": Intervention("resid", ("edit", "EOT")),
     "attn_out at a set of roles, window": Intervention("attn_out", ("edit", "EOT"), window=2),
     "sets of heads": Intervention("head", head_sets=(((1, 1), (1, 2), (3, 2)), ((2, 1), (3, 1)))),
+    "sets of heads in one block and in several": Intervention(
+        "head", head_sets=(((1, 1), (3, 2)), ((3, 1),), ((3, 3), (2, 1)), ((1, 2), (1, 3)))
+    ),
     "sets of heads at each position": Intervention("head", "each", head_sets=(((1, 1), (2, 2)),)),
     "zero ablation of resid": Intervention("resid", donor="zero"),
     "zero ablation of heads": Intervention("head", donor="zero"),
