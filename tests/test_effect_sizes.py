@@ -284,3 +284,8 @@ def test_an_unknown_direction_is_refused():
 def test_options_out_of_range_are_refused(values, message):
     with pytest.raises(InputError, match=message):
         Options(**values)
+
+
+def test_one_resample_and_one_pattern_are_enough_to_run():
+    table = effect_map(*study(20), Options(replicates=1, flips=1))
+    assert set(table["p"]) <= {0.5, 1.0}
