@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 
 from negtrace.alignment import PADDING
 from negtrace.errors import InputError
+from negtrace.forward_passes import run_sentences
 from negtrace.hooks import activations, patched_embedding, replaced_embedding
 from negtrace.interventions import NO_COUNTERPART, Intervention
 from negtrace.restoration import sweep
 from negtrace.scores import scores, sentence_embeddings
 from negtrace.sentences import BASE_OF, SOURCE_OF, Sentence, sentence_pairs
 from negtrace.sites import SITES
+from negtrace.tower import TextTower
 
 LOGIT_SCALE = 20.0
 TOLERANCE = 1e-9  # of scores, in float64
@@ -188,7 +190,7 @@ def test_interventions_equal_twin_in_every_cell(tiny_models, name, structure):
         ({"site": "head", "window": 0}, "use 1 or more"),
         ({"site": "q", "head_sets": (((1, 1),),)}, "defined for site head"),
         ({"site": "head", "head_sets": ((),)}, "a set of heads is empty"),
-        ({"site": "head", "donor": "median"}, "use source, zero or mean"),
+        ({"site": "head", "donor": "median"}, "one of source, zero, mean"),
         ({"site": "pattern", "donor": "zero"}, "from the source run only"),
         ({"site": "head", "window": 9}, "a window of 9 blocks in a tower of 3"),
         ({"site": "head", "head_sets": (((4, 1),),)}, "no head 1 in block 4"),
@@ -389,3 +391,26 @@ def test_all_padding_is_one_row_of_the_table(tiny_models, structure):
         pooled = structure == "bidirectional_last"  # the last padding token is read out
         assert len(rows) == layers * (len(base) + 1 + pooled)
         assert sorted(set(rows["position"])) == [*range(len(base) + 1), *[13] * pooled]
+
+
+@pytest.mark.parametrize(("donor", "anew"), [("source", False), ("zero", True)])
+def test_a_hidden_state_of_a_run_is_not_projected_anew(causal, monkeypatch, donor, anew):
+    """Its queries, keys and values are known; those of zeros and means are not."""
+    counted = []
+    original = TextTower.qkv
+
+    def counting(self, block, resid):
+        counted.append(resid.shape[:-1].numel())
+        return original(self, block, resid)
+
+    monkeypatch.setattr(TextTower, "qkv", counting)
+    study = Study(causal, PAIRS[:1])
+    pair = sentence_pairs(study.alignment)[0]
+    counted.clear()
+    for sentence in (pair.affirmative, pair.negated)[: 1 if anew else 2]:
+        run_sentences(causal.tower, [sentence.tokens])
+    of_runs = sum(counted)
+    counted.clear()
+    study.sweep(Intervention("resid", donor=donor), "negate")
+    assert (sum(counted) > of_runs) == anew
+    assert sum(counted) >= of_runs > 0
