@@ -463,3 +463,10 @@ def test_marks_of_word_boundaries_do_not_hide_a_word(mark):
     table = alignment.align(pairs, made, tower_shape())
     roles = [role for _, role, _ in rows(table, "negated")]
     assert roles == ["SOT", "there", "be", "determiner", "subject_first", "EOT"]
+
+
+def test_a_phrase_in_the_place_of_the_negator_is_no_determiner():
+    """One token is; where it is two, roles say where the sentences differ."""
+    table = aligned("There are no dogs.", "There are two big dogs.")
+    assert [role for _, role, _ in rows(table, "affirmative")][3:5] == ["edit", "edit"]
+    assert [role for _, role, _ in rows(table, "negated")][3] == "edit"
