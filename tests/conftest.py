@@ -12,22 +12,14 @@ import open_clip
 import pandas as pd
 import pytest
 import torch
+import type_checks  # noqa: F401
 from hypothesis import HealthCheck, settings
-from jaxtyping import install_import_hook
 from torch import nn
 
-# Types and shapes of these modules' signatures are checked whenever a test calls them.
-CHECKED = (
-    *("ablated_runs", "ablation", "attention", "batch_sizes", "contributions", "effect_sizes"),
-    *("forward_passes", "head_sets", "known_cells", "linear", "propagation", "restoration"),
-    *("score_grid", "scores", "sites", "stability", "statistics", "tail_block", "tails", "tower"),
-)
-install_import_hook([f"negtrace.{name}" for name in CHECKED], "beartype.beartype")
-
-from negtrace.models.alignment import Tokenizer, align  # noqa: E402
-from negtrace.models.model_specs import architecture_config  # noqa: E402
-from negtrace.models.open_clip_tower import text_tower  # noqa: E402
-from negtrace.models.tower import TextTower, TowerShape  # noqa: E402
+from negtrace.models.alignment import Tokenizer, align
+from negtrace.models.model_specs import architecture_config
+from negtrace.models.open_clip_tower import text_tower
+from negtrace.models.tower import TextTower, TowerShape
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)  # as many threads as workers, not their square

@@ -11,10 +11,11 @@ import pandas as pd
 import pytest
 import torch
 from conftest import EOT, SOT, VOCABULARY, TinyModel
+from negtrace.statistics.resampling.groups import segments
 from test_restoration import LOGIT_SCALE, PAIRS, REPHRASED, TOLERANCE, Study
 
 from negtrace.analyses import ablation
-from negtrace.analyses.ablation import ablated_scores
+from negtrace.analyses.ablation import ablate_found_heads, ablated_scores
 from negtrace.analyses.confirmation import RANKINGS, confirmation, curves, set_means
 from negtrace.analyses.head_sets import (
     AblationSet,
@@ -30,7 +31,6 @@ from negtrace.models.tower import TextTower, TowerShape
 from negtrace.patching.interventions import Intervention
 from negtrace.patching.scores import scores, sentence_embeddings
 from negtrace.patching.sentences import BASE_OF
-from negtrace.statistics.groups import segments
 
 SCORES = ["s_negated", "s_affirmative", "d"]
 SMALL = TowerShape(
@@ -116,7 +116,7 @@ def test_d_is_caption_minus_foil(causal):
     [
         ([((4, 1),)], "mean", "no head 1 in block 4"),
         ([((1, 1),)], "source", "use mean or zero"),
-        ([((1, 1),)], "median", "use source, zero or mean"),
+        ([((1, 1),)], "median", "one of source, zero, mean"),
     ],
 )
 def test_undefined_ablations_are_refused(causal, head_sets, donor, message):
@@ -353,12 +353,11 @@ def tower_with_two_carriers() -> TextTower:
                 "proj.bias": zeros(width),
             }.items()
         }
-    return TextTower(shape, weights)
+    return TextTower(shape, weights, {"logit_scale": LOGIT_SCALE})
 
 
-@pytest.fixture(scope="module")
-def carried() -> tuple[Study, dict]:
-    """A study of the tower with two carriers: half of its pairs, and rankings by the other half.
+def study_of_two_carriers() -> Study:
+    """A study of the tower with two carriers.
 
     Images differ in the embedding's first coordinate, which says whether the caption is negated.
     """
@@ -372,6 +371,13 @@ def carried() -> tuple[Study, dict]:
     study.images = study.images.assign(embedding=list(vectors))
     sentences = sentence_embeddings(study.tiny.tower, study.alignment)
     study.scores = scores(study.items, sentences, study.images, LOGIT_SCALE)
+    return study
+
+
+@pytest.fixture(scope="module")
+def carried() -> tuple[Study, dict]:
+    """Half of the pairs of such a study, and rankings by the other half."""
+    study = study_of_two_carriers()
     selection, evaluation = split_pairs(study.items["pair_id"], seed=0)
     table = study.sweep("head", "negate")
     classified = segments(study.scores, study.items, {"incorrect_below": -0.1, "correct_from": 0.1})
@@ -412,3 +418,104 @@ def test_other_heads_are_not_confirmed(carried):
     table = confirmation(means_of(study, middle, 2)).set_index(["negation", "null", "measure"])
     assert (table["p"].xs("accuracy", level="measure") == 1).all()
     assert (table["p"].xs("mean_d", level="measure") > 0.1).all()
+
+
+SEED = 5
+OTHER = (1, 1)  # no carrier
+
+
+@pytest.fixture(scope="module")
+def tables() -> dict[str, pd.DataFrame]:
+    """All that the step reads, of the whole study; every item is correct."""
+    study = study_of_two_carriers()
+    names = {"candidates": study.items, "images": study.images, "scores": study.scores}
+    thresholds = {"incorrect_below": -0.1, "correct_from": 0.1}
+    classified = segments(study.scores, study.items, thresholds)
+    assert (classified["segment"] == "correct").all()
+    return {
+        **names,
+        "alignment": study.alignment,
+        "segments": classified,
+        "sweep": study.sweep("head", "negate"),
+    }
+
+
+def found_heads(tables: dict[str, pd.DataFrame], **changed: pd.DataFrame) -> pd.DataFrame:
+    return ablate_found_heads(tower_with_two_carriers(), tables | changed, 2, 3, SEED)
+
+
+def restoring(swept: pd.DataFrame, items: pd.Series, head: tuple[int, int]) -> pd.DataFrame:
+    """The sweep with one head restoring a hundredfold in some items."""
+    here = swept["item_id"].isin(items) & (swept["layer"] == head[0]) & (swept["head"] == head[1])
+    assert here.any()
+    return swept.assign(restoration=swept["restoration"].mask(here, 100.0))
+
+
+def heads_of(table: pd.DataFrame) -> set[str]:
+    return set(table.loc[table["purpose"] == "found", "heads"].iloc[0].split())
+
+
+def test_found_heads_are_ablated_on_the_other_half(tables):
+    table = found_heads(tables)
+    assert heads_of(table) == {f"{block}.{head}" for block, head in CARRIERS}
+    evaluation = split_pairs(tables["segments"]["pair_id"], SEED)[1]
+    items = tables["candidates"]
+    evaluated = items[items["pair_id"].isin(evaluation)].reset_index(drop=True)
+    every = table[table["negation"] == "all"]
+    assert set(every["n_pairs"]) == {len(evaluation)}
+    assert set(every["n_items"]) == {len(evaluated)}
+    assert (table.loc[table["negation"] == "foil", "n_items"] < len(evaluated)).all()
+    # The same from its parts: means over sentences of the evaluated pairs alone.
+    alignment = tables["alignment"]
+    ablated = ablated_scores(
+        tower_with_two_carriers(),
+        alignment[alignment["pair_id"].isin(evaluation)],
+        *(evaluated, tables["images"], tables["scores"], [CARRIERS], LOGIT_SCALE),
+    )
+    found = every.loc[every["purpose"] == "found"].iloc[0]
+    assert found["mean_d"] == pytest.approx(ablated["d"].mean(), abs=TOLERANCE)
+    intact = every[(every["purpose"] == "removed") & (every["k"] == 0)]
+    of_evaluated = tables["scores"].set_index("item_id").loc[evaluated["item_id"], "d"]
+    np.testing.assert_allclose(intact["mean_d"], of_evaluated.mean(), atol=TOLERANCE)
+    assert abs(of_evaluated.mean() - tables["scores"]["d"].mean()) > 1e-4
+
+
+@pytest.mark.parametrize(("half", "counts"), [(0, True), (1, False)])
+def test_heads_are_ranked_on_the_selected_half_alone(tables, half, counts):
+    pairs = split_pairs(tables["segments"]["pair_id"], SEED)[half]
+    items = tables["segments"].loc[tables["segments"]["pair_id"].isin(pairs), "item_id"]
+    table = found_heads(tables, sweep=restoring(tables["sweep"], items, OTHER))
+    assert ("1.1" in heads_of(table)) == counts
+
+
+@pytest.mark.parametrize(
+    ("segment", "counts"), [("correct", True), ("ambiguous", False), ("incorrect", False)]
+)
+def test_heads_are_ranked_on_correct_items(tables, segment, counts):
+    classified = tables["segments"].copy()
+    chosen = classified["item_id"].str.endswith("_1")
+    classified.loc[chosen, "segment"] = segment
+    swept = restoring(tables["sweep"], classified.loc[chosen, "item_id"], OTHER)
+    assert ("1.1" in heads_of(found_heads(tables, segments=classified, sweep=swept))) == counts
+
+
+def test_without_correct_items_heads_are_ranked_on_all(tables):
+    wrong = tables["segments"].assign(segment="incorrect")
+    table = found_heads(tables, segments=wrong)
+    assert heads_of(table) == {f"{block}.{head}" for block, head in CARRIERS}
+
+
+def test_items_that_are_filtered_or_lack_a_picture_are_not_evaluated(tables):
+    evaluation = split_pairs(tables["segments"]["pair_id"], SEED)[1]
+    of_half = tables["candidates"][tables["candidates"]["pair_id"].isin(evaluation)]
+    doubted, lost = of_half.iloc[0], of_half.iloc[1]
+    kept = tables["segments"][tables["segments"]["item_id"] != doubted["item_id"]]
+    images = tables["images"][tables["images"]["image_file"] != lost["image_file"]]
+    table = found_heads(tables, segments=kept, images=images)
+    assert set(table.loc[table["negation"] == "all", "n_items"]) == {len(of_half) - 2}
+
+
+def test_ablations_follow_from_the_seed(tables):
+    pd.testing.assert_frame_equal(found_heads(tables), found_heads(tables))
+    other = ablate_found_heads(tower_with_two_carriers(), tables, 2, 3, SEED + 1)
+    assert not other["heads"].equals(found_heads(tables)["heads"])

@@ -452,3 +452,21 @@ def test_there_sentences_name_their_parts(subject, phrase, determiner, stop):
         assert parts[polarity, "subject_first"] == body[:1]
         assert parts.get((polarity, "subject_rest"), []) == body[1:]
         assert parts.get((polarity, "full_stop"), []) == ([stop] if stop else [])
+
+
+@pytest.mark.parametrize("mark", ["\u2581", "\u0120", " ", ""])
+def test_marks_of_word_boundaries_do_not_hide_a_word(mark):
+    vocabulary = ["<s>", f"{mark}There", f"{mark}is", f"{mark}no", f"{mark}a", f"{mark}dog", "</s>"]
+    sentences = {"negated": [0, 1, 2, 3, 5, 6], "affirmative": [0, 1, 2, 4, 5, 6]}
+    pairs = pd.DataFrame({"pair_id": ["p"], "negated": "negated", "affirmative": "affirmative"})
+    made = alignment.Tokenizer(sentences.__getitem__, vocabulary.__getitem__, 1, 0)
+    table = alignment.align(pairs, made, tower_shape())
+    roles = [role for _, role, _ in rows(table, "negated")]
+    assert roles == ["SOT", "there", "be", "determiner", "subject_first", "EOT"]
+
+
+def test_a_phrase_in_the_place_of_the_negator_is_no_determiner():
+    """One token is; where it is two, roles say where the sentences differ."""
+    table = aligned("There are no dogs.", "There are two big dogs.")
+    assert [role for _, role, _ in rows(table, "affirmative")][3:5] == ["edit", "edit"]
+    assert [role for _, role, _ in rows(table, "negated")][3] == "edit"

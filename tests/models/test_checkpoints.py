@@ -270,7 +270,6 @@ def test_messages_name_at_most_ten_weights(shell, model, tmp_path):
         ("text", "holds no weights"),
         (None, "holds no weights"),
     ],
-    ids=str,
 )
 def test_what_holds_no_clip_is_told(shell, content, match, tmp_path):
     refused(shell, saved(content, tmp_path / "x.pt"), match)

@@ -87,3 +87,16 @@ def test_other_errors_are_not_swallowed(causal, monkeypatch):
     monkeypatch.setattr(restoration, "sweep_batch", broken)
     with pytest.raises(RuntimeError, match="shapes do not match"):
         Study(causal).sweep("resid", "negate")
+
+
+def test_deviation_leaves_out_what_could_not_be_patched(causal):
+    """Rows without a counterpart are no cells, whatever stands in them."""
+    exact = Study(causal).sweep("resid", "affirm")
+    missing = ~exact["eligible"]
+    assert missing.any()
+    lower = exact.assign(s_patched=exact["s_patched"] + 0.5)
+    exact.loc[missing, "s_patched"], lower.loc[missing, "s_patched"] = 0.0, 100.0
+    found = deviation(lower, exact)
+    assert found["largest"] == pytest.approx(0.5)
+    assert found["mean"] == pytest.approx(0.5)
+    assert found["cells"] == (~missing).sum()

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from negtrace.errors import InputError
 from negtrace.models.alignment import PADDING
+from negtrace.models.tower import TextTower
+from negtrace.patching.forward_passes import run_sentences
 from negtrace.patching.interventions import NO_COUNTERPART, Intervention
 from negtrace.patching.restoration import sweep
 from negtrace.patching.scores import scores, sentence_embeddings
@@ -151,6 +153,9 @@ INTERVENTIONS = {
     "resid at a set of roles": Intervention("resid", ("edit", "EOT")),
     "attn_out at a set of roles, window": Intervention("attn_out", ("edit", "EOT"), window=2),
     "sets of heads": Intervention("head", head_sets=(((1, 1), (1, 2), (3, 2)), ((2, 1), (3, 1)))),
+    "sets of heads in one block and in several": Intervention(
+        "head", head_sets=(((1, 1), (3, 2)), ((3, 1),), ((3, 3), (2, 1)), ((1, 2), (1, 3)))
+    ),
     "sets of heads at each position": Intervention("head", "each", head_sets=(((1, 1), (2, 2)),)),
     "zero ablation of resid": Intervention("resid", donor="zero"),
     "zero ablation of heads": Intervention("head", donor="zero"),
@@ -185,7 +190,7 @@ def test_interventions_equal_twin_in_every_cell(tiny_models, name, structure):
         ({"site": "head", "window": 0}, "use 1 or more"),
         ({"site": "q", "head_sets": (((1, 1),),)}, "defined for site head"),
         ({"site": "head", "head_sets": ((),)}, "a set of heads is empty"),
-        ({"site": "head", "donor": "median"}, "use source, zero or mean"),
+        ({"site": "head", "donor": "median"}, "one of source, zero, mean"),
         ({"site": "pattern", "donor": "zero"}, "from the source run only"),
         ({"site": "head", "window": 9}, "a window of 9 blocks in a tower of 3"),
         ({"site": "head", "head_sets": (((4, 1),),)}, "no head 1 in block 4"),
@@ -355,3 +360,57 @@ def test_engine_skips_known_cells_and_computes_each_pair_once(causal, monkeypatc
     Study(causal, [PAIRS[i] for i in REPHRASED], items_per_pair=5).sweep("resid", "negate")
     positions = sum(len(PAIRS[i][0]) - 3 for i in REPHRASED)
     assert sum(computed) == positions * (causal.tower.shape.layers - 1)
+
+
+def test_restoration_is_null_where_both_sentences_score_alike(causal):
+    """Its denominator is 0 for one item; what the patch changed is not."""
+    study = Study(causal, [PAIRS[i] for i in REPHRASED])
+    expected = study.sweep("resid", "negate")
+    alike = study.scores["item_id"] == "item0_0"
+    study.scores.loc[alike, "s_negated"] = study.scores.loc[alike, "s_affirmative"]
+    table = study.sweep("resid", "negate")
+    of_item = table["item_id"] == "item0_0"
+    base = study.scores.loc[alike, "s_affirmative"].iloc[0]
+    assert (table.loc[of_item & ~table["known"], "s_patched"] - base).abs().min() > 1e-6
+    assert table.loc[of_item, "restoration"].isna().all()
+    assert np.isfinite(table.loc[~of_item, "restoration"]).all()
+    pd.testing.assert_frame_equal(table[~of_item], expected[~of_item])
+
+
+@pytest.mark.parametrize("structure", ["bidirectional_eot", "bidirectional_last"])
+def test_all_padding_is_one_row_of_the_table(tiny_models, structure):
+    """A row per cell and token, and one for the padding, where it begins; the rest are no rows."""
+    study = Study(tiny_models[structure], PAIRS[:2], items_per_pair=1)
+    table = study.sweep("resid", "negate")
+    layers = study.tiny.tower.shape.layers + 1
+    for pair, (_, base) in enumerate(PAIRS[:2]):
+        rows = table[table["item_id"] == f"item{pair}_0"]
+        of_padding = rows[rows["role"] == PADDING]
+        assert of_padding["position"].tolist() == [len(base)] * layers
+        assert of_padding["s_patched"].notna().all()
+        pooled = structure == "bidirectional_last"  # the last padding token is read out
+        assert len(rows) == layers * (len(base) + 1 + pooled)
+        assert sorted(set(rows["position"])) == [*range(len(base) + 1), *[13] * pooled]
+
+
+@pytest.mark.parametrize(("donor", "anew"), [("source", False), ("zero", True)])
+def test_a_hidden_state_of_a_run_is_not_projected_anew(causal, monkeypatch, donor, anew):
+    """Its queries, keys and values are known; those of zeros and means are not."""
+    counted = []
+    original = TextTower.qkv
+
+    def counting(self, block, resid):
+        counted.append(resid.shape[:-1].numel())
+        return original(self, block, resid)
+
+    monkeypatch.setattr(TextTower, "qkv", counting)
+    study = Study(causal, PAIRS[:1])
+    pair = sentence_pairs(study.alignment)[0]
+    counted.clear()
+    for sentence in (pair.affirmative, pair.negated)[: 1 if anew else 2]:
+        run_sentences(causal.tower, [sentence.tokens])
+    of_runs = sum(counted)
+    counted.clear()
+    study.sweep(Intervention("resid", donor=donor), "negate")
+    assert (sum(counted) > of_runs) == anew
+    assert sum(counted) >= of_runs > 0

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from negtrace.report.page.page import Comparison, Section, render
 
-from negtrace.report import page as report
-from negtrace.report.page import Comparison, Section, render
+from negtrace.report.page import page as report
 
 EVIL = "<script>alert('x')</script>"
 
@@ -309,3 +309,23 @@ def test_what_cannot_be_compared_is_said_in_one_line(section, tmp_path):
     text = Page(render("A study", [section], "", [lacking])).text
     assert "Not comparable: another model." in text
     assert "replicate" not in text.split("Not comparable")[1].split("Definitions")[0]
+
+
+@pytest.mark.parametrize(
+    ("names", "chosen"),
+    [
+        (["resid.affirm", "resid.negate", "head.negate"], "resid.negate"),
+        (["head.negate", "resid.affirm"], "resid.affirm"),
+        (["head.negate", "residual.negate"], None),
+    ],
+)
+def test_the_headline_is_of_the_sites_map_in_direction_negate(section, names, chosen):
+    maps = {name: resid().assign(of=name) for name in names}
+    found = replace(section, maps=maps)._first_map("resid")
+    assert (None if found is None else set(found["of"])) == (chosen and {chosen})
+
+
+def test_reasons_of_exclusion_are_counted_the_most_frequent_first(section):
+    reasons = ["b", "a", "c", "c", "a", "c"]
+    excluded = pd.DataFrame({"item_id": list("uvwxyz"), "reason": reasons})
+    assert replace(section, excluded=excluded).excluded_counts == [("c", 3), ("a", 2), ("b", 1)]

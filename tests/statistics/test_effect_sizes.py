@@ -5,10 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from negtrace.statistics.resampling.effect_sizes import (
+    CELL,
+    ESTIMATES,
+    Options,
+    effect_map,
+    item_values,
+)
+from negtrace.statistics.resampling.groups import restoration_map, segments
 
 from negtrace.errors import InputError
-from negtrace.statistics.effect_sizes import CELL, ESTIMATES, Options, effect_map, item_values
-from negtrace.statistics.groups import restoration_map, segments
 
 THRESHOLDS = {"incorrect_below": -1.0, "correct_from": 1.0}
 QUICK = Options(replicates=200, flips=200)
@@ -284,3 +290,8 @@ def test_an_unknown_direction_is_refused():
 def test_options_out_of_range_are_refused(values, message):
     with pytest.raises(InputError, match=message):
         Options(**values)
+
+
+def test_one_resample_and_one_pattern_are_enough_to_run():
+    table = effect_map(*study(20), Options(replicates=1, flips=1))
+    assert set(table["p"]) <= {0.5, 1.0}

@@ -6,15 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy import stats
-
-from negtrace.statistics.resampling import (
+from negtrace.statistics.resampling.resampling import (
     bootstrap_interval,
     flip_interval,
     random_signs,
     resamples,
     sign_flip_tests,
 )
+from scipy import stats
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 CLUSTERS = 40
@@ -70,6 +69,29 @@ def test_bca_interval_agrees_with_scipy():
     assert abs(plain.high[0] - expected.high) > 2 * near  # so that the comparison tells them apart
 
 
+def test_bca_interval_is_that_of_the_formula(skewed):
+    """Efron 1987, with the acceleration from a loop that leaves clusters out."""
+    shares = np.arange(CLUSTERS)[:, None] % 2  # 0 or 1: many resamples have the estimate itself
+    numerator = np.hstack([skewed[0], shares + 0.0])
+    denominator = np.hstack([skewed[1], np.ones((CLUSTERS, 1))])
+    weights = resamples(CLUSTERS, 400, seed=1)
+    found = bootstrap_interval(numerator, denominator, weights, level=0.9, method="bca")
+    drawn = (weights @ numerator) / (weights @ denominator)
+    norm = stats.norm
+    for cell, (a, b) in enumerate(zip(numerator.T, denominator.T, strict=True)):
+        below, equal = ((f(drawn[:, cell], a.sum() / b.sum())).mean() for f in (np.less, np.equal))
+        bias = norm.ppf(below + 0.5 * equal)
+        assert (equal > 0.05) == (cell == 3)
+        out = [np.delete(a, i).sum() / np.delete(b, i).sum() for i in range(CLUSTERS)]
+        pull = np.mean(out) - np.array(out)
+        acceleration = (pull**3).sum() / (6 * (pull**2).sum() ** 1.5)
+        for limit, share in zip((found.low[cell], found.high[cell]), (0.05, 0.95), strict=True):
+            z = bias + norm.ppf(share)
+            place = norm.cdf(bias + z / (1 - acceleration * z))
+            assert limit == pytest.approx(np.quantile(drawn[:, cell], place), rel=1e-12)
+            assert abs(place - share) > 1e-3 or cell == 3
+
+
 def test_flip_interval_ends_where_sign_flips_begin_to_reject(skewed):
     numerator, denominator = skewed
     signs = random_signs(CLUSTERS, 500, seed=2)
@@ -93,6 +115,13 @@ def every_interval(numerator, denominator):
         "bca": bootstrap_interval(numerator, denominator, weights, method="bca"),
         "flip": flip_interval(numerator, denominator, signs),
     }
+
+
+def test_intervals_do_not_depend_on_the_unit(skewed):
+    numerator, denominator = skewed
+    tiny = every_interval(1e-4 * numerator, 1e-4 * denominator)
+    for method, expected in every_interval(numerator, denominator).items():
+        np.testing.assert_allclose(tiny[method], expected, rtol=1e-9)
 
 
 def test_cells_that_are_constant_or_undefined():

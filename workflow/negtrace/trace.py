@@ -31,11 +31,11 @@ from negtrace.models.open_clip_structure import check_structure
 from negtrace.models.open_clip_tokenizers import as_tokenizer
 from negtrace.models.open_clip_tower import text_tower
 from negtrace.patching.interventions import Intervention, check_choice
-from negtrace.patching.restoration import silent, sweep
+from negtrace.patching.restoration import sweep
 from negtrace.patching.scores import scores, sentence_embeddings
 from negtrace.patching.self_check import check_finite, check_tower, logit_scale
 from negtrace.patching.sentences import BASE_OF
-from negtrace.progress import bar
+from negtrace.progress import bar, silent
 
 COLUMNS = ["layer", "head", "head_set", "position", "token", "role", "s_patched", "restoration"]
 

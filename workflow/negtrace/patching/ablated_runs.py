@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 from negtrace.models.tower import TextTower
@@ -26,11 +27,11 @@ class RoleMeans:
 
     Attributes:
         row: index of each role.
-        means: for each activation of a `Run`, its means [blocks or hidden states, roles, features].
+        means: for each activation of a `Run`, its means.
     """
 
     row: dict[str, int]
-    means: dict[str, Tensor]
+    means: dict[str, Float[Tensor, "layers roles features"]]
 
 
 def role_means(tower: TextTower, pairs: Sequence[SentencePair], size: int) -> RoleMeans:
@@ -51,8 +52,10 @@ def role_means(tower: TextTower, pairs: Sequence[SentencePair], size: int) -> Ro
     return RoleMeans(row, means)
 
 
-def membership(sentences: Sequence[Sentence], row: dict[str, int], n: int) -> Tensor:
-    """Indicator of each token's role [batch, n, roles], float64; padding has none."""
+def membership(
+    sentences: Sequence[Sentence], row: dict[str, int], n: int
+) -> Float64[Tensor, "batch n roles"]:
+    """Indicator of each token's role; padding behind a sentence has none."""
     member = torch.zeros(len(sentences), n, len(row), dtype=torch.float64)
     for i, sentence in enumerate(sentences):
         for position, role in enumerate(sentence.roles):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 
 from negtrace.models.alignment import PADDING
 from negtrace.patching.interventions import Intervention
@@ -24,17 +24,17 @@ class Study:
     Attributes:
         pairs: distinct pairs.
         items: for each pair, the rows of its items.
-        images: unit-norm image embedding of every item, float64 [items, embed_dim].
-        s_base: score of the base sentence, float64 [items].
-        s_source: score of the source sentence, float64 [items].
+        images: unit-norm image embedding of every item.
+        s_base: score of the base sentence.
+        s_source: score of the source sentence.
         logit_scale: factor between a cosine and a score.
     """
 
     pairs: list[SentencePair]
     items: list[np.ndarray]
-    images: np.ndarray
-    s_base: np.ndarray
-    s_source: np.ndarray
+    images: Float64[np.ndarray, "items embed_dim"]
+    s_base: Float64[np.ndarray, " items"]
+    s_source: Float64[np.ndarray, " items"]
     logit_scale: float
 
     def item_rows(self, pairs: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import torch
+from jaxtyping import Float64
 
 from negtrace.models.tower import TextTower
 from negtrace.patching.forward_passes import as_array, run_bytes, run_sentences
@@ -79,7 +80,9 @@ def pictured(candidates: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     return candidates[candidates["image_file"].isin(images["image_file"])].reset_index(drop=True)
 
 
-def item_vectors(candidates: pd.DataFrame, images: pd.DataFrame) -> np.ndarray:
-    """Image embedding of every item, float64 [items, embed_dim]."""
+def item_vectors(
+    candidates: pd.DataFrame, images: pd.DataFrame
+) -> Float64[np.ndarray, "items embed_dim"]:
+    """Image embedding of every item."""
     by_file = images.set_index("image_file")["embedding"]
     return np.stack(list(by_file.loc[candidates["image_file"]])).astype(np.float64)

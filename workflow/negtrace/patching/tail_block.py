@@ -33,7 +33,7 @@ class TailBlock:
     """A block of the tower applied to one tail.
 
     Args:
-        number: the block's, from 1.
+        number: the block's, from 1; there is no block L + 1, but what it would read.
         max_rows: rows per matrix product.
     """
 

@@ -163,7 +163,7 @@ def _tail(members: Sequence[tuple[PositionSet, int]], m: int, base: Run, shape: 
     for i, position_set in enumerate(sets):
         for target, source in zip(position_set.targets, position_set.sources, strict=True):
             row = target - int(starts[i])
-            if 0 <= row < m:
+            if row >= 0:  # the runs do not differ before the tail
                 replaced[row, i] = True
                 source_rows[row, i] = source
     seen = torch.ones(m, m, dtype=torch.bool)
