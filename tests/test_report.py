@@ -271,6 +271,7 @@ def comparison(tmp_path: Path, **columns) -> Comparison:
     figure.write_text(SVG.format("ledger"))
     row = {
         "figure": "accuracy",
+        "verdict": "deviates",
         "n": 6,
         "n_replicates": 4,
         "n_deviates": 2,
@@ -288,6 +289,7 @@ def comparison(tmp_path: Path, **columns) -> Comparison:
 
 def test_published_results_are_shown_with_their_verdicts(section, tmp_path):
     page = Page(render("A study", [section], "", [comparison(tmp_path)]))
+    assert "Overall: does not replicate: 0 of 1 figures replicate; 1 deviate" in page.text
     assert "4 of 6 values replicate within 0.01" in page.text
     assert "largest deviation 0.2: accuracy, foil" in page.text
     assert f"{EVIL} on valse" in page.text
@@ -296,7 +298,12 @@ def test_published_results_are_shown_with_their_verdicts(section, tmp_path):
 
 def test_what_cannot_be_compared_is_said_in_one_line(section, tmp_path):
     lacking = comparison(
-        tmp_path, n_replicates=0, n_deviates=0, n_not_comparable=6, reasons="another model"
+        tmp_path,
+        verdict="not comparable",
+        n_replicates=0,
+        n_deviates=0,
+        n_not_comparable=6,
+        reasons="another model",
     )
     text = Page(render("A study", [section], "", [lacking])).text
     assert "Not comparable: another model." in text

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from negtrace import evidence, findings, ledger
+from negtrace import evidence, findings, ledger_summary
 from negtrace.layout import SITE_LABELS
 
 TEMPLATES = Path(__file__).parents[1] / "report"
@@ -276,7 +276,7 @@ class Comparison:
 
     @property
     def sentences(self) -> list[str]:
-        return ledger.sentences(self.summary, self.identity)
+        return ledger_summary.sentences(self.summary, self.identity)
 
     @property
     def source(self) -> str:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from negtrace import derived, layout
 from negtrace.figure_style import note, save
-from negtrace.ledger import comparability, ledger, read_published, summary
+from negtrace.ledger import comparability, ledger
 from negtrace.ledger_figure import ledger_figure
-from negtrace.published import PAPER
+from negtrace.ledger_summary import summary
+from negtrace.publication import read_published
+from negtrace.published import PAPER, TOLERANCES
 from negtrace.steps.command import run
 from negtrace.store import labelled, provenance, read_provenance, read_table, write_table
 
@@ -30,7 +32,7 @@ def step(options: Namespace) -> None:
         (wording, name.replace("map.resid.negate", "restoration_map")): read_table(path)
         for (wording, name), path in paths.items()
     }
-    published = read_published(PAPER)
+    published = read_published(PAPER, TOLERANCES)
     identity = json.loads(options.description.read_text())["identity"]
     source = read_provenance(results / "items.parquet")["inputs"].get("annotations")
     obstacle = comparability(published, identity, source, other_items(options.kind, results))
