@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from negtrace.figures.shown import NEGATIONS, available_segment, segment_label, shown_rows
-from negtrace.statistics.groups import ALL
+from negtrace.vocabulary import ALL
 
 # Where an affirmative and a negated sentence differ, in both schemas of roles.
 EDITED_ROLES = ("determiner", "edit")
