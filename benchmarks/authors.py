@@ -21,9 +21,10 @@ from negtrace.analyses.features import (
     feature_summary,
     item_features,
 )
-from negtrace.data.pairs import WORDINGS, candidates, select
+from negtrace.data.pairs import candidates, select
 from negtrace.data.readers.valse import read_valse
 from negtrace.statistics.groups import accuracy, segments
+from negtrace.vocabulary import WORDINGS
 
 CONFIG = yaml.safe_load((Path(negtrace.__file__).parents[2] / "config.yaml").read_text())
 FEATURES_WORDING = "rephrased"  # the one that their features are of

@@ -14,12 +14,11 @@ import yaml
 from snakemake.utils import update_config
 
 from negtrace import vocabulary
-from negtrace.data.pairs import WORDINGS
 from negtrace.errors import InputError
-from negtrace.patching.sentences import BASE_OF
 from negtrace.patching.sites import SITES
 from negtrace.statistics.groups import ALL, SEGMENTS
 from negtrace.study.settings import SCHEMA_FILE, validate
+from negtrace.vocabulary import BASE_OF, WORDINGS
 
 ROOT = Path(__file__).parents[2]
 STUDIES = sorted((ROOT / "workflow/studies").glob("*.yaml"))
