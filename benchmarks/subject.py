@@ -22,8 +22,9 @@ from negtrace.models.openclip import ModelSpec, load, tokenizer_of
 from negtrace.models.tower import BLOCK_WEIGHTS, TextTower, TowerShape
 from negtrace.patching.restoration import sweep
 from negtrace.patching.scores import scores, sentence_embeddings
-from negtrace.patching.sentences import BASE_OF, SOURCE_OF, SentencePair
+from negtrace.patching.sentences import SentencePair
 from negtrace.patching.sentences import sentence_pairs as pairs_of
+from negtrace.vocabulary import BASE_OF, SOURCE_OF
 
 ROOT = Path(__file__).resolve().parents[1]
 VALSE_FILES = (

@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 import torch
 from conftest import EOT, SOT, VOCABULARY, TinyModel
-from negtrace.statistics.resampling.groups import segments
 from test_restoration import LOGIT_SCALE, PAIRS, REPHRASED, TOLERANCE, Study
 
 from negtrace.analyses import ablation
@@ -30,7 +29,8 @@ from negtrace.errors import InputError
 from negtrace.models.tower import TextTower, TowerShape
 from negtrace.patching.interventions import Intervention
 from negtrace.patching.scores import scores, sentence_embeddings
-from negtrace.patching.sentences import BASE_OF
+from negtrace.statistics.groups import segments
+from negtrace.vocabulary import BASE_OF
 
 SCORES = ["s_negated", "s_affirmative", "d"]
 SMALL = TowerShape(

@@ -15,20 +15,20 @@ import pandas as pd
 import pytest
 import torch
 from matplotlib.patches import Rectangle
-from negtrace.figures.maps.planted import planted_figure
-from negtrace.statistics.resampling.groups import restoration_map, segments
 
 from negtrace.analyses import planted
 from negtrace.analyses.planted import Plant, expected, plant_of, planted_model, write_planted
 from negtrace.data import scenes
 from negtrace.data.pairs import candidates
 from negtrace.errors import InputError
+from negtrace.figures.planted import planted_figure
 from negtrace.models import openclip
 from negtrace.models.alignment import align
 from negtrace.models.open_clip_tower import text_tower
 from negtrace.patching.forward_passes import Run, attention_mask, run_sentences
 from negtrace.patching.restoration import sweep
 from negtrace.patching.scores import scores, sentence_embeddings
+from negtrace.statistics.groups import restoration_map, segments
 
 PLANTS = {
     "shallow": Plant((1, 2), (2, 1), layers=3, heads=2, width=32, seed=1),

@@ -17,13 +17,14 @@ from PIL import Image
 from test_alignment import CLIP, tower_shape
 
 from negtrace.data.items import item_table
-from negtrace.data.pairs import WORDINGS, candidates
+from negtrace.data.pairs import candidates
 from negtrace.data.pictures import image_fault
 from negtrace.data.readers.user_table import read_user_table
 from negtrace.data.readers.valse import read_valse
 from negtrace.data.reading import read_candidates
 from negtrace.errors import InputError
 from negtrace.tables.store import write_table
+from negtrace.vocabulary import WORDINGS
 
 ROUNDS, DEEP = 40, 20  # every DEEP-th goes through candidates and alignment, too
 

@@ -18,7 +18,7 @@ from negtrace.errors import InputError
 from negtrace.figures import maps as figures
 from negtrace.figures.shown import available_segment
 from negtrace.figures.style import save
-from negtrace.study.layout import SITE_LABELS
+from negtrace.vocabulary import SITES
 
 ROLES = [
     "SOT",
@@ -381,7 +381,7 @@ def test_other_sites_by_position_count_blocks(site):
     axis = heat_axes(figure)["foil"]
     np.testing.assert_allclose(drawn(axis)[3:], CTE["foil"])
     assert {a.get_xlabel() for a in figure.axes} >= {"block"}
-    assert SITE_LABELS[site] in figure.get_suptitle()
+    assert SITES[site].label in figure.get_suptitle()
 
 
 def test_a_site_that_no_item_can_be_patched_at_says_so():

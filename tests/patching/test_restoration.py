@@ -17,9 +17,10 @@ from negtrace.patching.forward_passes import run_sentences
 from negtrace.patching.interventions import NO_COUNTERPART, Intervention
 from negtrace.patching.restoration import sweep
 from negtrace.patching.scores import scores, sentence_embeddings
-from negtrace.patching.sentences import BASE_OF, SOURCE_OF, Sentence, sentence_pairs
+from negtrace.patching.sentences import Sentence, sentence_pairs
 from negtrace.patching.sites import SITES
 from negtrace.patching.slow_twin import activations, patched_embedding, replaced_embedding
+from negtrace.vocabulary import BASE_OF, SOURCE_OF
 
 LOGIT_SCALE = 20.0
 TOLERANCE = 1e-9  # of scores, in float64

@@ -233,7 +233,7 @@ def test_notices_for_the_demo_world_and_for_random_weights(section):
     random = replace(section, identity={"random": True})
     texts = [Page(render("", [s], "")).text for s in (section, demo, random)]
     assert [report.DEMO_NOTICE in text for text in texts] == [False, True, False]
-    assert [report.RANDOM_NOTICE in text for text in texts] == [False, False, True]
+    assert [vocabulary.CONTROLS["random"].notice in text for text in texts] == [False, False, True]
     assert "nothing about OpenAI's CLIP" in report.DEMO_NOTICE
 
 
@@ -245,7 +245,7 @@ def test_an_assumed_activation_is_said_once_more(section):
     assert not [n for n in known.notices if "Assumed" in n]
 
 
-@pytest.mark.parametrize("kind", report.TITLES)
+@pytest.mark.parametrize("kind", vocabulary.FIGURES)
 def test_every_known_figure_has_a_caption(kind, section):
     paragraphs = report.caption(kind)
     assert len(paragraphs) >= 2
@@ -279,6 +279,7 @@ def comparison(tmp_path: Path, **columns) -> Comparison:
     figure.write_text(SVG.format("ledger"))
     row = {
         "figure": "accuracy",
+        "verdict": "deviates",
         "n": 6,
         "n_replicates": 4,
         "n_deviates": 2,
@@ -296,6 +297,7 @@ def comparison(tmp_path: Path, **columns) -> Comparison:
 
 def test_published_results_are_shown_with_their_verdicts(section, tmp_path):
     page = Page(render("A study", [section], "", [comparison(tmp_path)]))
+    assert "Overall: does not replicate: 0 of 1 figures replicate; 1 deviate" in page.text
     assert "4 of 6 values replicate within 0.01" in page.text
     assert "largest deviation 0.2: accuracy, foil" in page.text
     assert f"{EVIL} on valse" in page.text
@@ -304,7 +306,12 @@ def test_published_results_are_shown_with_their_verdicts(section, tmp_path):
 
 def test_what_cannot_be_compared_is_said_in_one_line(section, tmp_path):
     lacking = comparison(
-        tmp_path, n_replicates=0, n_deviates=0, n_not_comparable=6, reasons="another model"
+        tmp_path,
+        verdict="not comparable",
+        n_replicates=0,
+        n_deviates=0,
+        n_not_comparable=6,
+        reasons="another model",
     )
     text = Page(render("A study", [section], "", [lacking])).text
     assert "Not comparable: another model." in text

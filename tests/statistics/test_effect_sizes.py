@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from negtrace.statistics.resampling.effect_sizes import (
+
+from negtrace.errors import InputError
+from negtrace.statistics.effect_sizes import (
     CELL,
     ESTIMATES,
     Options,
     effect_map,
     item_values,
 )
-from negtrace.statistics.resampling.groups import restoration_map, segments
-
-from negtrace.errors import InputError
+from negtrace.statistics.groups import restoration_map, segments
 
 THRESHOLDS = {"incorrect_below": -1.0, "correct_from": 1.0}
 QUICK = Options(replicates=200, flips=200)

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from negtrace.statistics.resampling.resampling import (
+from scipy import stats
+
+from negtrace.statistics.resampling import (
     bootstrap_interval,
     flip_interval,
     random_signs,
     resamples,
     sign_flip_tests,
 )
-from scipy import stats
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 CLUSTERS = 40

@@ -13,13 +13,12 @@ import pytest
 import yaml
 from snakemake.utils import update_config
 
-from negtrace.data.pairs import WORDINGS
+from negtrace import vocabulary
 from negtrace.errors import InputError
-from negtrace.patching.sentences import BASE_OF
 from negtrace.patching.sites import SITES
 from negtrace.statistics.groups import ALL, SEGMENTS
-from negtrace.study.layout import MAP_FIGURES
 from negtrace.study.settings import SCHEMA_FILE, validate
+from negtrace.vocabulary import BASE_OF, WORDINGS
 
 ROOT = Path(__file__).parents[2]
 STUDIES = sorted((ROOT / "workflow/studies").glob("*.yaml"))
@@ -228,7 +227,7 @@ def test_choices_are_those_of_the_library(config):
         key: value.get("items", {}).get("enum")
         for key, value in properties["study"]["properties"].items()
     }
-    assert set(study["sites"]) == set(MAP_FIGURES) <= set(SITES)
+    assert set(study["sites"]) == set(vocabulary.SITES) == set(SITES)
     assert set(study["wordings"]) == set(WORDINGS)
     assert set(study["directions"]) == set(BASE_OF)
     assert set(properties["figures"]["properties"]["segment"]["enum"]) == {*SEGMENTS, ALL}
@@ -237,7 +236,7 @@ def test_choices_are_those_of_the_library(config):
 def test_checking_needs_neither_torch_nor_pandas():
     """It runs whenever the job graph is built."""
     script = (
-        "import sys; from negtrace import fingerprint, layout, settings;"
+        "import sys; from negtrace.study import code_hash, layout, settings, step_source;"
         "assert not {'torch', 'pandas', 'numpy'} & set(sys.modules)"
     )
     subprocess.run(

@@ -17,7 +17,6 @@ from negtrace.errors import InputError
 from negtrace.tables import store
 from negtrace.tables.lineage import kind_of, read_tables, recorded_inputs
 from negtrace.tables.store import (
-    LABELS,
     labelled,
     provenance,
     read_source,
@@ -25,6 +24,7 @@ from negtrace.tables.store import (
     table_schema,
     write_table,
 )
+from negtrace.vocabulary import LABELS
 
 RUN = {"dataset": "demo", "model": "tiny", "wording": "rephrased"}
 ITEMS = 40

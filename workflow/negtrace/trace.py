@@ -34,8 +34,8 @@ from negtrace.patching.interventions import Intervention, check_choice
 from negtrace.patching.restoration import sweep
 from negtrace.patching.scores import scores, sentence_embeddings
 from negtrace.patching.self_check import check_finite, check_tower, logit_scale
-from negtrace.patching.sentences import BASE_OF
 from negtrace.progress import bar, silent
+from negtrace.vocabulary import BASE_OF
 
 COLUMNS = ["layer", "head", "head_set", "position", "token", "role", "s_patched", "restoration"]
 

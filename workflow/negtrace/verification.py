@@ -13,7 +13,8 @@ from negtrace.models.tower_file_check import check_tower
 from negtrace.models.weights import read_weights
 from negtrace.study import layout
 from negtrace.tables.lineage import recorded_inputs
-from negtrace.tables.store import LABELS, TEMPORARY, Source, read_source, sha256
+from negtrace.tables.store import TEMPORARY, Source, read_source, sha256
+from negtrace.vocabulary import LABELS
 
 
 def findings(results: Path) -> Iterator[str]:

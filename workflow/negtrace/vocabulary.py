@@ -25,6 +25,9 @@ def by_name(*records: N) -> dict[str, N]:
     return {record.name: record for record in records}
 
 
+# The word that makes a sentence the negated one.
+NEGATOR = "no"
+
 # In the place of a negation, a segment or a position: not told apart.
 ALL = "all"
 
@@ -66,6 +69,10 @@ DIRECTIONS = by_name(
     Direction("negate", "negated", "affirmative", "the paper's: the negation is brought in"),
     Direction("affirm", "affirmative", "negated", "the reverse: the negation is taken out"),
 )
+
+
+SOURCE_OF: dict[str, Polarity] = {d.name: d.source for d in DIRECTIONS.values()}
+BASE_OF: dict[str, Polarity] = {d.name: d.base for d in DIRECTIONS.values()}
 
 
 class Role(NamedTuple):

@@ -72,11 +72,7 @@ MODELS = {
 
 # Kinds of datasets that are files of items, and of those that are derived from others.
 READERS = ["valse", "table"]
-DERIVED = [
-    name
-    for name, control in vocabulary.CONTROLS.items()
-    if control.section == "datasets"
-]
+DERIVED = control_entries.KINDS
 
 # Environments of jobs on tables, jobs that run a model, and jobs that fetch inputs.
 ANALYSIS, TORCH, INPUTS = (

@@ -19,8 +19,8 @@ from negtrace.models.tower import TextTower
 from negtrace.patching.interventions import Donor, Intervention
 from negtrace.patching.restoration import sweep
 from negtrace.patching.scores import pictured
-from negtrace.patching.sentences import BASE_OF
 from negtrace.progress import silent
+from negtrace.vocabulary import BASE_OF
 
 
 def ablated_scores(

@@ -22,7 +22,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from negtrace.statistics.groups import ALL
+from negtrace.vocabulary import ALL
 
 Ranking = Literal["signed", "absolute"]
 Purpose = Literal["found", "random", "layer_matched", "kept", "removed"]

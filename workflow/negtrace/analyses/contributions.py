@@ -39,8 +39,8 @@ from negtrace.patching.scores import item_vectors
 from negtrace.patching.sentences import Sentence, sentence_pairs
 from negtrace.progress import silent
 from negtrace.statistics.groups import COMPONENT_KEYS
+from negtrace.vocabulary import POLARITIES
 
-POLARITIES = ("negated", "affirmative")
 COMPONENTS = ("embedding", "head", "attention_bias", "mlp", "constant")
 BYTES_PER_VALUE = 8  # terms are float64
 

@@ -17,7 +17,7 @@ import pandas as pd
 
 from negtrace.errors import InputError
 from negtrace.statistics.correlations import MEASURES, correlate
-from negtrace.statistics.groups import ALL
+from negtrace.vocabulary import ALL
 
 FEATURES = ("caption_foil_similarity", "n_tokens", "subject_area", "subject_area_above")
 AREA_THRESHOLDS = (0.0, 0.05, 0.1, 0.2, 0.4)

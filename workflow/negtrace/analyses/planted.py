@@ -37,9 +37,9 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from negtrace.errors import InputError
-from negtrace.models.alignment import DETERMINER_POSITION, THERE_ROLES
-from negtrace.statistics.groups import ALL
+from negtrace.models.alignment import DETERMINER_POSITION
 from negtrace.tables.store import write_bytes, write_json
+from negtrace.vocabulary import ALL, THERE_ROLES
 
 Carrier = Literal["subject_first", "full_stop"]
 Place = tuple[int, int]  # block and head, both numbered from 1

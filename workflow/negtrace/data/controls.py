@@ -16,8 +16,9 @@ import numpy as np
 import pandas as pd
 
 from negtrace.data.items import text_frame
-from negtrace.data.pairs import NEGATOR, REASON_COLUMNS, MinimalPair, candidate_table, words
+from negtrace.data.pairs import REASON_COLUMNS, MinimalPair, candidate_table, words
 from negtrace.errors import InputError
+from negtrace.vocabulary import NEGATOR
 
 NEUTRAL = "neutral"  # the edit of a neutral pair
 

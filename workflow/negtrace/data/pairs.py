@@ -28,12 +28,10 @@ import pandas as pd
 
 from negtrace.data.items import text_frame
 from negtrace.errors import InputError
+from negtrace.vocabulary import NEGATOR, WORDINGS, Negation
 
-Negation = Literal["caption", "foil"]
 Edit = Literal["insert_no", "a_to_no", "some_to_no", "other"]
 
-WORDINGS = ("standard", "rephrased")
-NEGATOR = "no"
 CANDIDATE_COLUMNS = [
     "item_id",
     "pair_id",

@@ -9,15 +9,11 @@ from __future__ import annotations
 import pandas as pd
 
 from negtrace.data.items import text_frame
-from negtrace.data.pairs import NEGATOR, REASON_COLUMNS, one_spelling
-from negtrace.models.alignment import (
-    Tokenizer,
-    align,
-    bare_word,
-    negator_positions,
-)
+from negtrace.data.pairs import REASON_COLUMNS, one_spelling
+from negtrace.models.alignment import Tokenizer, align, bare_word, negator_positions
 from negtrace.models.sentence_faults import sentence_fault
 from negtrace.models.tower import TowerShape
+from negtrace.vocabulary import NEGATOR
 
 SAME_TOKENS = "the model reads both sentences as the same tokens"
 NO_NEGATOR_TOKEN = "the model's tokens do not show which word is the negator"

@@ -18,7 +18,8 @@ from matplotlib.ticker import FuncFormatter
 from negtrace.analyses.confirmation import MEASURES, NULLS, RANKINGS, unablated
 from negtrace.errors import InputError
 from negtrace.figures.maps import wanted_segment
-from negtrace.figures.shown import NEGATIONS, available_segment, segment_label
+from negtrace.figures.registry import draws
+from negtrace.figures.shown import available_segment, segment_label
 from negtrace.figures.style import (
     BAR_COLOUR,
     SEGMENT_COLOURS,
@@ -28,7 +29,7 @@ from negtrace.figures.style import (
     styled,
     titled,
 )
-from negtrace.statistics.groups import ALL
+from negtrace.vocabulary import ALL, NEGATIONS
 
 FOUND_COLOUR = SEGMENT_COLOURS["incorrect"]
 DRAWN_COLOUR = "0.7"
@@ -45,6 +46,7 @@ QUANTITY_LABELS = {
 NULL_LABELS = {"random": "any heads", "layer_matched": "heads of the same blocks"}
 
 
+@draws("direct_and_total", "contribution_map", "head_map")
 @styled
 def direct_against_total(
     contributions: pd.DataFrame,
@@ -123,6 +125,7 @@ def _label_largest(axis: Axes, heads: pd.DataFrame) -> None:
         )
 
 
+@draws("ablation", "ablations", "confirmation")
 @styled
 def ablated_against_random(
     means: pd.DataFrame, confirmation: pd.DataFrame, settings: Mapping[str, Any]
@@ -168,6 +171,7 @@ def ablated_against_random(
     return figure
 
 
+@draws("faithfulness", "curves")
 @styled
 def faithfulness_curves(curves: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
     """Faithfulness and completeness over the number of heads k, a line for each ranking.

@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 
 from negtrace.analyses.features import NO_PEOPLE
 from negtrace.figures.heat_maps import heat_maps, paired_grids
-from negtrace.figures.shown import NEGATIONS
+from negtrace.figures.registry import draws
 from negtrace.figures.style import (
     BAR_COLOUR,
     SEGMENT_COLOURS,
@@ -28,12 +28,13 @@ from negtrace.figures.style import (
     titled,
 )
 from negtrace.statistics.correlations import correlate
-from negtrace.statistics.groups import ALL
+from negtrace.vocabulary import ALL, NEGATIONS
 
 NO_PEOPLE_COLOUR = SEGMENT_COLOURS["incorrect"]
 PANEL_HEIGHT = 2.6  # inches
 
 
+@draws("selectivity_correlation", "selectivity_correlation")
 @styled
 def selectivity_correlation_map(table: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
     """Heads x blocks: Pearson correlation over items of a head's selectivity with d.
@@ -57,6 +58,7 @@ def selectivity_correlation_map(table: pd.DataFrame, settings: Mapping[str, Any]
     return figure
 
 
+@draws("d_by_similarity", "features")
 @styled
 def d_against_similarity(features: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
     """d against the similarity of an item's two sentences, a point per item.
@@ -87,6 +89,7 @@ def d_against_similarity(features: pd.DataFrame, settings: Mapping[str, Any]) ->
     return figure
 
 
+@draws("d_by_subject_size", "features", "accuracy_above_area")
 @styled
 def d_against_area(
     features: pd.DataFrame, accuracy: pd.DataFrame, settings: Mapping[str, Any]
@@ -111,6 +114,7 @@ def d_against_area(
     return figure
 
 
+@draws("d_by_tokens", "features")
 @styled
 def d_against_tokens(features: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
     """d against the number of tokens of the caption, a point per item.

@@ -14,8 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from negtrace.errors import InputError
-from negtrace.figures.shown import NEGATIONS, available_segment, segment_label
-from negtrace.figures.style import ROLE_ORDER, figure_width, new_figure
+from negtrace.figures.shown import available_segment, segment_label
+from negtrace.figures.style import figure_width, new_figure
+from negtrace.vocabulary import ALL, NEGATIONS, ROLES
 
 PALETTE = "vlag"
 HATCH_COLOUR = "0.62"
@@ -107,9 +108,13 @@ def paired_grids(
 
 
 def _ordered(values: pd.Series) -> list[Any]:
-    """Distinct labels: roles in sentence order, numbers in numerical order."""
-    found = set(values)
-    return [r for r in ROLE_ORDER if r in found] if values.name == "role" else sorted(found)
+    """Distinct labels: roles in sentence order, numbers in numerical order.
+
+    Raises:
+        ValueError: a role that the vocabulary does not have, whose row would be lost.
+    """
+    order = [*ROLES, ALL]
+    return sorted(set(values), key=order.index if values.name == "role" else None)
 
 
 def _grid(

@@ -16,7 +16,8 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from negtrace.figures.style import CM_PER_INCH, WIDTH_CM, styled
-from negtrace.replication.ledger import DEVIATES, NOT_COMPARABLE, REPLICATES, STRUCTURAL
+from negtrace.replication.ledger import DEVIATES, NOT_COMPARABLE, REPLICATES
+from negtrace.replication.publication import STRUCTURAL
 
 COLUMNS = 4
 PANEL_HEIGHT = 1.06  # of a panel's width

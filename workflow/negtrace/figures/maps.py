@@ -18,11 +18,10 @@ from matplotlib.patches import Rectangle
 
 from negtrace.errors import InputError
 from negtrace.figures.heat_maps import ALPHA, heat_maps, highest_cells, paired_grids
-from negtrace.figures.shown import NEGATIONS
+from negtrace.figures.registry import draws
 from negtrace.figures.style import (
     BAR_COLOUR,
     ROLE_COLOURS,
-    ROLE_ORDER,
     SEGMENT_COLOURS,
     figure_width,
     new_figure,
@@ -30,16 +29,8 @@ from negtrace.figures.style import (
     styled,
     titled,
 )
-from negtrace.statistics.groups import ALL, SEGMENTS
-from negtrace.study.layout import SITE_LABELS
+from negtrace.vocabulary import ALL, EFFECTS, NEGATIONS, ROLES, SEGMENTS, SITES
 
-# Effect sizes of a restoration map: the label of its colours, and whether 1 is the whole effect.
-EFFECT_LABELS = {
-    "ratio": ("restoration", True),
-    "mean": ("mean restoration", True),
-    "difference": ("change of the score, logits", False),
-    "flip_rate": ("share of items that change class", True),
-}
 FRAMED_CELLS = 3
 
 
@@ -64,7 +55,7 @@ def histogram_of_d(
             items.astype({"segment": str}),
             x="d",
             hue="segment",
-            hue_order=SEGMENTS,
+            hue_order=list(SEGMENTS),
             palette=SEGMENT_COLOURS,
             multiple="stack",
             alpha=1,
@@ -79,8 +70,13 @@ def histogram_of_d(
         axis.set_ylabel("items" if negation == NEGATIONS[0] else "")
     figure.set_layout_engine("constrained")
     handles = [Rectangle((0, 0), 1, 1, color=SEGMENT_COLOURS[name]) for name in SEGMENTS]
-    figure.legend(handles, SEGMENTS, loc="outside lower center", ncols=3, frameon=False)
+    figure.legend(handles, list(SEGMENTS), loc="outside lower center", ncols=3, frameon=False)
     return figure
+
+
+@draws("histogram_of_d", "segments")
+def _histogram_of_d(segments: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
+    return histogram_of_d(segments, settings["segments"], settings)
 
 
 def _histogram_title(items: pd.DataFrame, negation: str) -> str:
@@ -117,14 +113,14 @@ def cte_map(table: pd.DataFrame, settings: Mapping[str, Any], segment: str | Non
         segment: which items (default: the settings', else correct); all if it is empty.
     """
     effect = shown_effect(table, settings)
-    label, is_share = EFFECT_LABELS[effect]
+    _, label, is_share = EFFECTS[effect]
     panels = paired_grids(
         table, wanted_segment(settings, segment), "role", "layer", effect, _alpha(settings)
     )
     site = str(table["site"].iloc[0])
     limit = 1.0 if is_share else panels.largest
     figure, axes = heat_maps(panels, settings, limit, label, below=True)
-    titled(figure, f"Restoration by patched token and {SITE_LABELS[site]}", panels.label)
+    titled(figure, f"Restoration by patched token and {SITES[site].label}", panels.label)
     axes[0, 0].set_ylabel("patched token")
     for axis, negation in zip(axes[1], NEGATIONS, strict=True):
         _deviation_bars(axis, panels.deviations[negation])
@@ -149,6 +145,11 @@ def selectivity_map(
         segment: which items (default: the settings', else correct); all if it is empty.
     """
     return head_map(table, settings, "selectivity", segment)
+
+
+@draws("selectivity", "selectivity_map")
+def _selectivity(table: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
+    return selectivity_map(table, settings)
 
 
 def head_restoration(
@@ -198,13 +199,13 @@ def head_map(
     Of restoration, hatched cells do not differ significantly from 0.
     """
     effect = shown_effect(table, settings)
-    label, is_share = EFFECT_LABELS[effect] if "ratio" in table else (f"mean {quantity}", True)
+    _, label, is_share = EFFECTS[effect] if "ratio" in table else ("", f"mean {quantity}", True)
     panels = paired_grids(
         table, wanted_segment(settings, segment), "head", "layer", effect, _alpha(settings)
     )
     limit = min(1.0, panels.largest) if is_share else panels.largest
     figure, axes = heat_maps(panels, settings, limit, label, below=True)
-    what = SITE_LABELS[str(table["site"].iloc[0])] if "site" in table else "head"
+    what = SITES[str(table["site"].iloc[0])].label if "site" in table else "head"
     titled(figure, f"{quantity.capitalize()} by {what}", panels.label)
     axes[0, 0].set_ylabel("head")
     for column, negation in enumerate(NEGATIONS):
@@ -220,6 +221,7 @@ def head_map(
     return figure
 
 
+@draws("attention_by_role", "attention_map", "selectivity_map")
 @styled
 def attention_by_role(
     table: pd.DataFrame,
@@ -291,7 +293,7 @@ def _bars_of_both(axes: np.ndarray) -> tuple[list[Any], list[str]]:
     for axis in axes:
         handles, labels = axis.get_legend_handles_labels()
         entries |= dict(zip(labels, handles, strict=True))
-    labels = [role for role in ROLE_ORDER if role in entries]
+    labels = [role for role in (*ROLES, ALL) if role in entries]
     return [entries[role] for role in labels], labels
 
 

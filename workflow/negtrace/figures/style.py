@@ -16,10 +16,10 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from negtrace.statistics.groups import ALL
 from negtrace.tables.store import atomic_path
+from negtrace.vocabulary import ALL
 
-# Sentence order, and colours that colour-blind readers can tell apart (Okabe and Ito).
+# Of the vocabulary's roles, for eyes that see colours differently too (Okabe and Ito).
 ROLE_COLOURS = {
     "SOT": "#4d4d4d",
     "there": "#8c8c8c",
@@ -27,6 +27,7 @@ ROLE_COLOURS = {
     "determiner": "#D55E00",
     "shared_before": "#8c6d46",
     "edit": "#CC79A7",
+    "shared_between": "#999933",
     "shared_after": "#56B4E9",
     "subject_first": "#E69F00",
     "subject_rest": "#F0E442",
@@ -36,7 +37,6 @@ ROLE_COLOURS = {
     "pooled": "#661100",
     ALL: "#000000",
 }
-ROLE_ORDER = tuple(ROLE_COLOURS)
 SEGMENT_COLOURS = {"correct": "#0072B2", "ambiguous": "#999999", "incorrect": "#D55E00"}
 BAR_COLOUR = "#0072B2"
 

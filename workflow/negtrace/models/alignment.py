@@ -26,22 +26,10 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from negtrace.data.pairs import NEGATOR
 from negtrace.errors import InputError
 from negtrace.models.sentence_faults import sentence_fault
 from negtrace.models.tower import TowerShape
-
-THERE_ROLES = (
-    "SOT",
-    "there",
-    "be",
-    "determiner",
-    "subject_first",
-    "subject_rest",
-    "full_stop",
-    "EOT",
-)
-DIFF_ROLES = ("SOT", "shared_before", "edit", "shared_between", "shared_after", "EOT")
+from negtrace.vocabulary import NEGATOR
 
 PADDING, POOLED = "padding", "pooled"
 

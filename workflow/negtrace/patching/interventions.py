@@ -10,10 +10,11 @@ from typing import Literal, get_args
 
 from negtrace.errors import InputError
 from negtrace.messages import one_line
-from negtrace.models.alignment import DIFF_ROLES, PADDING, POOLED, THERE_ROLES
+from negtrace.models.alignment import PADDING, POOLED
 from negtrace.models.tower import TowerShape
 from negtrace.patching.sentences import Sentence
 from negtrace.patching.sites import SITES, Cell, Site, head_set
+from negtrace.vocabulary import DIFF_ROLES, THERE_ROLES
 
 Donor = Literal["source", "zero", "mean"]
 ROLES = tuple(dict.fromkeys((*THERE_ROLES, *DIFF_ROLES, PADDING, POOLED)))

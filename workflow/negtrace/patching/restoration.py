@@ -24,9 +24,10 @@ from negtrace.patching.interventions import Intervention
 from negtrace.patching.known_cells import known_layers
 from negtrace.patching.propagation import patched_embeddings
 from negtrace.patching.score_grid import ScoreGrid, make_study, tidy
-from negtrace.patching.sentences import BASE_OF, SOURCE_OF, Sentence, SentencePair
+from negtrace.patching.sentences import Sentence, SentencePair
 from negtrace.patching.tails import PairBatch, PositionSet, make_tails, position_sets
 from negtrace.progress import silent
+from negtrace.vocabulary import BASE_OF, SOURCE_OF
 
 
 @torch.inference_mode()

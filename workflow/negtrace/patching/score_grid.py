@@ -13,8 +13,9 @@ from negtrace.models.alignment import PADDING
 from negtrace.patching.interventions import Intervention
 from negtrace.patching.known_cells import Known
 from negtrace.patching.scores import item_vectors
-from negtrace.patching.sentences import BASE_OF, SOURCE_OF, SentencePair, sentence_pairs
+from negtrace.patching.sentences import SentencePair, sentence_pairs
 from negtrace.patching.sites import Cell
+from negtrace.vocabulary import BASE_OF, SOURCE_OF
 
 
 @dataclass(frozen=True)

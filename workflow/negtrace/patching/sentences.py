@@ -7,11 +7,7 @@ from typing import Literal
 
 import pandas as pd
 
-Polarity = Literal["negated", "affirmative"]
 Direction = Literal["negate", "affirm"]
-
-SOURCE_OF: dict[str, Polarity] = {"negate": "negated", "affirm": "affirmative"}
-BASE_OF: dict[str, Polarity] = {"negate": "affirmative", "affirm": "negated"}
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 FOLDER = Path(__file__).parents[2] / "published"
-PAPER = FOLDER / "quantmeyer2024.json"  # see `ledger.read_published`
+PAPER = FOLDER / "quantmeyer2024.json"  # see `publication.read_published`
+TOLERANCES = FOLDER / "tolerances.json"
 OUTPUTS = FOLDER / "clip_vitb32.json"  # see `identity.read_golden`
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from negtrace.figures.shown import available_segment, shown_rows
 from negtrace.report.findings import TOP_HEADS, plural
-from negtrace.statistics.groups import ALL
+from negtrace.vocabulary import ALL
 
 TOP_CELLS = 5
 MEASURES = ("accuracy", "mean_d")

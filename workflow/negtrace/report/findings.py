@@ -15,10 +15,9 @@ import numpy as np
 import pandas as pd
 
 from negtrace.figures.shown import NEGATIONS, available_segment, segment_label, shown_rows
-from negtrace.statistics.groups import ALL
+from negtrace.vocabulary import ALL, EDITED_ROLES
 
 # Where an affirmative and a negated sentence differ, in both schemas of roles.
-EDITED_ROLES = ("determiner", "edit")
 HALF = 0.5
 NOTABLE = 0.1
 FEW_ITEMS = 20

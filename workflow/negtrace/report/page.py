@@ -14,40 +14,14 @@ import pandas as pd
 import pyarrow.parquet as pq
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from negtrace.replication import ledger
+from negtrace.replication import ledger_summary
 from negtrace.report import evidence, findings
-from negtrace.study.layout import SITE_LABELS
+from negtrace.vocabulary import CONTROLS, FIGURES, SITES
 
 TEMPLATES = Path(__file__).parents[2] / "report"
 CAPTIONS = TEMPLATES / "captions"
 
 MEDIA_TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
-
-# In reading order; a name is the part of a figure's file name before the first dot.
-TITLES = {
-    "planted": "The planted circuit, and what patching finds",
-    "histogram_of_d": "Items by d",
-    "cte_map": "Restoration by token and hidden state",
-    "cte_map_correct": "Restoration by token and hidden state: correct items",
-    "cte_map_ambiguous": "Restoration by token and hidden state: ambiguous items",
-    "cte_map_incorrect": "Restoration by token and hidden state: incorrect items",
-    "attn_out_restoration": "Restoration by attention output",
-    "mlp_out_restoration": "Restoration by MLP output",
-    "head_restoration": "Restoration by head",
-    "query_restoration": "Restoration by a head's queries",
-    "key_restoration": "Restoration by a head's keys",
-    "value_restoration": "Restoration by a head's values",
-    "pattern_restoration": "Restoration by a head's attention pattern",
-    "direct_and_total": "Direct and total effect of each head",
-    "ablation": "The found heads ablated, beside random heads",
-    "faithfulness": "Faithfulness and completeness by number of heads",
-    "selectivity": "Negator selectivity by head",
-    "attention_by_role": "Attention to the negator by query token",
-    "selectivity_correlation": "Correlation of selectivity with d",
-    "d_by_similarity": "d against the similarity of the sentences",
-    "d_by_subject_size": "d against the size of the subject",
-    "d_by_tokens": "d against the length of the caption",
-}
 
 DEFINITIONS = {
     "Pair": "The negated and the affirmative sentence of an item; several items (images) can share "
@@ -69,15 +43,6 @@ DEFINITIONS = {
 DEMO_NOTICE = (
     "This is the demo world: the method at work on a small subject with a known task. It says "
     "nothing about OpenAI's CLIP."
-)
-CONTROL_NOTICES = {
-    "neutral": "A negative control: a neutral word stands where the original has “no”. What is "
-    "called negation here is that swap, and accuracy means nothing.",
-    "shuffled": "A negative control: every item has the image of another. Accuracy should be about "
-    "one half over both negations; what restoration still shows does not depend on the picture.",
-}
-RANDOM_NOTICE = (
-    "The model's weights are random: it has learned nothing, and its maps are null pictures."
 )
 ASSUMED_NOTICE = (
     "Assumed activation: {}. With the other one every number here is wrong; the key quick_gelu of "
@@ -149,8 +114,8 @@ class Section:
     def notices(self) -> list[str]:
         """What a reader must know before reading any number."""
         found = [DEMO_NOTICE] if self.kind == "scenes" else []
-        found += [CONTROL_NOTICES[self.kind]] if self.kind in CONTROL_NOTICES else []
-        found += [RANDOM_NOTICE] if self.identity.get("random") else []
+        found += [CONTROLS[self.kind].notice] if self.kind in CONTROLS else []
+        found += [CONTROLS["random"].notice] if self.identity.get("random") else []
         assumed = self.identity.get("activation_assumed")
         return found + ([ASSUMED_NOTICE.format(assumed)] if assumed else [])
 
@@ -176,7 +141,7 @@ class Section:
                 said += self._with_direction(sweep, overlap)
         for sweep, table in self.specificity.items():
             specific = evidence.of_specificity(
-                table, self.segment, SITE_LABELS[sweep.split(".")[0]]
+                table, self.segment, SITES[sweep.split(".")[0]].label
             )
             said += self._with_direction(sweep, specific)
         if self.confirmation is not None:
@@ -188,11 +153,11 @@ class Section:
         if site == "resid":
             said = findings.of_resid(table, self.segment)
         elif table["head"].notna().any():
-            patched = "" if site == "head" else f" by {SITE_LABELS[site]}"
+            patched = "" if site == "head" else f" by {SITES[site].label}"
             said = findings.of_heads(table, self.segment, f"restoration{patched}")
         else:
-            said = findings.of_blocks(table, self.segment, SITE_LABELS[site])
-        said = said + evidence.of_significance(table, self.segment, SITE_LABELS[site], self.alpha)
+            said = findings.of_blocks(table, self.segment, SITES[site].label)
+        said = said + evidence.of_significance(table, self.segment, SITES[site].label, self.alpha)
         if sweep in self.stability and "head" in table and table["head"].notna().any():
             said += evidence.of_stability(*self.stability[sweep], self.segment, self.alpha)
         return self._with_direction(sweep, said)
@@ -223,7 +188,7 @@ class Section:
     @property
     def pictures(self) -> list[Picture]:
         """All figures, the known ones first and in reading order."""
-        known = list(TITLES)
+        known = list(FIGURES)
 
         def place(name: str) -> tuple[int, str]:
             kind = name.split(".")[0]
@@ -283,7 +248,7 @@ class Comparison:
 
     @property
     def sentences(self) -> list[str]:
-        return ledger.sentences(self.summary, self.identity)
+        return ledger_summary.sentences(self.summary, self.identity)
 
     @property
     def source(self) -> str:
@@ -293,7 +258,7 @@ class Comparison:
 def picture(name: str, path: Path) -> Picture:
     """A figure with its title and caption; one without a caption keeps its name as title."""
     kind, _, direction = name.partition(".")
-    title = TITLES.get(kind, kind.replace("_", " "))
+    title = FIGURES[kind].title if kind in FIGURES else kind.replace("_", " ")
     return Picture(
         name.replace(".", "-"),
         f"{title}, direction {direction}" if direction else title,

@@ -40,14 +40,15 @@ from negtrace.statistics.resampling import (
     resamples,
     sign_flip_tests,
 )
+from negtrace.vocabulary import BASE_OF, EFFECTS
 
 MAP = ["site", "direction"]
 CELL = [*MAP, "layer", "head", "role"]
-ESTIMATES = ("ratio", "mean", "difference", "flip_rate")
+ESTIMATES = tuple(EFFECTS)
 TESTS = ["p", "p_fwer", "q_fdr"]
 
 # Column of the base sentence's score, by direction.
-BASE_SCORE = {"negate": "s_affirmative", "affirm": "s_negated"}
+BASE_SCORE = {direction: f"s_{base}" for direction, base in BASE_OF.items()}
 
 # Logits that rounding can move a score by in float32, whatever the batch sizes.
 ROUNDING = 1e-4

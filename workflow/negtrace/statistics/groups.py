@@ -11,9 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from negtrace.study.layout import SEGMENTS
-
-ALL = "all"
+from negtrace.vocabulary import ALL, SEGMENTS
 
 # What tells the rows of a map of direct contributions apart.
 COMPONENT_KEYS = ["component", "layer", "head", "role"]

@@ -24,12 +24,14 @@ def ledger(
     from negtrace.figures.ledger import ledger_figure
     from negtrace.figures.style import note, save
     from negtrace.replication import ledger as of_paper
-    from negtrace.replication.published import PAPER
+    from negtrace.replication.ledger_summary import summary
+    from negtrace.replication.publication import read_published
+    from negtrace.replication.published import PAPER, TOLERANCES
     from negtrace.study.layout import wording_and_table
     from negtrace.tables.store import read_provenance
 
     ours = {wording_and_table(path): table for path, table in tables.items()}
-    published = of_paper.read_published(PAPER)
+    published = read_published(PAPER, TOLERANCES)
     identity = json.loads(description.read_text(encoding="utf-8"))["identity"]
     annotations = read_provenance(source)["inputs"].get("annotations")
     others = of_paper.other_items(kind, image_files)
@@ -37,7 +39,7 @@ def ledger(
     found = of_paper.ledger(published, ours, obstacle)
     drawn = note(f"not comparable: {obstacle}") if obstacle else ledger_figure(found, settings)
     save(drawn, Path(stem), settings["formats"], settings["dpi"])
-    made = {"ledger": found, "ledger_summary": of_paper.summary(found)}
+    made = {"ledger": found, "ledger_summary": summary(found)}
     return Made(made, {"published": published.source}, identity)
 
 

@@ -10,9 +10,10 @@ from copy import deepcopy
 from typing import Any
 
 from negtrace.errors import InputError
+from negtrace.vocabulary import CONTROLS
 
 # Kinds of derived datasets.
-KINDS = ("neutral", "shuffled")
+KINDS = tuple(name for name, control in CONTROLS.items() if control.section == "datasets")
 
 
 def with_controls(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from negtrace.errors import InputError
-from negtrace.tables.store import LABELS, Source, read_source
+from negtrace.tables.store import Source, read_source
+from negtrace.vocabulary import LABELS
 
 # Tables whose role in a step is not their kind.
 KINDS = {

@@ -21,11 +21,11 @@ import pyarrow.parquet as pq
 from negtrace import __version__
 from negtrace.errors import InputError
 from negtrace.tables.seal import is_sealed, write_sealed
+from negtrace.vocabulary import LABELS
 
 TABLES_FILE = Path(__file__).parents[2] / "schemas" / "tables.json"
 METADATA_KEY = b"negtrace"
 TEMPORARY = ".tmp-"
-LABELS = ("dataset", "model", "wording")
 VERSIONED_PACKAGES = ("torch", "open_clip_torch", "numpy", "pandas", "pyarrow", "pillow")
 
 TYPES = {
