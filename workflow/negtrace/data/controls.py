@@ -109,6 +109,7 @@ def neutral_swap(candidates: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """
     accepted: list[dict[str, Any]] = []
     rejected: list[dict[str, str]] = []
+    item: dict[Any, Any]
     for item in candidates.to_dict("records"):
         sentence, fault = neutral_sentence(item["negated"], item["affirmative"])
         if sentence is None:

@@ -5,7 +5,10 @@ These steps touch no model.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+import pandas as pd
 
 from negtrace.steps.job import Made, OtherTable, Table, step
 
@@ -51,7 +54,11 @@ def stability(
     from negtrace.statistics.stability import overlap, ranks, split_halves
 
     options = Options(**statistics)
-    made = {"ranks": ranks, "overlap": overlap, "split_halves": split_halves}
+    made: dict[str, Callable[..., pd.DataFrame]] = {
+        "ranks": ranks,
+        "overlap": overlap,
+        "split_halves": split_halves,
+    }
     return Made({n: of(sweep, scores, segments, options=options) for n, of in made.items()})
 
 
