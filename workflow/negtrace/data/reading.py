@@ -6,6 +6,8 @@ that the model cannot tell apart, and which are two spellings of one pair.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from negtrace.data.items import text_frame

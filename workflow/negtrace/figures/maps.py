@@ -274,7 +274,8 @@ def attention_layer(settings: Mapping[str, Any], selectivity: pd.DataFrame) -> i
 def most_selective_layer(selectivity: pd.DataFrame) -> int:
     """Block of the head with the highest mean selectivity over all items."""
     overall = selectivity[(selectivity["negation"] == ALL) & (selectivity["segment"] == ALL)]
-    return int(overall["layer"][overall["mean"].idxmax()])
+    highest: Any = overall["mean"].idxmax()
+    return int(overall["layer"][highest])
 
 
 def _deviation_bars(axis: Axes, grid: pd.DataFrame) -> None:

@@ -143,6 +143,7 @@ def tidy(
     sets = {"head_set": cell.astype(np.int16) + 1} if intervention.head_sets else {}
     layers = np.array([c.layer for c in grid.cells], dtype=np.int16)
     every = len(item)
+    reason = np.where(eligible, np.array(None), intervention.reason)
     return pd.DataFrame(
         {
             "item_id": candidates["item_id"].to_numpy()[item],
@@ -155,9 +156,7 @@ def tidy(
             "position": pd.array(position if each else [pd.NA] * every, dtype="Int16"),
             "role": role[item, position],
             "eligible": eligible,
-            "reason": pd.Series(
-                np.where(eligible, np.array(None), intervention.reason), dtype="string"
-            ),
+            "reason": pd.Series(reason, dtype="string"),
             "known": grid.known[wanted],
             "s_patched": s_patched,
             "restoration": restoration,

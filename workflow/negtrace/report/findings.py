@@ -169,6 +169,7 @@ def route(grid: pd.DataFrame) -> Route:
     """Read the route off a grid of roles x hidden states."""
     edited = next((role for role in EDITED_ROLES if role in grid.index), None)
     between = grid.drop(index=[role for role in (edited, "EOT") if role in grid.index])
+    by_role = grid.T
     peaks: Any = between.iloc[:, 1:-1].stack().dropna()
     carrier = None
     if len(peaks):
@@ -176,9 +177,9 @@ def route(grid: pd.DataFrame) -> Route:
         carrier = (str(role), int(layer), float(peaks.max()))
     return Route(
         edited,
-        None if edited is None else lasting(grid.loc[edited, :] < HALF),
+        None if edited is None else lasting(by_role[edited] < HALF),
         carrier,
-        lasting(grid.loc["EOT", :] >= HALF) if "EOT" in grid.index else None,
+        lasting(by_role["EOT"] >= HALF) if "EOT" in grid.index else None,
     )
 
 

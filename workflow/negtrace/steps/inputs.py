@@ -23,10 +23,8 @@ def scenes(annotations: Output, number: int, seed: int) -> Made:
     return Made({"image_files": file_table(folder / "images", names, "scenes")})
 
 
-@step()
-def annotations(  # type: ignore[no-redef]  # the name of a __future__ import too
-    annotations: Output, url: str, sha256: str, downloads: Downloads
-) -> None:
+@step()  # type: ignore[no-redef]  # the name of a __future__ import too
+def annotations(annotations: Output, url: str, sha256: str, downloads: Downloads) -> None:
     """Download a dataset's file of items."""
     from negtrace.fetching.files import fetch_file
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import pandas as pd
-
 from negtrace.steps.job import Made, OtherTable, Table, step
 
 
@@ -54,7 +52,7 @@ def stability(
     from negtrace.statistics.stability import overlap, ranks, split_halves
 
     options = Options(**statistics)
-    made: dict[str, Callable[..., pd.DataFrame]] = {
+    made: dict[str, Callable[..., Table]] = {
         "ranks": ranks,
         "overlap": overlap,
         "split_halves": split_halves,
