@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from negtrace import vocabulary
 from negtrace.report import page as report
 from negtrace.report.page import Comparison, Section, render
 
