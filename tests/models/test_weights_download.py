@@ -165,7 +165,7 @@ def test_the_hub_is_asked_over_http(checkpoint, tmp_path):
             **os.environ,
             "HF_ENDPOINT": server.url(""),
             "HF_HOME": str(tmp_path / "cache"),
-            "PYTHONPATH": str(Path(weights_download.__file__).parents[1]),
+            "PYTHONPATH": str(Path(weights_download.__file__).parents[2]),
         }
         done = subprocess.run(
             [sys.executable, "-c", script, str(tmp_path / "checkpoint")],

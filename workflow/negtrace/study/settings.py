@@ -62,10 +62,9 @@ def validate(config: Mapping[str, Any]) -> None:
 
 
 def schema() -> dict[str, Any]:
-    """The configuration's JSON schema; ``{"vocabulary": "SITES"}`` stands for their names."""
-    read: dict[str, Any] = json.loads(
-        SCHEMA_FILE.read_text(encoding="utf-8"), object_hook=_with_names
-    )
+    """The configuration's schema; ``{"vocabulary": "SITES"}`` in it means one of these names."""
+    text = SCHEMA_FILE.read_text(encoding="utf-8")
+    read: dict[str, Any] = json.loads(text, object_hook=_with_names)
     return read
 
 
