@@ -41,7 +41,6 @@ from negtrace.progress import silent
 from negtrace.statistics.groups import COMPONENT_KEYS
 from negtrace.vocabulary import POLARITIES, Polarity
 
-COMPONENTS = ("embedding", "head", "attention_bias", "mlp", "constant")
 BYTES_PER_VALUE = 8  # terms are float64
 
 
@@ -106,10 +105,10 @@ def contributions(
         progress: called with ``total`` and ``desc``, returns a bar with ``update`` and ``close``.
 
     Returns:
-        item_id, pair_id, component (one of `COMPONENTS`), layer (null for embedding and constant),
-        head (null but for heads), role (of the source position; null unless `by_role`),
-        s_negated, s_affirmative, d.  Summed over the rows of an item, the last three are the
-        item's scores and d.
+        item_id, pair_id, component (embedding, head, attention_bias, mlp or constant), layer (null
+        for embedding and constant), head (null but for heads), role (of the source position; null
+        unless `by_role`), s_negated, s_affirmative, d.  Summed over the rows of an item, the last
+        three are the item's scores and d.
 
     Raises:
         InputError: a candidate's pair is not in `alignment`.

@@ -73,18 +73,6 @@ class ModelSpec:
         return not Path(self.weights).exists()
 
 
-def architecture_config(architecture: str) -> tuple[str, dict[str, Any]]:
-    """Name and configuration of an architecture, registering a configuration file if it is one.
-
-    Raises:
-        InputError: as `configurations.read_configuration`.
-    """
-    found = read_configuration(architecture)
-    if architecture.endswith(".json") and found.name == Path(architecture).stem:
-        open_clip.add_model_config(Path(architecture))
-    return found.name, found.model
-
-
 def configuration(spec: ModelSpec, folder: Path | str | None = None) -> Configuration:
     """A model's configuration, checked, with the entry's `quick_gelu` in it.
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
-
-Direction = Literal["negate", "affirm"]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from negtrace.models.tower import TowerShape
+from negtrace.models.tower import Part, TowerShape
 from negtrace.patching.tail_block import Heads, Outputs, Replace, TailBlock
 
 Activation = Literal["resid", "attn_out", "mlp_out", "z", "q", "k", "v", "pattern"]
@@ -160,7 +160,7 @@ def patch_z(block: TailBlock, heads: Sequence[Heads]) -> Outputs:
     return _changed_heads(block, heads, block.read_later(block.patched("z")))
 
 
-def patch_projection(part: Literal["q", "k", "v"]) -> Patch:
+def patch_projection(part: Part) -> Patch:
     """Replace heads' queries, keys or values."""
 
     def patch(block: TailBlock, heads: Sequence[Heads]) -> Outputs:
