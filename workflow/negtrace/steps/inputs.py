@@ -216,11 +216,12 @@ def subject_segmentation(
 
 
 @step()
-def prefetch(config: dict[str, Any], results: str, mirror: Resource) -> None:
+def prefetch(config: dict[str, Any], mirror: Resource) -> None:
     """Copy all that a study downloads into the mirror."""
     from negtrace.data.mirror import copy_into, downloaded, snapshot_datasets
+    from negtrace.study.layout import RESULTS
 
     place = Path(mirror)
     snapshot_datasets(config, place)
-    copied = [copy_into(place, *found) for found in downloaded(config, Path(results))]
+    copied = [copy_into(place, *found) for found in downloaded(config, Path(RESULTS))]
     print(f"{place}: {len(copied)} files, {sum(copied)} of them new")
