@@ -140,7 +140,7 @@ def _item_counts(ours: Tables) -> dict[tuple[str | None, str], pd.DataFrame]:
     return counts
 
 
-def _our_values(block: Block, tables: Tables) -> tuple[dict[tuple, float], str]:
+def _our_values(block: Block, tables: Tables) -> tuple[dict[tuple[Any, ...], float], str]:
     """Our values by coordinates in the block's order, and why one may not be among them."""
     name = f"{block.table} in wording {block.wording}"
     table = tables.get((block.wording, block.table), tables.get((None, block.table)))
