@@ -18,7 +18,7 @@ from torch import nn
 from negtrace.errors import InputError
 from negtrace.models import openclip
 from negtrace.models.alignment import Tokenizer
-from negtrace.models.model_specs import ModelSpec
+from negtrace.models.model_specs import RANDOM, ModelSpec
 from negtrace.models.open_clip_tower import text_tower
 from negtrace.models.openclip import LoadedModel, state_hash
 from negtrace.models.tower import TextTower
@@ -43,9 +43,9 @@ def load(entry: Mapping[str, Any], weights: Weights) -> LoadedModel:
     identity = {
         **loaded.identity,
         "architecture": spec.architecture,
-        "weights": spec.weights,
-        "seed": spec.seed if spec.is_random else None,
-        "random": spec.is_random,
+        "weights": spec.weights or Path(spec.family).name,
+        "seed": spec.seed if spec.weights == RANDOM else None,
+        "random": spec.weights == RANDOM,
         "weights_sha256": state_hash(loaded.model),
         "logit_scale": float(loaded.model.logit_scale.detach().exp()),
         "family": spec.family,

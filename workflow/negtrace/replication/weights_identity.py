@@ -23,7 +23,6 @@ from torch import Tensor
 
 from negtrace.data.image_embeddings import encode_images
 from negtrace.errors import InputError
-from negtrace.models.open_clip_tower import text_tower
 from negtrace.models.families import tower_of
 from negtrace.models.openclip import LoadedModel
 from negtrace.models.tower import TextTower

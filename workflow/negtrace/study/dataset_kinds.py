@@ -14,6 +14,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,6 +38,7 @@ class Kind(NamedTuple):
         return next(iter(self.files))
 
 
+@cache
 def kinds() -> dict[str, Kind]:
     """Kinds by name: the library's, and entry points that do not bear one of its names."""
     found = {}

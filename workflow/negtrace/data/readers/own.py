@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,29 +33,39 @@ def read_own(path: Path, named: str, options: Mapping[str, Any]) -> pd.DataFrame
     """
     what = f"read({path})"
     found = called(named, what, function(READERS, named, "read"), path, **options)
-    if fault := _fault(found):
+    rows: list[dict[str, Any]] = []
+    if not (fault := _fault_of_table(found)):
+        rows = [
+            {column: value for column, value in row.items() if not pd.isna(value)}
+            for row in found.to_dict("records")
+        ]
+        fault = _fault_of_rows(rows)
+    if fault:
         raise InputError(f"{named}: {what} returns {fault}; correct it")
-    rows = found.astype(object).where(found.notna(), None).to_dict("records")
     return called(named, what, item_table, rows)
 
 
-def _fault(found: Any) -> str | None:
-    """What is wrong with a table of a user's, or None."""
+def _fault_of_table(found: Any) -> str | None:
+    """What is wrong with a table of a user's as a whole, or None."""
     if not isinstance(found, pd.DataFrame):
         return f"no DataFrame but a {type(found).__name__}"
-    missing = [column for column in NEEDED if column not in found.columns]
-    others = [column for column in found.columns if column not in ITEM_COLUMNS]
-    if missing or others or not found.columns.is_unique:
-        fault = f"the columns {listed(found.columns)}"
-        return f"{fault}; needed are {', '.join(NEEDED)}, allowed {', '.join(ITEM_COLUMNS)}, once"
-    if found.empty:
-        return "no rows"
-    usable = found["reason"].isna() if "reason" in found else found["item_id"].notna() | True
-    for column in NEEDED:
-        rows = found if column == "item_id" else found[usable]
-        for value in rows[column]:
-            if not isinstance(value, str) or (column == "item_id" and not value):
-                return f"{one_line(repr(value))} as a {column}, which has to be text"
-    if not found["item_id"].is_unique:
-        return f"the item_id {found['item_id'][found['item_id'].duplicated()].iloc[0]!r} twice"
+    columns = set(found.columns)
+    if not set(NEEDED) <= columns <= set(ITEM_COLUMNS) or not found.columns.is_unique:
+        return (
+            f"the columns {listed(found.columns)}; needed are {', '.join(NEEDED)}, allowed "
+            f"{', '.join(ITEM_COLUMNS)}, once each"
+        )
+    return "no rows" if found.empty else None
+
+
+def _fault_of_rows(rows: Sequence[Mapping[str, Any]]) -> str | None:
+    """What is wrong with a row, or None; one with a reason may lack the rest."""
+    seen: set[str] = set()
+    for row in rows:
+        for column in ("item_id",) if row.get("reason") else NEEDED:
+            if not isinstance(row.get(column), str):
+                return f"{one_line(repr(row.get(column)))} as the {column}, which has to be text"
+        if row["item_id"] in seen:
+            return f"the item_id {row['item_id']!r} twice"
+        seen.add(row["item_id"])
     return None
