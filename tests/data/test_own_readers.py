@@ -108,7 +108,6 @@ def test_wrong_readers_are_refused_in_one_line(file, tmp_path, body, message):
 
 
 def test_every_declared_kind_has_a_reader_and_every_reader_a_declaration():
-    dataset_kinds.kinds.cache_clear()
     assert set(dataset_kinds.kinds()) - {dataset_kinds.OWN} == set(READERS) - {"scenes"}
 
 

@@ -1,4 +1,4 @@
-"""A reader and a model family of the user's own in a study: what is computed, what an edit reruns."""
+"""A reader and a model family of the user's own: what is computed, and what an edit reruns."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_own_reader_and_family_run_and_their_edits_rerun_what_depends_on_them(tm
         config["models"]["mine"] = family
 
     study.configure(change)
-    wanted = ("--until", "sweep")
+    wanted = ("--until", "runs")
     study.run(*wanted)
     assert not study.jobs(*wanted, "-n")
 
@@ -56,11 +56,15 @@ def test_own_reader_and_family_run_and_their_edits_rerun_what_depends_on_them(tm
     found = scores.loc["line 1", ["s_negated", "s_affirmative"]].astype(float)
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
-    code.write_text(code.read_text() + "\n# edited\n")
-    assert {"items", "candidates"} <= set(study.jobs(*wanted, "-n"))
-    assert "tower" not in study.jobs(*wanted, "-n")
-    study.run(*wanted)
+    text = code.read_text()
+    code.write_text(text + "\n# edited\n")
+    reran = set(study.jobs(*wanted, "-n"))
+    assert {"items", "candidates"} <= reran
+    assert "tower" not in reran
+    code.write_text(text)
+    assert not study.jobs(*wanted, "-n")
     own = study.folder / "tiny_clip.py"
     own.write_text(own.read_text() + "\n# edited\n")
-    assert {"weights", "tower", "alignment", "images"} <= set(study.jobs(*wanted, "-n"))
-    assert "items" not in study.jobs(*wanted, "-n")
+    reran = set(study.jobs(*wanted, "-n"))
+    assert {"weights", "tower", "alignment", "images"} <= reran
+    assert "items" not in reran
