@@ -12,7 +12,7 @@ import yaml
 
 from negtrace.data.readers.registry import READERS, read_items
 from negtrace.errors import InputError
-from negtrace.study import dataset_kinds
+from negtrace.study import code_hash, dataset_kinds
 from negtrace.study.extensions import with_versions
 from negtrace.study.settings import validate
 
@@ -95,7 +95,18 @@ def test_a_row_with_a_reason_may_lack_the_rest(file, tmp_path):
             f"def read(path): return pd.DataFrame({GOOD}).assign(foil=None)",
             "None as the foil, ",
         ),
-        (f"def read(path): return pd.concat([pd.DataFrame({GOOD})] * 2)", "the item_id '1' twice"),
+        (
+            f"def read(path): return pd.concat([pd.DataFrame({GOOD})] * 2)",
+            "the item_id '1', empty or used",
+        ),
+        (
+            f"def read(path): return pd.DataFrame({GOOD}).assign(item_id=' ')",
+            "the item_id ' ', empty",
+        ),
+        (
+            f"def read(path): return pd.DataFrame({GOOD}).assign(foil=[['x']])",
+            r"\['x'\] as the foil",
+        ),
         (f"def read(path): return pd.DataFrame({GOOD}).assign(votes_foil='x')", "fails .*; correc"),
     ],
 )
@@ -109,6 +120,11 @@ def test_wrong_readers_are_refused_in_one_line(file, tmp_path, body, message):
 
 def test_every_declared_kind_has_a_reader_and_every_reader_a_declaration():
     assert set(dataset_kinds.kinds()) - {dataset_kinds.OWN} == set(READERS) - {"scenes"}
+
+
+def test_an_edit_of_a_reader_reruns_items():
+    used = code_hash.closure(code_hash.own_definitions("items").imported)
+    assert {read.__module__ for read in READERS.values()} <= used
 
 
 def test_an_entry_of_a_readers_is_valid(config):

@@ -35,9 +35,10 @@ def read_own(path: Path, named: str, options: Mapping[str, Any]) -> pd.DataFrame
     found = called(named, what, function(READERS, named, "read"), path, **options)
     rows: list[dict[str, Any]] = []
     if not (fault := _fault_of_table(found)):
+        cells = found.astype(object).where(found.notna(), None)
         rows = [
-            {column: value for column, value in row.items() if not pd.isna(value)}
-            for row in found.to_dict("records")
+            {column: value for column, value in row.items() if value is not None}
+            for row in cells.to_dict("records")
         ]
         fault = _fault_of_rows(rows)
     if fault:
@@ -65,7 +66,7 @@ def _fault_of_rows(rows: Sequence[Mapping[str, Any]]) -> str | None:
         for column in ("item_id",) if row.get("reason") else NEEDED:
             if not isinstance(row.get(column), str):
                 return f"{one_line(repr(row.get(column)))} as the {column}, which has to be text"
-        if row["item_id"] in seen:
-            return f"the item_id {row['item_id']!r} twice"
+        if not row["item_id"].strip() or row["item_id"] in seen:
+            return f"the item_id {one_line(repr(row['item_id']))}, empty or used before"
         seen.add(row["item_id"])
     return None
