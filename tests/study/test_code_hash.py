@@ -18,11 +18,11 @@ RUNNING = {
     *("tower", "alignment", "runs", "sweep", "attention", "identity"),
     *("contributions", "ablation"),
 }
-MODEL_STEPS = RUNNING | LOADING
+MODEL_STEPS = RUNNING | LOADING | {"subject_segmentation", "plant", "planted"}
 FEATURES = {"features", "feature_correlations", "selectivity_correlation"}
 GROUPED = {
     *("segments", "restoration_map", "stability", "attention_maps", "specificity", *FEATURES),
-    *("contribution_map", "ablation", "figures", "report", "planted", "plant"),
+    *("contribution_map", "contributions", "ablation"),
 }
 
 
@@ -63,7 +63,7 @@ def hashes() -> dict[str, str]:
         ("negtrace/patching/tail_block.py", {"sweep", "ablation"}),
         ("negtrace/patching/tails.py", {"sweep", "ablation"}),
         ("negtrace/patching/forward_passes.py", RUNNING),
-        ("negtrace/models/linear.py", RUNNING | {"images"}),
+        ("negtrace/models/linear.py", MODEL_STEPS),
         ("negtrace/models/openclip.py", LOADING),
         ("negtrace/models/model_specs.py", LOADING | {"weights"}),
         ("negtrace/figures/maps.py", {"figures"}),
@@ -108,7 +108,7 @@ def test_an_edited_step_affects_itself_alone(copy):
     ("old", "new", "affected"),
     [
         ('"Items by d"', '"Items"', {"figures", "report"}),
-        ('Role("edit", "tokens that differ")', 'Role("edit", "others")', {"figures"}),
+        ('Role("edit", "tokens that differ")', 'Role("edit", "others")', {"figures", "planted"}),
     ],
 )
 def test_an_edited_word_affects_those_who_use_it(copy, old, new, affected):

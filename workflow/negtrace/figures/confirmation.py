@@ -18,7 +18,8 @@ from matplotlib.ticker import FuncFormatter
 from negtrace.analyses.confirmation import MEASURES, NULLS, RANKINGS, unablated
 from negtrace.errors import InputError
 from negtrace.figures.maps import wanted_segment
-from negtrace.figures.shown import NEGATIONS, available_segment, segment_label
+from negtrace.figures.registry import draws
+from negtrace.figures.shown import available_segment, segment_label
 from negtrace.figures.style import (
     BAR_COLOUR,
     SEGMENT_COLOURS,
@@ -28,7 +29,7 @@ from negtrace.figures.style import (
     styled,
     titled,
 )
-from negtrace.statistics.groups import ALL
+from negtrace.vocabulary import ALL, NEGATIONS
 
 FOUND_COLOUR = SEGMENT_COLOURS["incorrect"]
 DRAWN_COLOUR = "0.7"

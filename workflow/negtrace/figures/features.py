@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 
 from negtrace.analyses.features import NO_PEOPLE
 from negtrace.figures.heat_maps import heat_maps, paired_grids
-from negtrace.figures.shown import NEGATIONS
+from negtrace.figures.registry import draws
 from negtrace.figures.style import (
     BAR_COLOUR,
     SEGMENT_COLOURS,
@@ -28,7 +28,7 @@ from negtrace.figures.style import (
     titled,
 )
 from negtrace.statistics.correlations import correlate
-from negtrace.statistics.groups import ALL
+from negtrace.vocabulary import ALL, NEGATIONS
 
 NO_PEOPLE_COLOUR = SEGMENT_COLOURS["incorrect"]
 PANEL_HEIGHT = 2.6  # inches

@@ -14,8 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from negtrace.errors import InputError
-from negtrace.figures.shown import NEGATIONS, available_segment, segment_label
+from negtrace.figures.shown import available_segment, segment_label
 from negtrace.figures.style import figure_width, new_figure
+from negtrace.vocabulary import ALL, NEGATIONS, ROLES
 
 PALETTE = "vlag"
 HATCH_COLOUR = "0.62"

@@ -18,7 +18,7 @@ from matplotlib.patches import Rectangle
 
 from negtrace.errors import InputError
 from negtrace.figures.heat_maps import ALPHA, heat_maps, highest_cells, paired_grids
-from negtrace.figures.shown import NEGATIONS
+from negtrace.figures.registry import draws
 from negtrace.figures.style import (
     BAR_COLOUR,
     ROLE_COLOURS,
@@ -29,7 +29,7 @@ from negtrace.figures.style import (
     styled,
     titled,
 )
-from negtrace.statistics.groups import ALL, SEGMENTS
+from negtrace.vocabulary import ALL, EFFECTS, NEGATIONS, ROLES, SEGMENTS, SITES
 
 FRAMED_CELLS = 3
 

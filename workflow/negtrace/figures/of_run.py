@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 # Imported for the figures that they register.
-from negtrace.figures.maps import confirmation, features, maps
+from negtrace.figures import confirmation, features, maps
 from negtrace.figures.registry import drawn
 from negtrace.study.layout import map_figure, segment_maps
 

@@ -18,8 +18,7 @@ from negtrace.errors import InputError
 from negtrace.figures.heat_maps import MOST_ANNOTATED_CELLS, PALETTE, numbers
 from negtrace.figures.shown import available_segment, segment_label
 from negtrace.figures.style import CM_PER_INCH, ROLE_COLOURS, WIDTH_CM, styled
-from negtrace.statistics.groups import ALL
-from negtrace.vocabulary import THERE_ROLES
+from negtrace.vocabulary import ALL, THERE_ROLES
 
 HEIGHT = 2.9  # inches
 WORDS = dict(zip(THERE_ROLES, ("", "There", "are", "no", "red", "stars", ".", ""), strict=True))

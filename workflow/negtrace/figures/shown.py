@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from negtrace.statistics.groups import ALL
-
-NEGATIONS = ("foil", "caption")
+from negtrace.vocabulary import ALL, NEGATIONS
 
 
 def available_segment(table: pd.DataFrame, wanted: str) -> str:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from negtrace.replication import ledger_summary
-from negtrace.report.page import evidence, findings
+from negtrace.report import evidence, findings
 from negtrace.vocabulary import CONTROLS, FIGURES, SITES
 
 TEMPLATES = Path(__file__).parents[2] / "report"

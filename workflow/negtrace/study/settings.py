@@ -15,6 +15,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
+from negtrace import vocabulary
 from negtrace.errors import InputError
 from negtrace.study.known_models import check_name
 from negtrace.study.model_sources import brings_weights, is_path, local_path
@@ -50,8 +51,7 @@ def validate(config: Mapping[str, Any]) -> None:
         InputError: names the key and what is allowed, or the missing file.
     """
     check_values(config)
-    schema = json.loads(SCHEMA_FILE.read_text())
-    error = best_match(Draft202012Validator(schema).iter_errors(config))
+    error = best_match(Draft202012Validator(schema()).iter_errors(config))
     if error is not None:
         raise InputError(f"configuration: {describe(error)}")
     check_names(config)
@@ -59,6 +59,19 @@ def validate(config: Mapping[str, Any]) -> None:
     check_thresholds(config["segments"])
     check_mirror(config["downloads"]["mirror"])
     check_files(config)
+
+
+def schema() -> dict[str, Any]:
+    """The configuration's JSON schema; ``{"vocabulary": "SITES"}`` stands for one of these names."""
+    return json.loads(SCHEMA_FILE.read_text(encoding="utf-8"), object_hook=_with_names)
+
+
+def _with_names(node: dict[str, Any]) -> dict[str, Any]:
+    named, _, or_all = str(node.get("vocabulary", "")).partition(" and ")
+    if not named:
+        return node
+    names = list(getattr(vocabulary, named))
+    return {"enum": [*names, vocabulary.ALL] if or_all else names}
 
 
 def describe(error: ValidationError) -> str:
