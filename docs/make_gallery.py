@@ -1,35 +1,42 @@
-"""Copy the figures of the study docs/gallery.yaml to docs/gallery, small.
+"""Copy the figures of the study docs/gallery.yaml to docs/gallery, small; `make gallery` does all.
 
-snakemake --configfile docs/gallery.yaml && python docs/make_gallery.py
+With ``--sources``, print the results that they come from instead.
 """
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from PIL import Image
 
-from negtrace.vocabulary import FIGURES
+from negtrace.vocabulary import DIRECTIONS, FIGURES, SEGMENTS, SITES
 
 ROOT = Path(__file__).parents[1]
-OF_DATASET = ROOT / "results" / "demo"
-FIGURE_FOLDER = OF_DATASET / "demo" / "rephrased" / "figures"
-COLOURS = 64  # few enough for a small file, and of no figure too few
+RUNS = Path("results/demo")
+BY_DIRECTION = {
+    *(site.figure for site in SITES.values()),
+    *(f"cte_map_{segment}" for segment in SEGMENTS),
+}
+COLOURS = 64  # enough for any of the figures, and few enough for a small file
 
 
 def source(name: str) -> Path:
-    """The file that a figure was drawn into."""
+    """The result that shows a figure."""
     if name == "planted":
-        return OF_DATASET / "next-token" / "rephrased" / "planted.png"
-    plain = FIGURE_FOLDER / f"{name}.png"
-    return plain if plain.exists() else FIGURE_FOLDER / f"{name}.negate.png"
+        return RUNS / "next-token" / "rephrased" / "planted.png"
+    direction = f".{next(iter(DIRECTIONS))}" if name in BY_DIRECTION else ""
+    return RUNS / "demo" / "rephrased" / "figures" / f"{name}{direction}.png"
 
 
 def main() -> None:
+    if sys.argv[1:] == ["--sources"]:
+        print(*map(source, FIGURES))
+        return
     folder = ROOT / "docs" / "gallery"
     folder.mkdir(exist_ok=True)
     for name in FIGURES:
-        picture = Image.open(source(name)).convert("RGB")
+        picture = Image.open(ROOT / source(name)).convert("RGB")
         small = picture.quantize(COLOURS, dither=Image.Dither.NONE)
         small.save(folder / f"{name}.png", optimize=True)
 
