@@ -1,4 +1,4 @@
-"""Prints the outputs of every rule of a checkout as JSON: {rule: {name or number: pattern}}."""
+"""Prints the outputs of every rule of a checkout as JSON, by number and by name."""
 
 import json
 import re
@@ -11,17 +11,17 @@ from snakemake.settings.types import ResourceSettings
 
 
 def outputs(root: Path) -> dict[str, dict[str, str]]:
-    """Patterns without the constraints of their wildcards."""
+    """Patterns of each rule, without the constraints of their wildcards."""
     found = {}
     with tempfile.TemporaryDirectory() as folder, SnakemakeApi() as api:
         workflow = api.workflow(
             ResourceSettings(cores=1), snakefile=root / "Snakefile", workdir=Path(folder)
         )
         for rule in workflow._workflow.rules:
-            names = {place: name for name, (place, _) in rule.output._get_names()}
+            named = {name: path for name, path in rule.output.items() if isinstance(path, str)}
             found[rule.name] = {
-                str(names.get(place, place)): re.sub(r"\{(\w+),[^}]*\}", r"{\1}", str(pattern))
-                for place, pattern in enumerate(rule.output)
+                str(name): re.sub(r"\{(\w+),[^}]*\}", r"{\1}", path)
+                for name, path in [*enumerate(rule.output), *named.items()]
             }
     return found
 
