@@ -211,9 +211,10 @@ def report(alarms: dict[str, pd.DataFrame], covered: dict[str, pd.DataFrame], st
     packages = ", ".join(f"{name} {version(name)}" for name in ("numpy", "scipy"))
     return f"""# Calibration
 
-What the intervals and tests of `negtrace.statistics.resampling` do on simulated studies whose truth is known.
-Written by `python benchmarks/calibration.py`: {studies} studies of each kind, with the seeds 0 to
-{studies - 1}, and {packages}. Rates are given with their standard errors over the studies.
+What the intervals and tests of `negtrace.statistics.resampling` do on simulated studies whose truth
+is known. Written by `python benchmarks/calibration.py`: {studies} studies of each kind, with the
+seeds 0 to {studies - 1}, and {packages}. Rates are given with their standard errors over the
+studies.
 
 An item has an effect d (t distribution with 3 degrees of freedom, standard deviation 2, mean 3
 unless stated; values near 0 and below occur) and in every cell a change of share × d + noise. Half

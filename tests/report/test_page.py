@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from negtrace.report.page.page import Comparison, Section, render
 
-from negtrace.report.page import page as report
+from negtrace.report import page as report
+from negtrace.report.page import Comparison, Section, render
 
 EVIL = "<script>alert('x')</script>"
 

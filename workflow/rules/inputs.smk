@@ -363,7 +363,7 @@ rule prefetch:
     params:
         code=code_hash("prefetch"),
         config=as_json(config),
-        results="results",
+        results=results_folder,
     shell:
         shown_line("prefetch")
 
@@ -376,6 +376,6 @@ rule verify:
         ANALYSIS
     params:
         code=code_hash("verify"),
-        results="results",
+        results=results_folder,
     shell:
         shown_line("verify")

@@ -144,7 +144,7 @@ rule report:
         ANALYSIS
     params:
         code=code_hash("report"),
-        results="results",
+        results=results_folder,
         alpha=ALPHA,
     shell:
         shell_line("report")

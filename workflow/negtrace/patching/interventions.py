@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from numbers import Integral
-from typing import Literal, get_args
+from typing import Any, Literal, TypeGuard, get_args
 
 from negtrace.errors import InputError
 from negtrace.messages import one_line
@@ -161,7 +161,7 @@ def check_head_sets(sets: object) -> None:
             raise InputError(f"a set names a head twice: {one_line(repr(heads))}")
 
 
-def _is_list(value: object) -> bool:
+def _is_list(value: object) -> TypeGuard[Sequence[Any]]:
     return isinstance(value, tuple | list)
 
 

@@ -195,7 +195,8 @@ def _changed_heads(
     """
     change = z - block.read_later(block.base("z"))
     added = block.tower.heads_out(block.number, change[:, 0])
-    sums = [added[[head - 1 for head in chosen]].sum(0) for chosen in heads]
+    every = range(1, len(added) + 1)
+    sums = [added[[head - 1 for head in chosen or every]].sum(0) for chosen in heads]
     return block.add_mlp(block.read_later(block.base("mid")) + torch.stack(sums, dim=1))
 
 

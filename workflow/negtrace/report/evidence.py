@@ -51,7 +51,8 @@ def top_cells(table: pd.DataFrame, wanted: str, count: int = TOP_CELLS) -> list[
     cell = best["role"].astype(str)
     if best["head"].notna().any():
         cell = "head " + best["head"].astype(str)
-    return best.assign(cell=cell).to_dict("records")
+    cells: list[Any] = best.assign(cell=cell).to_dict("records")
+    return cells
 
 
 def of_specificity(table: pd.DataFrame, wanted: str, what: str) -> list[str]:

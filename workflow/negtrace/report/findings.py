@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from negtrace.figures.shown import NEGATIONS, available_segment, segment_label, shown_rows
-from negtrace.vocabulary import ALL, EDITED_ROLES
+from negtrace.figures.shown import available_segment, segment_label, shown_rows
+from negtrace.vocabulary import ALL, EDITED_ROLES, NEGATIONS
 
 # Where an affirmative and a negated sentence differ, in both schemas of roles.
 HALF = 0.5
@@ -99,14 +99,14 @@ def headline(
 def of_accuracy(accuracy: pd.DataFrame) -> list[str]:
     """How many items there are and how often the caption wins, by negation."""
     rows = accuracy.set_index("negation")
-    overall = rows.loc[ALL]
+    overall: Any = rows.loc[ALL]
     sentences = [
         f"{plural(overall['n_items'], 'item')} over {plural(overall['n_pairs'], 'distinct pair')}"
         f" of sentences; the caption scores higher than the foil in {overall['accuracy']:.1%}."
     ]
     for negation in NEGATIONS:
         if negation in rows.index:
-            row = rows.loc[negation]
+            row: Any = rows.loc[negation]
             sentences.append(
                 f"Negation in the {negation}: {row['accuracy']:.1%} of"
                 f" {plural(row['n_items'], 'item')} ({plural(row['n_pairs'], 'pair')}) are right;"
@@ -169,16 +169,17 @@ def route(grid: pd.DataFrame) -> Route:
     """Read the route off a grid of roles x hidden states."""
     edited = next((role for role in EDITED_ROLES if role in grid.index), None)
     between = grid.drop(index=[role for role in (edited, "EOT") if role in grid.index])
-    peaks = between.iloc[:, 1:-1].stack().dropna()
+    by_role = grid.T
+    peaks: Any = between.iloc[:, 1:-1].stack().dropna()
     carrier = None
     if len(peaks):
         role, layer = peaks.idxmax()
         carrier = (str(role), int(layer), float(peaks.max()))
     return Route(
         edited,
-        None if edited is None else lasting(grid.loc[edited] < HALF),
+        None if edited is None else lasting(by_role[edited] < HALF),
         carrier,
-        lasting(grid.loc["EOT"] >= HALF) if "EOT" in grid.index else None,
+        lasting(by_role["EOT"] >= HALF) if "EOT" in grid.index else None,
     )
 
 
@@ -270,7 +271,7 @@ def _in_words(grid: pd.DataFrame, found: Route) -> str:
             f"restoration at the {found.edited} does not fall below one half for good"
             if found.leaves is None
             else f"restoration at the {found.edited} is below one half from hidden state"
-            f" {found.leaves} on ({grid.loc[found.edited, found.leaves]:.2f} there)"
+            f" {found.leaves} on ({grid[found.leaves][found.edited]:.2f} there)"
         )
     if found.carrier is not None:
         role, layer, peak = found.carrier
@@ -284,7 +285,7 @@ def _in_words(grid: pd.DataFrame, found: Route) -> str:
             "EOT does not hold half of the effect at the end"
             if found.arrives is None
             else f"EOT holds at least half of the effect from hidden state {found.arrives} on"
-            f" ({grid.loc['EOT', found.arrives]:.2f} there)"
+            f" ({grid[found.arrives]['EOT']:.2f} there)"
         )
     return "; ".join(clauses)
 

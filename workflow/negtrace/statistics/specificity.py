@@ -106,7 +106,8 @@ def specific_effects(
                 ratio_neutral=table["difference_neutral"] / table["d_neutral"],
             )
         )
-    return pd.concat(parts, ignore_index=True)[COLUMNS]
+    whole: pd.DataFrame = pd.concat(parts, ignore_index=True)
+    return whole[COLUMNS]
 
 
 def paired_values(negation: pd.DataFrame, neutral: pd.DataFrame) -> pd.DataFrame:
@@ -157,7 +158,7 @@ def check_same_items(negation: pd.DataFrame, neutral: pd.DataFrame, item_ids: pd
         scores[columns].set_axis(pd.Index(scores["item_id"].astype(object))).loc[ids]
         for scores in (negation, neutral)
     )
-    moved = np.abs(real["s_affirmative"] - control["s_affirmative"]) > SAME_SCORE
+    moved = (real["s_affirmative"] - control["s_affirmative"]).abs() > SAME_SCORE
     turned = real["negation"].astype(object) != control["negation"].astype(object)
     differs = (moved | turned).to_numpy()
     if differs.any():

@@ -30,7 +30,9 @@ def ledger(
     from negtrace.study.layout import wording_and_table
     from negtrace.tables.store import read_provenance
 
-    ours = {wording_and_table(path): table for path, table in tables.items()}
+    ours: dict[tuple[str | None, str], Table] = {
+        wording_and_table(path): table for path, table in tables.items()
+    }
     published = read_published(PAPER, TOLERANCES)
     identity = json.loads(description.read_text(encoding="utf-8"))["identity"]
     annotations = read_provenance(source)["inputs"].get("annotations")
