@@ -29,7 +29,7 @@ bench: .venv/bench.stamp
 	$(BIN)/python benchmarks/bench.py
 
 docs: .venv/docs.stamp
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo
 	@echo "The site is $(CURDIR)/build/site/index.html"
 
@@ -59,5 +59,5 @@ gallery: .venv/run.stamp
 	touch $@
 
 clean:
-	rm -rf .venv .snakemake
+	rm -rf .venv .snakemake build
 	find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from functools import cache
 from pathlib import Path
 
@@ -124,6 +125,13 @@ def test_the_tour_names_what_is_there():
     assert "segments" in steps()
     for name, file in re.findall(r"`(\w+)`[^`\[]*\[[^\]]+\]\(([^)]+)\)", tour):
         assert name in (ROOT / file).read_text(), (name, file)
+
+
+def test_the_tour_gives_the_order_that_imports_are_checked_for():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    (layers,) = (c["layers"] for c in project["tool"]["importlinter"]["contracts"] if "layers" in c)
+    listed = (ROOT / "CONTRIBUTING.md").read_text().split("before it: ")[1].split(".\n")[0]
+    assert re.findall(r"`(\w+)`", listed) == layers[::-1]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
