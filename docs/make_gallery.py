@@ -18,7 +18,8 @@ BY_DIRECTION = {
     *(site.figure for site in SITES.values()),
     *(f"cte_map_{segment}" for segment in SEGMENTS),
 }
-COLOURS = 64  # enough for any of the figures, and few enough for a small file
+# A palette makes a file half as large; this method keeps colours of few pixels, such as legends'.
+PALETTE = {"colors": 256, "method": Image.Quantize.MAXCOVERAGE, "kmeans": 2}
 
 
 def source(name: str) -> Path:
@@ -37,7 +38,7 @@ def main() -> None:
     folder.mkdir(exist_ok=True)
     for name in FIGURES:
         picture = Image.open(ROOT / source(name)).convert("RGB")
-        small = picture.quantize(COLOURS, dither=Image.Dither.NONE)
+        small = picture.quantize(**PALETTE, dither=Image.Dither.NONE)
         small.save(folder / f"{name}.png", optimize=True)
 
 
