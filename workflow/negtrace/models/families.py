@@ -101,7 +101,8 @@ def _check_images(loaded: LoadedModel, embed_dim: int) -> None:
     def encoded() -> torch.Size:
         pixels = loaded.preprocess(Image.new("RGB", (64, 48)))
         with torch.no_grad():
-            return loaded.model.encode_image(pixels[None], normalize=True).shape
+            found: torch.Size = loaded.model.encode_image(pixels[None], normalize=True).shape
+            return found
 
     family = loaded.identity["family"]
     shape = called(family, "encode_image()", encoded)

@@ -37,7 +37,8 @@ def fetch_weights(spec: ModelSpec, folder: Path, downloads: Downloads) -> Weight
     if spec.family is not None:
         # What else it needs lies where its code looks.
         file = Path(spec.weights or "")
-        return Weights(*((str(file), sha256(file)) if file.is_file() else (None, None)), None, {})
+        there = file.is_file()
+        return Weights(str(file) if there else None, sha256(file) if there else None, None, {})
     urls: dict[str, str] = {}
     described = tokenizer = None
     repository = repository_of(spec.architecture)
