@@ -49,6 +49,7 @@ rule annotations:
 rule items:
     input:
         annotations=annotations,
+        code=reader_code,
     output:
         item_table=ITEMS,
     log:
@@ -363,7 +364,6 @@ rule prefetch:
     params:
         code=code_hash("prefetch"),
         config=as_json(config),
-        results=results_folder,
     shell:
         shown_line("prefetch")
 
@@ -376,6 +376,5 @@ rule verify:
         ANALYSIS
     params:
         code=code_hash("verify"),
-        results=results_folder,
     shell:
         shown_line("verify")

@@ -144,7 +144,6 @@ rule report:
         ANALYSIS
     params:
         code=code_hash("report"),
-        results=results_folder,
         alpha=ALPHA,
     shell:
         shell_line("report")

@@ -61,10 +61,11 @@ def comparability(
 
 
 def other_items(kind: str, image_files: pd.DataFrame) -> str | None:
-    """Why a dataset's items are not the published ones, whatever its annotations, or None.
+    """Why a run's items are not the published ones, whatever its annotations, or None.
 
     Args:
-        kind: of the dataset in the configuration.
+        kind: the dataset's, in the configuration.
+        image_files: table of that name.
     """
     if kind in CONTROLS:
         return f"another dataset: a negative control ({kind})"

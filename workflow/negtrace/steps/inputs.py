@@ -32,11 +32,11 @@ def annotations(annotations: Output, url: str, sha256: str, downloads: Downloads
 
 
 @step(item_table="items")
-def items(annotations: Input, reader: dict[str, Any]) -> Made:
+def items(annotations: Input, code: Input | None, reader: dict[str, Any]) -> Made:
     """Read a dataset's items, whatever format they are in."""
     from negtrace.data.readers.registry import read_items
 
-    return Made({"item_table": read_items(annotations, reader)})
+    return Made({"item_table": read_items(annotations, reader, code)})
 
 
 @step("image_files", item_table="items")
@@ -218,11 +218,12 @@ def subject_segmentation(
 
 
 @step()
-def prefetch(config: dict[str, Any], results: str, mirror: Resource) -> None:
+def prefetch(config: dict[str, Any], mirror: Resource) -> None:
     """Copy all that a study downloads into the mirror."""
     from negtrace.data.mirror import copy_into, downloaded, snapshot_datasets
+    from negtrace.study.layout import RESULTS
 
     place = Path(mirror)
     snapshot_datasets(config, place)
-    copied = [copy_into(place, *found) for found in downloaded(config, Path(results))]
+    copied = [copy_into(place, *found) for found in downloaded(config, Path(RESULTS))]
     print(f"{place}: {len(copied)} files, {sum(copied)} of them new")
