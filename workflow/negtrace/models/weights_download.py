@@ -36,8 +36,8 @@ def fetch_weights(spec: ModelSpec, folder: Path, downloads: Downloads) -> Weight
     """
     if spec.family is not None:
         # What else it needs lies where its code looks.
-        file = Path(spec.weights or "")
-        return Weights(*((str(file), sha256(file)) if file.is_file() else (None, None)), None, {})
+        file = spec.weights if Path(spec.weights or "").is_file() else None
+        return Weights(file, file and sha256(Path(file)), None, {})
     urls: dict[str, str] = {}
     described = tokenizer = None
     repository = repository_of(spec.architecture)

@@ -43,7 +43,8 @@ def read_own(path: Path, named: str, options: Mapping[str, Any]) -> pd.DataFrame
         fault = _fault_of_rows(rows)
     if fault:
         raise InputError(f"{named}: {what} returns {fault}; correct it")
-    return called(named, what, item_table, rows)
+    items: pd.DataFrame = called(named, what, item_table, rows)
+    return items
 
 
 def _fault_of_table(found: Any) -> str | None:
