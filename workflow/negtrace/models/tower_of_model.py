@@ -1,4 +1,4 @@
-"""The text tower of a loaded model: cut out as open_clip's are, or as the model's family gives it."""
+"""The text tower of a loaded model: cut out as open_clip's are, or given by the model's family."""
 
 from __future__ import annotations
 
