@@ -11,7 +11,7 @@ import pandas as pd
 from negtrace.errors import InputError
 from negtrace.models.tower_file_check import check_tower
 from negtrace.models.weights import read_weights
-from negtrace.study import layout
+from negtrace.study import places
 from negtrace.tables.lineage import recorded_inputs
 from negtrace.tables.store import TEMPORARY, Source, read_source, sha256
 from negtrace.vocabulary import LABELS
@@ -42,7 +42,7 @@ def findings(results: Path) -> Iterator[str]:
         yield from _misplaced(source, results)
         yield from _stale(source, sources)
     for path in paths:
-        if path.name == layout.TOWER_DESCRIPTION:
+        if path.name == places.TOWER_DESCRIPTION:
             yield from _tower(path.parent)
         if path.name == "weights.json":
             yield from _checkpoint(path)

@@ -20,7 +20,7 @@ sys.path[:] = [
 from negtrace import vocabulary
 from negtrace.errors import InputError
 from negtrace.replication.published import is_published
-from negtrace.study import checkout, control_entries, extensions, layout
+from negtrace.study import checkout, control_entries, extensions, layout, places
 from negtrace.study.code_hash import code_hash
 from negtrace.study.dataset_kinds import CODE, kinds
 from negtrace.study.folder_state import state_of
@@ -68,7 +68,7 @@ PLANTS = {
 }
 MODELS = {
     **config["models"],
-    **{name: layout.planted_files(f"results/models/{name}") for name in PLANTS},
+    **{name: places.planted_files(f"results/models/{name}") for name in PLANTS},
 }
 
 # Kinds of datasets that are files of items, and of those that are derived from others.
@@ -94,7 +94,7 @@ PAIRS = "results/{dataset}/pairs.{wording}.parquet"
 EXCLUDED = "results/{dataset}/excluded.{wording}.parquet"
 TOWER = "results/models/{model}"
 WEIGHTS = f"{TOWER}/weights.json"
-TOWER_FILES = [f"{TOWER}/tower.safetensors", f"{TOWER}/{layout.TOWER_DESCRIPTION}"]
+TOWER_FILES = [f"{TOWER}/tower.safetensors", f"{TOWER}/{places.TOWER_DESCRIPTION}"]
 OF_MODEL = "results/{dataset}/{model}"
 OF_RUN = f"{OF_MODEL}/{{wording}}"
 
@@ -298,7 +298,7 @@ def ledger_tables(wildcards):
     return [
         (
             f"results/{{dataset}}/{name}.{wording}.parquet"
-            if name in layout.DATASET_TABLES
+            if name in places.DATASET_TABLES
             else f"results/{{dataset}}/{{model}}/{wording}/{name}.parquet"
         )
         for wording in STUDY["wordings"]

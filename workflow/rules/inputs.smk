@@ -289,7 +289,7 @@ rule pictures:
 
 rule plant:
     output:
-        **layout.planted_files(TOWER),
+        **places.planted_files(TOWER),
     log:
         log_of("plant", "{model}"),
     benchmark:
@@ -331,7 +331,7 @@ rule tower:
         files=model_files,
     output:
         tower=f"{TOWER}/tower.safetensors",
-        description=f"{TOWER}/{layout.TOWER_DESCRIPTION}",
+        description=f"{TOWER}/{places.TOWER_DESCRIPTION}",
     log:
         log_of("tower", "{model}"),
     benchmark:

@@ -39,7 +39,7 @@ rule identity:
 # Covers the wordings and sites of the study at hand, so another study may rewrite it.
 rule ledger:
     input:
-        description=f"{TOWER}/{layout.TOWER_DESCRIPTION}",
+        description=f"{TOWER}/{places.TOWER_DESCRIPTION}",
         source=ITEMS,
         image_files=IMAGE_FILES,
         tables=ledger_tables,
@@ -98,7 +98,7 @@ rule merged_config:
 rule report:
     input:
         config="results/config.yaml",
-        towers=expand(f"{TOWER}/{layout.TOWER_DESCRIPTION}", model=STUDY["models"]),
+        towers=expand(f"{TOWER}/{places.TOWER_DESCRIPTION}", model=STUDY["models"]),
         pairs=of_every_dataset(PAIRS),
         excluded=of_every_dataset(EXCLUDED),
         tables=of_every_run(

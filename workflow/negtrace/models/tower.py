@@ -27,8 +27,8 @@ from torch import Tensor
 
 from negtrace.errors import InputError
 from negtrace.models.linear import Linear
-from negtrace.study.layout import TOWER_DESCRIPTION as SHAPE_FILE
-from negtrace.study.layout import TOWER_WEIGHTS as WEIGHTS_FILE
+from negtrace.study.places import TOWER_DESCRIPTION as SHAPE_FILE
+from negtrace.study.places import TOWER_WEIGHTS as WEIGHTS_FILE
 
 Part = Literal["q", "k", "v"]
 PARTS: tuple[Part, ...] = ("q", "k", "v")

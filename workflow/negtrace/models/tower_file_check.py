@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from negtrace.errors import InputError
-from negtrace.study.layout import TOWER_DESCRIPTION, TOWER_WEIGHTS
+from negtrace.study.places import TOWER_DESCRIPTION, TOWER_WEIGHTS
 from negtrace.tables.store import sha256
 
 

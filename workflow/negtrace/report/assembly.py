@@ -12,7 +12,7 @@ import yaml
 
 from negtrace.replication.published import is_published
 from negtrace.report.page import Comparison, Section, render
-from negtrace.study import layout
+from negtrace.study import layout, places
 from negtrace.study.control_entries import neutral_control
 from negtrace.tables.lineage import read_tables
 from negtrace.tables.store import read_provenance, read_table
@@ -72,7 +72,7 @@ def section(
     def table(name: str) -> pd.DataFrame:
         return read_tables({name: folder / f"{name}.parquet"}, labels)[name]
 
-    description = json.loads((results / "models" / model / layout.TOWER_DESCRIPTION).read_text())
+    description = json.loads((results / "models" / model / places.TOWER_DESCRIPTION).read_text())
     # By name, because the folder may hold another study's figures and a killed job's leavings.
     figures = {name: folder / "figures" / f"{name}.{ending}" for name in layout.figures(study)}
     planted = None

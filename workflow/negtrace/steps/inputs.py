@@ -221,7 +221,7 @@ def subject_segmentation(
 def prefetch(config: dict[str, Any], mirror: Resource) -> None:
     """Copy all that a study downloads into the mirror."""
     from negtrace.data.mirror import copy_into, downloaded, snapshot_datasets
-    from negtrace.study.layout import RESULTS
+    from negtrace.study.places import RESULTS
 
     place = Path(mirror)
     snapshot_datasets(config, place)

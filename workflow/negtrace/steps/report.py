@@ -27,7 +27,7 @@ def ledger(
     from negtrace.replication.ledger_summary import summary
     from negtrace.replication.publication import read_published
     from negtrace.replication.published import PAPER, TOLERANCES
-    from negtrace.study.layout import wording_and_table
+    from negtrace.study.places import wording_and_table
     from negtrace.tables.store import read_provenance
 
     ours: dict[tuple[str | None, str], Table] = {
@@ -90,7 +90,7 @@ def merged_config(config: dict[str, Any], merged_config: Output) -> None:
 def report(config: Input, alpha: float, report: Output) -> None:
     """Gather the tables and figures of a study into one HTML file."""
     from negtrace.report.assembly import report_of
-    from negtrace.study.layout import RESULTS
+    from negtrace.study.places import RESULTS
     from negtrace.tables.store import write_text
 
     write_text(report_of(config, Path(RESULTS), alpha), report)
@@ -100,7 +100,7 @@ def report(config: Input, alpha: float, report: Output) -> None:
 def verify() -> None:
     """Hash every result again and name those that are corrupt or stale."""
     from negtrace.errors import InputError
-    from negtrace.study.layout import RESULTS
+    from negtrace.study.places import RESULTS
     from negtrace.verification import findings
 
     found = 0

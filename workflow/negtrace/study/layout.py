@@ -6,21 +6,12 @@ For rules and steps alike; imported when Snakemake builds the job graph: standar
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import PurePath
 from typing import Any
 
+from negtrace.study.places import DATASET_TABLES
 from negtrace.vocabulary import CONFIRMATIONS, FIGURES, SEGMENTS, SITES
 
-# Where all results go, from the working folder.
-RESULTS = "results"
-
-TOWER_DESCRIPTION = "tower.json"
-TOWER_WEIGHTS = "tower.safetensors"
-
 FEATURE_TABLES = ("features", "feature_summary", "feature_correlations", "accuracy_above_area")
-
-# Of a dataset and wording, whatever the model.
-DATASET_TABLES = ("pairs", "excluded")
 
 # Of every sweep.
 MAP_TABLES = ("map", "ranks", "overlap", "split_halves")
@@ -56,20 +47,6 @@ def ledger_tables(study: Mapping[str, Any]) -> list[str]:
         *("selectivity_correlation", *FEATURE_TABLES[1:]),
         *(f"map.{sweep}" for sweep in sweeps(study) if sweep == "resid.negate"),
     ]
-
-
-def wording_and_table(path: PurePath) -> tuple[str, str]:
-    """The wording that a table is of, and its kind, from where it lies."""
-    name, _, rest = path.stem.partition(".")
-    if name in DATASET_TABLES:
-        return rest, name
-    return path.parent.name, "restoration_map" if name == "map" else name
-
-
-def planted_files(folder: str) -> dict[str, str]:
-    """What a planted model is made of, by key of a model's entry; its name is the folder's."""
-    stem = f"{folder}/plant/{folder.rsplit('/', 1)[-1]}"
-    return {"architecture": f"{stem}.json", "weights": f"{stem}.safetensors"}
 
 
 def map_figure(sweep: str) -> str:

@@ -1,0 +1,31 @@
+"""Places: where results lie, as steps and rules both have to know it.
+
+Apart from the layout of a study, which changes with every figure's title.  Standard library only.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+# Where all results go, from the working folder.
+RESULTS = "results"
+
+TOWER_DESCRIPTION = "tower.json"
+TOWER_WEIGHTS = "tower.safetensors"
+
+# Of a dataset and wording, whatever the model.
+DATASET_TABLES = ("pairs", "excluded")
+
+
+def wording_and_table(path: PurePath) -> tuple[str, str]:
+    """The wording that a table is of, and its kind, from where it lies."""
+    name, _, rest = path.stem.partition(".")
+    if name in DATASET_TABLES:
+        return rest, name
+    return path.parent.name, "restoration_map" if name == "map" else name
+
+
+def planted_files(folder: str) -> dict[str, str]:
+    """What a planted model is made of, by key of a model's entry; its name is the folder's."""
+    stem = f"{folder}/plant/{folder.rsplit('/', 1)[-1]}"
+    return {"architecture": f"{stem}.json", "weights": f"{stem}.safetensors"}
