@@ -10,12 +10,15 @@ from typing import Any, Literal, TypeGuard, get_args
 
 from negtrace.errors import InputError
 from negtrace.messages import one_line
+from negtrace.models.alignment import PADDING, POOLED
 from negtrace.models.tower import TowerShape
 from negtrace.patching.sentences import Sentence
 from negtrace.patching.sites import SITES, Cell, Site, head_set
-from negtrace.vocabulary import ROLES
+from negtrace.vocabulary import DIFF_ROLES, THERE_ROLES
 
 Donor = Literal["source", "zero", "mean"]
+# Not the vocabulary's records: a role put in other words would rerun every sweep.
+ROLES = tuple(dict.fromkeys((*THERE_ROLES, *DIFF_ROLES, PADDING, POOLED)))
 
 NO_COUNTERPART = "no counterpart in the source sentence"
 OTHER_PLACES = "the two sentences' tokens do not stand in the same places"
