@@ -54,7 +54,7 @@ def test_every_step_has_a_rule_that_gives_what_its_command_names(step: Step):
             directive, _, name = source.partition(".")
             if directive in ("input", "params", "output"):
                 shared = [key for key, names in given.items() if name in names and key in body]
-                unpacked = "unpack(" in body or "**layout." in body or "**LEDGER_FILES" in body
+                unpacked = "unpack(" in body or "**places." in body or "**LEDGER_FILES" in body
                 assert shared or unpacked or re.search(rf"\b{name}=", body), (step.name, source)
 
 
