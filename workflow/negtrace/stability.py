@@ -1,6 +1,7 @@
 """Stability: would other sentence pairs have named the same cells?
 
-Cells are ranked by the ratio of means (`effect_sizes.py`), the highest first, signed.  Three
+Cells are ranked by the ratio of means (`effect_sizes.py`), the highest first, signed; those that
+are known by definition have no part in it, because no pair could change their place.  Three
 answers: how far a cell's rank moves when pairs are resampled; how much the k highest of two
 resamples overlap; and what cells that were chosen on one half of the pairs do on the other half,
 which had no say in the choice.
@@ -11,26 +12,16 @@ between cells of nearly equal effect (Hall & Miller 2009).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 from scipy.stats import hypergeom, rankdata
 
-from negtrace.effect_sizes import (
-    CELL,
-    DEFAULTS,
-    MAP,
-    TESTS,
-    Options,
-    PairSums,
-    estimates,
-    item_values,
-    maps,
-    pair_sums,
-)
+from negtrace.effect_sizes import DEFAULTS, TESTS, Options, estimates
 from negtrace.errors import InputError
+from negtrace.map_values import CELL, MAP, PairSums, item_values, maps, pair_sums
 from negtrace.statistics import resamples
 
 GROUP = ["negation", "segment"]
@@ -47,7 +38,7 @@ def ranks(
     segments: pd.DataFrame,
     options: Options = DEFAULTS,
 ) -> pd.DataFrame:
-    """Rank of every cell within its map, and the interval of its ranks among resamples.
+    """Rank of every computed cell within its map, and the interval of its ranks among resamples.
 
     Args:
         sweep, scores, segments: as for `effect_sizes.effect_map`.
@@ -59,8 +50,7 @@ def ranks(
         InputError: see `effect_sizes.item_values`.
     """
     parts = []
-    for negation, segment, part in maps(item_values(sweep, scores, segments), segments):
-        sums = pair_sums(part)
+    for negation, segment, sums in computed_maps(item_values(sweep, scores, segments), segments):
         tails = [(1 - options.level) / 2, (1 + options.level) / 2]
         drawn = descending_ranks(resampled_ratios(sums, options))
         low, high = np.quantile(drawn, tails, axis=0, method="inverted_cdf")
@@ -92,7 +82,7 @@ def overlap(
 
     Args:
         sweep, scores, segments: as for `effect_sizes.effect_map`.
-        ks: sizes of the sets; those as large as the map are left out.
+        ks: sizes of the sets; those as large as the map (of computed cells) are left out.
 
     Returns:
         `OVERLAP_COLUMNS`: mean over ``options.replicates`` / 2 couples of resamples, with the
@@ -104,8 +94,7 @@ def overlap(
     check_size(min(ks))
     tails = [(1 - options.level) / 2, (1 + options.level) / 2]
     rows = []
-    for negation, segment, part in maps(item_values(sweep, scores, segments), segments):
-        sums = pair_sums(part)
+    for negation, segment, sums in computed_maps(item_values(sweep, scores, segments), segments):
         drawn = resampled_ratios(sums, options)
         cells = len(sums.cells)
         for k in (k for k in ks if k < cells):
@@ -143,8 +132,7 @@ def split_halves(
     values = item_values(sweep, scores, segments)
     first = half_of(values["pair_id"], options.seed)
     parts = []
-    for negation, segment, part in maps(values, segments):
-        sums = pair_sums(part)
+    for negation, segment, sums in computed_maps(values, segments):
         chooses = np.isin(sums.pairs, first)
         if chooses.all() or not chooses.any():
             continue
@@ -163,6 +151,17 @@ def split_halves(
             )
         )
     return joined(parts, HALVES_COLUMNS)
+
+
+def computed_maps(
+    values: pd.DataFrame, segments: pd.DataFrame
+) -> Iterator[tuple[str, str, PairSums]]:
+    """(negation, segment, sums) of every map, without the cells that are known by definition."""
+    for negation, segment, part in maps(values, segments):
+        sums = pair_sums(part)
+        computed = sums.of_cells(~sums.by_definition)
+        if len(computed.cells):
+            yield negation, segment, computed
 
 
 def half_of(pair_ids: pd.Series, seed: int) -> np.ndarray:

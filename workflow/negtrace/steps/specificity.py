@@ -1,4 +1,4 @@
-"""The effect of the negation beyond that of a neutral word swap, on the same items."""
+"""The effect of the negation beside that of a placebo, a neutral word swap, on the same items."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from negtrace.effect_sizes import Options
-from negtrace.specificity import specific_effects
+from negtrace.placebo import placebo_map
 from negtrace.steps.command import run
 from negtrace.steps.options import OF_RUN, paths_of, tables_of
 from negtrace.store import labelled, provenance, write_table
@@ -18,7 +18,7 @@ TABLES = ("sweep", "scores", "neutral_sweep", "neutral_scores", "segments")
 def step(options: Namespace) -> None:
     statistics = json.loads(options.statistics)
     tables = tables_of(options, TABLES)
-    found = specific_effects(*tables.values(), Options(**statistics))
+    found = placebo_map(*tables.values(), Options(**statistics))
     made = provenance(
         "specificity",
         inputs=paths_of(options, TABLES),
