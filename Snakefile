@@ -1,18 +1,23 @@
 """negtrace: where does a CLIP text encoder process negation? See README.md."""
 
+import atexit
+import sys
+from pathlib import Path
+
 from snakemake.utils import min_version
 
 min_version("9.0")
 
 
-configfile: "config.yaml"
+# Of the checkout, wherever Snakemake runs.
+configfile: str(Path(workflow.basedir) / "config.yaml")
 
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/inputs.smk"
 include: "workflow/rules/runs.smk"
 include: "workflow/rules/sweeps.smk"
-include: "workflow/rules/analysis.smk"
+include: "workflow/rules/maps.smk"
 include: "workflow/rules/confirmation.smk"
 include: "workflow/rules/controls.smk"
 include: "workflow/rules/report.smk"
@@ -39,6 +44,7 @@ localrules:
     segments,
     selectivity_correlation,
     subject_areas,
+    verify,
     weights,
 
 
@@ -48,3 +54,11 @@ rule all:
     input:
         rules.report.input,
         rules.report.output,
+
+
+# At exit: Snakemake has some words of its own after this handler.
+onerror:
+    if workflow.is_main_process and log:
+        atexit.register(
+            print, "\n".join(last_words(map(Path, log))), file=sys.stderr
+        )

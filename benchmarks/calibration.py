@@ -29,10 +29,10 @@ from simulated_studies import (
 )
 from tqdm import tqdm
 
-from negtrace.effect_sizes import Options
-from negtrace.families import joint_p
-from negtrace.map_values import PairSums
-from negtrace.statistics import (
+from negtrace.statistics.effect_sizes import Options
+from negtrace.statistics.families import joint_p
+from negtrace.statistics.map_values import PairSums
+from negtrace.statistics.resampling import (
     Interval,
     bootstrap_interval,
     flip_interval,
@@ -41,7 +41,7 @@ from negtrace.statistics import (
     share_interval,
     sign_flip_tests,
 )
-from negtrace.store import write_text
+from negtrace.tables.store import write_text
 
 OUTPUT = Path(__file__).parents[1] / "docs" / "calibration.md"
 ALPHA = 0.05

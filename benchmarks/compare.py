@@ -18,7 +18,8 @@ from matmul_rate import ORDINARY, MatmulRate, matmul_rates, synchronize
 from peers import SITES, Cell, Peer, Request, grid_patches
 from subject import Subject, computed_cells
 
-from negtrace.runs import BASE_OF, SOURCE_OF, Sentence
+from negtrace.patching.sentences import Sentence
+from negtrace.vocabulary import BASE_OF, SOURCE_OF
 
 DIRECTION = "negate"
 TOLERANCE = 1e-3  # of scores, in float32; they are of the order of 1 to 10

@@ -6,14 +6,14 @@ H heads of width d, and L blocks, where a patch changes the last m of a sentence
     qkv(r) = 6 r w^2    key_value(r) = 4 r w^2    query(r) = out(r) = 2 r w^2    mlp(r) = 4 r w u
     attention(r) = 4 w x (keys that the last r rows see: n + (n - 1) + ... + (n - r + 1))
 
-    enter block b (rows r = m; r = 1 in block L, where only the pooled row is read)
+    the patched block b (rows r = m; r = 1 in block L, where only the pooled row is read)
         resid      attention(r) + out(r) + mlp(r); its q, k, v are those of the runs
         attn_out   mlp(r)
         mlp_out    0
         head       2 r d w + mlp(r)
         q, k, v, pattern   attention(r) / H + 2 r d w + mlp(r)
-    carry through block b < L    qkv(m) + attention(m) + out(m) + mlp(m)
-    carry through block L        key_value(m) + query(1) + attention(1) + out(1) + mlp(1)
+    pass block b < L             qkv(m) + attention(m) + out(m) + mlp(m)
+    pass block L                 key_value(m) + query(1) + attention(1) + out(1) + mlp(1)
     read out                     2 w e, with e the embedding's size
 
 Unpatched sentences pass every block like a patch of the rows that no other sentence has: what a
@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from negtrace.tower import TowerShape
+from negtrace.models.tower import TowerShape
 
 
 def attention_flops(shape: TowerShape, rows: int, length: int) -> int:
@@ -39,7 +39,7 @@ def mlp_flops(shape: TowerShape, rows: int) -> int:
     return 4 * rows * shape.width * shape.mlp_width
 
 
-def carry_flops(shape: TowerShape, block: int, rows: int, length: int) -> int:
+def pass_flops(shape: TowerShape, block: int, rows: int, length: int) -> int:
     """One block for one changed sentence."""
     square = shape.width**2
     if block < shape.layers:
@@ -48,7 +48,7 @@ def carry_flops(shape: TowerShape, block: int, rows: int, length: int) -> int:
     return 4 * rows * square + pooled
 
 
-def enter_flops(shape: TowerShape, site: str, block: int, rows: int, length: int) -> int:
+def patch_flops(shape: TowerShape, site: str, block: int, rows: int, length: int) -> int:
     """The block that a patch is made in.
 
     Raises:
@@ -79,16 +79,16 @@ def cell_flops(shape: TowerShape, site: str, layer: int, rows: int, length: int)
         length: tokens of the sentence, EOT included.
     """
     block = layer + 1 if site == "resid" else layer
-    carried = (carry_flops(shape, b, rows, length) for b in range(block + 1, shape.layers + 1))
+    passed = (pass_flops(shape, b, rows, length) for b in range(block + 1, shape.layers + 1))
     read_out = 2 * shape.width * shape.embed_dim
-    return enter_flops(shape, site, block, rows, length) + sum(carried) + read_out
+    return patch_flops(shape, site, block, rows, length) + sum(passed) + read_out
 
 
 def run_flops(shape: TowerShape, rows: int, length: int) -> int:
     """One unpatched sentence whose last `rows` are its own, their keys and values included."""
     blocks = range(1, shape.layers + 1)
     read_out = 2 * shape.width * shape.embed_dim
-    return sum(carry_flops(shape, block, rows, length) for block in blocks) + read_out
+    return sum(pass_flops(shape, block, rows, length) for block in blocks) + read_out
 
 
 def own_rows(sentences: Iterable[Sequence[int]]) -> Iterator[tuple[int, int]]:

@@ -12,8 +12,8 @@ from matmul_rate import matmul_rates
 from peers import TransformerLens, TransformerLensBatched
 from subject import Subject, make_subject, random_tower, with_tables
 
-from negtrace.sites import SITES as ENGINE_SITES
-from negtrace.tower import TowerShape, full_precision
+from negtrace.models.tower import TowerShape, full_precision
+from negtrace.patching.sites import SITES as ENGINE_SITES
 
 BIG_G = TowerShape(
     width=1280,

@@ -21,8 +21,8 @@ import pandas as pd
 import torch
 from subject import Subject, complete, random_tower
 
-from negtrace.alignment import Tokenizer, align
-from negtrace.tower import TowerShape
+from negtrace.models.alignment import Tokenizer, align
+from negtrace.models.tower import TowerShape
 
 SHAPE = TowerShape(
     width=512,

@@ -3,7 +3,7 @@
 Products have the tower's own sizes, activations [rows, inputs] times weights [outputs, inputs]
 transposed, with bias; the best rate of any size counts.  There are two yardsticks: torch's ordinary
 `F.linear`, and the best of all ways, which on a CPU is mostly oneDNN with weights that were laid
-out for it once (`negtrace.linear`) and still lie in the cache.
+out for it once (`negtrace.models.linear`) and still lie in the cache.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 
-from negtrace.linear import Linear, can_pack
-from negtrace.tower import TowerShape
+from negtrace.models.linear import Linear, can_pack
+from negtrace.models.tower import TowerShape
 
 ROWS = {"cpu": (512, 1024, 2048, 4096), "cuda": (4096, 16384, 65536)}
 

@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 from simulated_studies import VALSE_SIZES
 
-from negtrace.effect_sizes import Options, effect_map
-from negtrace.effects import segments
-from negtrace.findings import of_heads
-from negtrace.map_values import BASE_SCORE
-from negtrace.pairs import minimal_pair
-from negtrace.placebo import placebo_map
+from negtrace.data.pairs import minimal_pair
+from negtrace.report.findings import of_heads
+from negtrace.statistics.effect_sizes import Options, effect_map
+from negtrace.statistics.groups import segments
+from negtrace.statistics.map_values import BASE_SCORE
+from negtrace.statistics.placebo import placebo_map
 
 ALPHA = 0.05
 OPTIONS = Options(replicates=500, flips=500)

@@ -14,14 +14,17 @@ import pandas as pd
 import torch
 from torch import nn
 
-from negtrace import pairs, scenes
-from negtrace.alignment import align, first_difference
-from negtrace.openclip import ModelSpec, load, text_tower, tokenizer_of
-from negtrace.restoration import sweep
-from negtrace.runs import BASE_OF, SOURCE_OF, SentencePair, scores, sentence_embeddings
-from negtrace.runs import sentence_pairs as pairs_of
-from negtrace.tower import BLOCK_WEIGHTS, TextTower, TowerShape
-from negtrace.valse import read_valse
+from negtrace.data import pairs, scenes
+from negtrace.data.readers.valse import read_valse
+from negtrace.models.alignment import align, first_difference
+from negtrace.models.open_clip_tower import text_tower
+from negtrace.models.openclip import ModelSpec, load, tokenizer_of
+from negtrace.models.tower import BLOCK_WEIGHTS, TextTower, TowerShape
+from negtrace.patching.restoration import sweep
+from negtrace.patching.scores import scores, sentence_embeddings
+from negtrace.patching.sentences import SentencePair
+from negtrace.patching.sentences import sentence_pairs as pairs_of
+from negtrace.vocabulary import BASE_OF, SOURCE_OF
 
 ROOT = Path(__file__).resolve().parents[1]
 VALSE_FILES = (

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from flops import attention_flops, carry_flops, cell_flops, own_rows, run_flops
+from flops import attention_flops, cell_flops, own_rows, pass_flops, run_flops
 from subject import random_tower
 from torch.utils.flop_counter import FlopCounterMode
 
-from negtrace.runs import run_sentences
-from negtrace.tower import TowerShape
+from negtrace.models.tower import TowerShape
+from negtrace.patching.forward_passes import run_sentences
 
 SHAPE = TowerShape(
     width=4,
@@ -35,7 +35,7 @@ def test_cell_by_hand():
     assert cell_flops(SHAPE, "resid", 1, rows=1, length=3) == attention + out + mlp + read_out
     assert cell_flops(SHAPE, "mlp_out", 2, rows=1, length=3) == read_out
     last = 4 * 16 + 2 * 16 + attention + out + mlp
-    assert carry_flops(SHAPE, 2, rows=1, length=3) == last
+    assert pass_flops(SHAPE, 2, rows=1, length=3) == last
     head = 2 * 2 * 4 + mlp
     assert cell_flops(SHAPE, "head", 1, rows=1, length=3) == head + last + read_out
 

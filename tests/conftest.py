@@ -12,12 +12,14 @@ import open_clip
 import pandas as pd
 import pytest
 import torch
+import type_checks  # noqa: F401
 from hypothesis import HealthCheck, settings
 from torch import nn
 
-from negtrace.alignment import Tokenizer, align
-from negtrace.openclip import architecture_config, text_tower
-from negtrace.tower import TextTower, TowerShape
+from negtrace.models.alignment import Tokenizer, align
+from negtrace.models.model_specs import architecture_config
+from negtrace.models.open_clip_tower import text_tower
+from negtrace.models.tower import TextTower, TowerShape
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)  # as many threads as workers, not their square
@@ -119,7 +121,7 @@ def causal(tiny_models) -> TinyModel:
 
 def embedding(tiny: TinyModel, tokens: list[int]) -> torch.Tensor:
     """open_clip's own unit-norm embedding of a sentence, start token to EOT [embed_dim]."""
-    from negtrace.hooks import pad
+    from negtrace.patching.slow_twin import pad
 
     return torch.nn.functional.normalize(tiny.model.encode_text(pad(tiny.model, tokens)), dim=-1)[0]
 

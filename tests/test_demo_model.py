@@ -7,12 +7,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from negtrace import openclip, scenes
-from negtrace.alignment import align
-from negtrace.images import image_files
-from negtrace.pairs import candidates
-from negtrace.runs import scores, sentence_embeddings
-from negtrace.valse import read_valse
+from negtrace.data import scenes
+from negtrace.data.image_embeddings import encode_images
+from negtrace.data.images import image_files
+from negtrace.data.pairs import candidates
+from negtrace.data.readers.valse import read_valse
+from negtrace.models import openclip
+from negtrace.models.alignment import align
+from negtrace.models.open_clip_tower import text_tower
+from negtrace.patching.scores import scores, sentence_embeddings
 
 DEMO = Path(__file__).parents[1] / "workflow" / "demo"
 HELD_OUT_SEED = 424242
@@ -38,9 +41,9 @@ def test_accuracy_on_held_out_items_in_all_conditions(loaded, tmp_path):
     raw = pd.read_json(tmp_path / "existence.json", orient="index")
     combination = raw["combination"].to_dict()
     names = image_files(valse)
-    vectors = openclip.encode_images(loaded, [tmp_path / "images" / n for n in names])
+    vectors = encode_images(loaded, [tmp_path / "images" / n for n in names])
     images = pd.DataFrame({"image_file": names, "embedding": list(vectors)})
-    tower = openclip.text_tower(loaded.model)
+    tower = text_tower(loaded.model)
     for wording in ("standard", "rephrased"):
         items, _ = candidates(valse, wording)
         alignment = align(items, loaded.tokenizer, tower.shape)

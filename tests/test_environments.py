@@ -7,11 +7,12 @@ import re
 import sys
 import tomllib
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 import yaml
 
-from negtrace import fingerprint
+from negtrace.study import code_hash
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -45,21 +46,28 @@ def conda_pins(environment: str) -> dict[str, str]:
     return dict(re.fullmatch(r"(\S+) =(\S+)", entry).groups() for entry in listed)
 
 
+ENVIRONMENTS = {"ANALYSIS": "analysis", "TORCH": "torch", "INPUTS": "inputs"}
+
+
 def rules() -> dict[str, tuple[str, str]]:
     """(environment, step) of every rule."""
     found = {}
-    for body in re.split(r"^rule ", RULES, flags=re.MULTILINE)[1:]:
-        environment = re.search(r'"\.\./\.\./envs/(\w+)\.yaml"', body)
-        step = re.search(r"python -m negtrace\.steps\.(\w+)", body)
-        found[body.split(":")[0]] = (environment[1], step[1])
+    for body in re.split(r"^ *rule ", RULES, flags=re.MULTILINE)[1:]:
+        environment = re.search(r"conda:\s+(\w+)", body)
+        step = re.search(r'(?:shell|shown)_line\("(\w+)"\)', body)
+        found[body.split(":")[0]] = (ENVIRONMENTS[environment[1]], step[1])
     return found
 
 
 def imported_packages(step: str) -> set[str]:
-    """Third-party packages that a step's code imports anywhere."""
+    """Third-party packages that a step's job imports anywhere."""
+    own = code_hash.own_definitions(step)
+    job = code_hash.closure(code_hash.imports("negtrace.steps.job"))
+    modules = code_hash.closure(own.imported) | job
+    sources = [code_hash.module_file(module).read_text() for module in modules]
     names = set()
-    for module in fingerprint.closure(f"negtrace.steps.{step}"):
-        for node in ast.walk(ast.parse(fingerprint.module_file(module).read_text())):
+    for source in (*sources, *map(dedent, own.sources.values())):
+        for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.Import):
                 names |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:

@@ -14,7 +14,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ("Snakefile", "config.yaml", "profiles", "workflow", "envs")
-SAMPLE = ROOT / "tests" / "data" / "existence_small.json"
+SAMPLE = ROOT / "tests" / "samples" / "existence_small.json"
 
 ARCHITECTURE = {
     "embed_dim": 24,

@@ -15,7 +15,7 @@ from checkout import SAMPLE, Checkout
 from http_server import serve
 from tiny_clipseg import save_tiny_clipseg
 
-from negtrace.generated_images import generated_image
+from negtrace.data.generated_images import generated_image
 
 ITEMS = json.loads(SAMPLE.read_text())
 IMAGES = sorted({item["image_file"] for item in ITEMS.values() if item["image_file"]})
@@ -189,3 +189,126 @@ def test_a_bad_row_of_a_table_is_named(own):
     printed = own.run("--until", "items", fails=True)
     assert "items.csv: has no column 'image' for the image; its columns are picture" in printed
     assert "Traceback" not in printed
+
+
+def test_what_is_wrong_with_an_item_costs_that_item_alone(own):
+    rows = pd.read_csv(own.folder / "items.csv")
+    broken, gone = rows["picture"].unique()[:2]
+    (own.folder / "pictures" / broken).write_bytes(picture(broken)[:200])
+    (own.folder / "pictures" / gone).unlink()
+    outside = own.folder / "mine.jpg"
+    outside.write_bytes(picture(IMAGES[0]))
+    known = IMAGES[-1]
+    assert known not in (broken, gone)
+    long = "There are no " + "very " * 80 + "big dogs."
+    lines = [
+        f"{known},{long},{long.replace('no ', '')}",
+        f"{known},In the park, there are no dogs.,There are dogs.",
+        f"{outside},There is no van.,There is a van.",
+        "../mine.jpg,There is no van.,There is a van.",
+        f"{known},there is  no van. ,There is a van.",
+        f"{known},There is no van.,There is a van.",
+    ]
+    with open(own.folder / "items.csv", "a") as file:
+        file.write("\n".join(lines) + "\n")
+    columns = {"image": "picture", "caption": "true", "foil": "false"}
+    table = {"kind": "table", "file": "items.csv", "columns": columns}
+
+    def change(config: dict) -> None:
+        config["study"].update(datasets=["rows", "drawn"], sites=["head"], wordings=["standard"])
+        config["datasets"]["rows"] = table | {"images": "pictures"}
+        config["datasets"]["drawn"] = table | {"images": {"kind": "generated", "seed": 0}}
+
+    own.configure(change)
+    own.run()
+    for name in ("rows", "drawn"):
+        folder = own.path(name, "tiny", "standard")
+        excluded = pd.concat(
+            pd.read_parquet(path).set_index("item_id")["reason"]
+            for path in (own.path(name, "excluded.standard.parquet"), folder / "excluded.parquet")
+        )
+        scores = pd.read_parquet(folder / "scores.parquet").set_index("item_id")
+        first = len(rows) + 1
+        long_one, shifted, absolute, upwards, other, van = map(str, range(first, first + 6))
+        assert "tokens, but the model reads at most 77" in excluded[long_one]
+        assert excluded[shifted].endswith("has 4 fields, the header has 3")
+        for item in (absolute, upwards):
+            assert "not the name of a file inside the image folder" in excluded[item]
+        assert not {long_one, shifted, absolute, upwards} & set(scores.index)
+        assert scores.loc[other, "pair_id"] == scores.loc[van, "pair_id"]
+        assert scores.loc[other, "d"] == scores.loc[van, "d"]
+        unusable = rows.index[rows["picture"].isin([broken, gone])]
+        usable = not set(map(str, unusable + 1)) & set(scores.index)
+        assert usable == (name == "rows")
+        assert len(pd.read_parquet(folder / "segments.parquet")) > 10
+    report = own.path("report.html").read_text()
+    assert "tokens, but the model reads at most 77" in report
+    assert "no image: not a readable image" in report
+    assert "no image: the file is missing" in report
+    assert outside.read_bytes() == picture(IMAGES[0])
+    assert not (own.path("drawn") / "mine.jpg").exists()
+
+
+def test_a_changed_picture_reruns_what_depends_on_it_and_nothing_else(tmp_path):
+    study, pictures = Checkout.create(tmp_path / "study"), tmp_path / "pictures"
+    for name in IMAGES:
+        (pictures / name).parent.mkdir(parents=True, exist_ok=True)
+        (pictures / name).write_bytes(picture(name))
+
+    def change(config: dict) -> None:
+        config["study"].update(datasets=["mine"], sites=["head"])
+        config["datasets"]["mine"] = {
+            "kind": "valse",
+            "annotations": str(SAMPLE),
+            "images": str(pictures),
+        }
+
+    study.configure(change)
+    wanted = ("--until", "images", "pairs", "alignment")
+    study.run(*wanted)
+    assert not study.jobs(*wanted, "-n")
+    (pictures / ".DS_Store").write_bytes(b"x")
+    (pictures / "notes.txt").write_text("x")
+    (pictures / "named_by_no_item.jpg").write_bytes(picture("other"))
+    (pictures / IMAGES[0]).touch()
+    assert not study.jobs(*wanted, "-n")
+    before = study.tables()
+    aligned = before["results/mine/tiny/rephrased/alignment.parquet"].stat().st_mtime_ns
+    embedded = before["results/mine/tiny/images.parquet"].read_bytes()
+    (pictures / IMAGES[0]).write_bytes(picture("another"))
+    assert set(study.jobs(*wanted)) == {"image_folder", "images", "pairs"}
+    assert before["results/mine/tiny/images.parquet"].read_bytes() != embedded
+    assert before["results/mine/tiny/rephrased/alignment.parquet"].stat().st_mtime_ns == aligned
+    assert not study.jobs(*wanted, "-n")
+    (pictures / IMAGES[0]).write_bytes(picture(IMAGES[0]))
+    study.run(*wanted)
+    assert before["results/mine/tiny/images.parquet"].read_bytes() == embedded
+    assert "every result is whole" in study.run("verify")
+
+
+def test_an_edited_local_dataset_is_read_again(tmp_path):
+    study, folder = Checkout.create(tmp_path / "study"), tmp_path / "local"
+    folder.mkdir()
+    (folder / "a.jpg").write_bytes(picture("a"))
+    rows = "file_name,caption,foil\na.jpg,There are no dogs.,There are dogs.\n"
+    (folder / "metadata.csv").write_text(rows)
+
+    def change(config: dict) -> None:
+        config["study"].update(datasets=["mine"])
+        config["datasets"]["mine"] = {
+            "kind": "huggingface",
+            "source": str(folder),
+            "split": "train",
+            "columns": {"caption": "caption", "foil": "foil"},
+        }
+
+    study.configure(change)
+    wanted = ("--until", "candidates")
+    study.run(*wanted)
+    (folder / ".DS_Store").write_bytes(b"x")
+    (folder / "a.jpg").touch()
+    assert not study.jobs(*wanted, "-n")
+    (folder / "metadata.csv").write_text(rows.replace("dogs", "cats"))
+    assert set(study.jobs(*wanted)) == {"hugging_face", "candidates"}
+    items = pd.read_parquet(study.path("mine", "items.parquet"))
+    assert items["caption"].tolist() == ["There are no cats."]

@@ -26,12 +26,12 @@ from http_server import serve
 from safetensors.torch import save_file
 from tiny_clipseg import save_tiny_clipseg
 
-from negtrace.downloads import mirror_path
-from negtrace.generated_images import generated_image
-from negtrace.hub import model_url
-from negtrace.openclip import ModelSpec, load
-from negtrace.pairs import candidates, select
-from negtrace.valse import read_valse
+from negtrace.data.generated_images import generated_image
+from negtrace.data.pairs import candidates, select
+from negtrace.data.readers.valse import read_valse
+from negtrace.fetching.downloads import mirror_path
+from negtrace.fetching.hub import model_url
+from negtrace.models.openclip import ModelSpec, load
 
 pytestmark = [
     pytest.mark.rehearsal,
@@ -112,8 +112,9 @@ def test_the_paper_study_on_stand_ins_runs_and_does_not_replicate(tmp_path):
     own = ledger[~ledger["structural"]]
     assert (own["verdict"] == "deviates").sum() > 200
     assert (own["verdict"] != "not comparable").mean() > 0.6
-    maps = own[own["figure"].str.startswith("CTE") & (own["published"].abs() > 0.1)]
-    assert (maps["verdict"] == "deviates").mean() > 0.8
+    # The map of 14 incorrect items has a tolerance of its own, too wide to tell much.
+    maps = own[own["figure"].str.match("CTE.*, correct") & (own["published"].abs() > 0.1)]
+    assert (maps["verdict"] == "deviates").mean() > 0.7
     structural = ledger[ledger["structural"] & (ledger["figure"] != "items")]
     assert set(structural["verdict"]) == {"replicates"}
 

@@ -18,7 +18,7 @@ import pytest
 import yaml
 from checkout import SAMPLE, Checkout
 
-from negtrace.store import read_provenance
+from negtrace.tables.store import read_provenance
 
 # Rules that must not run again unless something before them changed.
 INPUTS = {"scenes", "items", "candidates", "subject_areas", "weights", "tower"}
@@ -317,7 +317,7 @@ def own_images(config: dict) -> None:
     config["datasets"]["own"] = {"kind": "valse", "annotations": "items.json", "images": "pictures"}
 
 
-def test_missing_and_corrupt_images_stop_the_run_and_are_named(study):
+def test_missing_and_corrupt_images_cost_their_items_alone(study):
     source = study.path("demo", "source")
     shutil.copytree(source / "images", study.folder / "pictures")
     shutil.copy(source / "existence.json", study.folder / "items.json")
@@ -325,11 +325,13 @@ def test_missing_and_corrupt_images_stop_the_run_and_are_named(study):
     missing.unlink()
     corrupt.write_bytes(corrupt.read_bytes()[:60])
     study.configure(own_images)
-    printed = study.run("--until", "images", fails=True)
-    assert "error: pictures: 2 of the dataset's images cannot be used" in printed
-    assert f"{missing.name} (item {missing.stem}): the file is missing" in printed
-    assert f"{corrupt.name} (item {corrupt.stem}): not a readable image" in printed
-    assert not study.path("own", "tiny", "images.parquet").exists()
+    study.run("--until", "images", "pairs")
+    table = pd.read_parquet(study.path("own", "excluded.rephrased.parquet"))
+    reasons = table.set_index("item_id")["reason"]
+    assert reasons[missing.stem] == "no image: the file is missing"
+    assert reasons[corrupt.stem].startswith("no image: not a readable image")
+    embedded = pd.read_parquet(study.path("own", "tiny", "images.parquet"))["image_file"]
+    assert not {missing.name, corrupt.name} & set(embedded)
 
 
 def test_truncated_annotations_stop_the_run_and_are_named(study):
@@ -369,5 +371,7 @@ def test_a_wrong_configuration_stops_before_anything_runs(study, change, message
 
 def test_an_unknown_architecture_is_named_with_similar_ones(study):
     study.configure(lambda config: config["models"]["tiny"].update(architecture="ViT-B-3"))
-    printed = study.run("--until", "tower", fails=True)
-    assert "error: open_clip knows no architecture 'ViT-B-3'; did you mean ViT-B-32" in printed
+    printed = study.run("-n", fails=True)
+    assert (
+        "architecture: open_clip knows no architecture 'ViT-B-3'; did you mean ViT-B-32" in printed
+    )

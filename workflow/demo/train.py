@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from negtrace import scenes
+from negtrace.data import scenes
 
 CONFIG = Path(__file__).with_name("negtrace-demo.json")
 MEAN = torch.tensor(open_clip.OPENAI_DATASET_MEAN).view(3, 1, 1)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from tqdm import tqdm
 
 LOG_SECONDS = 15
+
+silent = partial(tqdm, disable=True)
 
 
 class LogLines(tqdm):

@@ -5,37 +5,58 @@ import os
 import sys
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
+ROOT = Path(workflow.basedir)
+WORKFLOW = ROOT / "workflow"
+# First, and without the working folder and the checkout, whose modules would shadow others.
+sys.path[:] = [
+    str(WORKFLOW),
+    *(
+        path
+        for path in sys.path
+        if Path(path or ".").resolve() not in (Path.cwd(), ROOT)
+    ),
+]
 
-WORKFLOW = Path(workflow.basedir) / "workflow"
-sys.path.insert(0, str(WORKFLOW))
-
-from negtrace import derived, layout
+from negtrace import vocabulary
 from negtrace.errors import InputError
-from negtrace.fingerprint import code_hash
-from negtrace.published import is_published
-from negtrace.settings import is_path, validate
+from negtrace.replication.published import is_published
+from negtrace.study import checkout, control_entries, layout
+from negtrace.study.code_hash import code_hash
+from negtrace.study.folder_state import state_of
+from negtrace.study.last_words import last_words
+from negtrace.study.model_sources import model_files as files_of_model
+from negtrace.study.settings import validate
+from negtrace.study.step_source import shell_line, shown_line
 
 try:
+    config = checkout.with_own_files(config, ROOT)
     validate(config)
-    config = derived.with_controls(config)
+    config = control_entries.with_controls(config)
+    # 1 or 0, as huggingface_hub reads it.
+    OFFLINE = int(
+        config["downloads"]["offline"]
+        or os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+    )
+    # Conda environments unset PYTHONPATH, so every line sets it.
+    shell.prefix(
+        checkout.shell_prefix(
+            WORKFLOW, {"HF_HUB_OFFLINE": OFFLINE, "HF_DATASETS_OFFLINE": OFFLINE}
+        )
+    )
+    if workflow.is_main_process:
+        checkout.check_machine(
+            config["compute"]["device"], local=workflow.resource_settings.nodes is None
+        )
+    if "prefetch" in sys.argv and not config["downloads"]["mirror"]:
+        raise InputError("there is no mirror to fill: set downloads.mirror to a folder")
 except InputError as error:
-    raise WorkflowError(str(error)) from None
-
-# 1 or 0, as huggingface_hub reads it.
-OFFLINE = int(
-    config["downloads"]["offline"]
-    or os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
-)
-
-# Jobs find the library where it is not installed as well; conda environments unset PYTHONPATH.
-shell.prefix(
-    f"export PYTHONPATH={str(WORKFLOW)!r} HF_HUB_OFFLINE={OFFLINE} HF_DATASETS_OFFLINE={OFFLINE}; "
-)
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(2)
 
 # `python` is Snakemake's own also where its environment is not activated; conda's goes before it.
 OWN_PYTHON = str(Path(sys.executable).parent)
-os.environ.update(PATH=os.pathsep.join([OWN_PYTHON, *os.get_exec_path()]))
+PATHS = os.pathsep.join([OWN_PYTHON, *os.get_exec_path()])
+os.environ.update(PATH=PATHS, PYTHONSAFEPATH="1")
 
 STUDY = config["study"]
 SWEEPS = layout.sweeps(STUDY)
@@ -48,18 +69,66 @@ MODELS = {
     **config["models"],
     **{name: layout.planted_files(f"results/models/{name}") for name in PLANTS},
 }
-STATISTICS = json.dumps(config["statistics"], sort_keys=True)
-ALPHA = round(1 - config["statistics"]["level"], 6)
 
-OF_RUN = "results/{dataset}/{model}/{wording}"
-LEDGER = "results/{dataset}/{model}/ledger"
+# Kinds of datasets that are files of items, and of those that are derived from others.
+READERS = ["valse", "table"]
+DERIVED = control_entries.KINDS
+
+# Environments of jobs on tables, jobs that run a model, and jobs that fetch inputs.
+ANALYSIS, TORCH, INPUTS = (
+    f"../../envs/{name}.yaml" for name in ("analysis", "torch", "inputs")
+)
+
+# Where tables lie: of a dataset; of a model; of both; of both and a wording, which is one run.
 SOURCE = "results/{dataset}/source"
 ANNOTATIONS = f"{SOURCE}/existence.json"
+SEGMENTER = f"{SOURCE}/segmenter.json"
+ITEMS = "results/{dataset}/items.parquet"
 IMAGE_FILES = "results/{dataset}/image_files.parquet"
+FILES_READ = "results/{dataset}/files_read.json"
 SUBJECT_SIZES = "results/{dataset}/subject_sizes.parquet"
+CANDIDATES = "results/{dataset}/candidates.{wording}.parquet"
+REJECTED = "results/{dataset}/rejected.{wording}.parquet"
+PAIRS = "results/{dataset}/pairs.{wording}.parquet"
+EXCLUDED = "results/{dataset}/excluded.{wording}.parquet"
 TOWER = "results/models/{model}"
-LOGS = "results/logs"
-BENCHMARKS = "results/benchmarks"
+WEIGHTS = f"{TOWER}/weights.json"
+TOWER_FILES = [f"{TOWER}/tower.safetensors", f"{TOWER}/{layout.TOWER_DESCRIPTION}"]
+OF_MODEL = "results/{dataset}/{model}"
+OF_RUN = f"{OF_MODEL}/{{wording}}"
+
+# Wildcards of a run, and of one of its sweeps, as they stand in the names of logs.
+RUN = "{dataset}.{model}.{wording}"
+RUN_SWEEP = f"{RUN}.{{site}}.{{direction}}"
+
+# What a text tower is run on.
+RUN_INPUTS = {
+    "tower": TOWER_FILES,
+    "alignment": f"{OF_RUN}/alignment.parquet",
+    "candidates": f"{OF_RUN}/candidates.parquet",
+    "images": f"{OF_MODEL}/images.parquet",
+}
+
+
+def log_of(rule, wildcards=""):
+    """Log of a rule's jobs."""
+    return f"results/logs/{'.'.join(filter(None, (rule, wildcards)))}.log"
+
+
+def benchmark_of(rule, wildcards=""):
+    """Time and memory of a rule's jobs."""
+    return f"results/benchmarks/{'.'.join(filter(None, (rule, wildcards)))}.tsv"
+
+
+def as_json(value):
+    """A setting as a step reads it."""
+    return json.dumps(value, sort_keys=True)
+
+
+STATISTICS = as_json(config["statistics"])
+ALPHA = round(1 - config["statistics"]["level"], 6)
+FORMATS = config["figures"]["formats"]
+FIGURES = as_json({**config["figures"], "alpha": ALPHA, "segments": config["segments"]})
 
 
 def image_kind(dataset):
@@ -95,9 +164,9 @@ def datasets_with(kinds, kind_of):
 wildcard_constraints:
     dataset=one_of(config["datasets"]),
     model=one_of(config["models"]),
-    wording="standard|rephrased",
-    site=one_of(layout.MAP_FIGURES),
-    direction="negate|affirm",
+    wording=one_of(vocabulary.WORDINGS),
+    site=one_of(vocabulary.SITES),
+    direction=one_of(vocabulary.DIRECTIONS),
     shard=r"\d+",
 
 
@@ -106,7 +175,7 @@ SEGMENTED = [name for name in STUDY["datasets"] if subject_kind(name) == "clipse
 PUBLISHED = [
     name
     for name in STUDY["models"]
-    if is_published(MODELS[name]["architecture"], MODELS[name]["weights"])
+    if is_published(MODELS[name]["architecture"], MODELS[name].get("weights"))
 ]
 
 
@@ -118,20 +187,48 @@ def annotations(wildcards):
     return entry["file"] if entry["kind"] == "table" else entry["annotations"]
 
 
-def of_original(file):
+def of_original(path):
     """Input function: a table of the dataset that a control is derived from."""
 
-    def path(wildcards):
+    def table(wildcards):
         original = config["datasets"][wildcards.dataset]["of"]
-        return f"results/{original}/{file}".format(**dict(wildcards.items()))
+        return path.format(**{**dict(wildcards.items()), "dataset": original})
 
-    return path
+    return table
+
+
+def of_neutral(path):
+    """Input function: a table of the neutral control of a dataset."""
+
+    def table(wildcards):
+        control = control_entries.neutral_control(config["datasets"], wildcards.dataset)
+        return path.format(**{**dict(wildcards.items()), "dataset": control})
+
+    return table
+
+
+def pictures_state(wildcards):
+    """Params function: changes with the pictures that a dataset's items name."""
+    return state_of(FILES_READ.format(**wildcards), image_folder(wildcards))
+
+
+def source_state(wildcards):
+    """Params function: changes with every file of a Hugging Face dataset in a local folder."""
+    folder = config["datasets"][wildcards.dataset]["source"]
+    return state_of(FILES_READ.format(**wildcards), folder, whole=True)
+
+
+def reader_of(wildcards):
+    """Params function: how a dataset's file of items is read."""
+    entry = config["datasets"][wildcards.dataset]
+    elsewhere = ("annotations", "file", "images", "subjects", "items", "seed")
+    return as_json({key: value for key, value in entry.items() if key not in elsewhere})
 
 
 def image_folder(wildcards):
     """Folder of a dataset's images; a control has those of its original."""
     name = wildcards.dataset
-    if image_kind(name) in derived.KINDS:
+    if image_kind(name) in DERIVED:
         name = config["datasets"][name]["of"]
     if image_kind(name) == "folder":
         return config["datasets"][name]["images"]
@@ -145,7 +242,7 @@ def of_dataset(*keys):
         found = config["datasets"][wildcards.dataset]
         for key in keys:
             found = found[key]
-        return json.dumps(found, sort_keys=True) if isinstance(found, dict) else found
+        return as_json(found) if isinstance(found, dict) else found
 
     return value
 
@@ -164,13 +261,12 @@ def subject_sizes(wildcards):
 
 def model_spec(wildcards):
     """A model's entry as JSON."""
-    return json.dumps(MODELS[wildcards.model], sort_keys=True)
+    return as_json(MODELS[wildcards.model])
 
 
 def model_files(wildcards):
     """Local files that a model is made of: their change remakes the model."""
-    entry = MODELS[wildcards.model]
-    return [entry[key] for key in ("architecture", "weights") if is_path(entry[key])]
+    return files_of_model(MODELS[wildcards.model])
 
 
 def figure_tables(wildcards):
@@ -218,13 +314,12 @@ def of_every_dataset(pattern):
     return expand(pattern, dataset=STUDY["datasets"], wording=STUDY["wordings"])
 
 
-# How much room a job gets changes no result, so it is a resource: a parameter would rerun jobs.
-DEVICE = config["compute"]["device"]
+# How much room a job gets, and how inputs are fetched, changes no result, so it is a resource: a
+# parameter would rerun jobs. Jobs on tables get what the profile says.
+DTYPE = config["compute"]["dtype"]
+THREADS = config["compute"]["threads"]
+IMAGE_BATCH = config["compute"]["image_batch"]
 ACTIVATION_MB = round(config["compute"]["memory_gb"] * 1024)
-
-# How inputs are fetched changes no result either.
-MIRROR = config["downloads"]["mirror"] or ""
-CONNECTIONS = config["downloads"]["connections"]
 
 
 def model_memory(wildcards, attempt):
@@ -236,13 +331,19 @@ def model_minutes(wildcards, attempt):
     return 60 * attempt
 
 
-def table_memory(wildcards, attempt):
-    return 3000 * attempt
-
-
-def table_minutes(wildcards, attempt):
-    return 10 * attempt
-
-
 def download_minutes(wildcards, attempt):
     return 180 * attempt
+
+
+MODEL_JOB = {
+    "mem_mb": model_memory,
+    "runtime": model_minutes,
+    "device": config["compute"]["device"],
+    "activation_mb": ACTIVATION_MB,
+}
+DOWNLOAD_JOB = {
+    "runtime": download_minutes,
+    "mirror": config["downloads"]["mirror"] or "",
+    "offline": OFFLINE,
+    "connections": config["downloads"]["connections"],
+}

@@ -1,42 +1,29 @@
 # Confirmation: what components contribute directly, and what ablating the found heads does.
 #
 # In:  text towers, alignment, candidates, images, scores, segments and the sweep over heads.
-# Out: planted of constructed models; contributions and contribution_map; ablations, confirmation
-#      and curves.
+# Out: contributions and contribution_map; ablations, confirmation and curves; planted of
+#      constructed models.
 
 
 rule contributions:
     input:
-        weights=f"{TOWER}/tower.safetensors",
-        description=f"{TOWER}/{layout.TOWER_DESCRIPTION}",
-        alignment=f"{OF_RUN}/alignment.parquet",
-        candidates="results/{dataset}/candidates.{wording}.parquet",
-        images="results/{dataset}/{model}/images.parquet",
+        **RUN_INPUTS,
     output:
         contributions=f"{OF_RUN}/contributions.parquet",
     log:
-        f"{LOGS}/contributions.{{dataset}}.{{model}}.{{wording}}.log",
+        log_of("contributions", RUN),
     benchmark:
-        f"{BENCHMARKS}/contributions.{{dataset}}.{{model}}.{{wording}}.tsv"
+        benchmark_of("contributions", RUN)
     conda:
-        "../../envs/torch.yaml"
-    threads: config["compute"]["threads"]
+        TORCH
+    threads: THREADS
     resources:
-        mem_mb=model_memory,
-        runtime=model_minutes,
-        device=DEVICE,
-        activation_mb=ACTIVATION_MB,
+        **MODEL_JOB,
     params:
         code=code_hash("contributions"),
-        dtype=config["compute"]["dtype"],
-        tower=subpath(input.weights, parent=True),
+        dtype=DTYPE,
     shell:
-        "python -m negtrace.steps.contributions --dataset {wildcards.dataset}"
-        " --model {wildcards.model} --wording {wildcards.wording} --tower {params.tower:q}"
-        " --alignment {input.alignment:q} --candidates {input.candidates:q}"
-        " --images {input.images:q} --dtype {params.dtype} --device {resources.device}"
-        " --memory-mb {resources.activation_mb} --threads {threads}"
-        " --contributions {output.contributions:q} > {log:q} 2>&1"
+        shell_line("contributions")
 
 
 rule contribution_map:
@@ -44,32 +31,22 @@ rule contribution_map:
         contributions=f"{OF_RUN}/contributions.parquet",
         segments=f"{OF_RUN}/segments.parquet",
     output:
-        map=f"{OF_RUN}/contribution_map.parquet",
+        contribution_map=f"{OF_RUN}/contribution_map.parquet",
     log:
-        f"{LOGS}/contribution_map.{{dataset}}.{{model}}.{{wording}}.log",
+        log_of("contribution_map", RUN),
     benchmark:
-        f"{BENCHMARKS}/contribution_map.{{dataset}}.{{model}}.{{wording}}.tsv"
+        benchmark_of("contribution_map", RUN)
     conda:
-        "../../envs/analysis.yaml"
-    resources:
-        mem_mb=table_memory,
-        runtime=table_minutes,
+        ANALYSIS
     params:
         code=code_hash("contribution_map"),
     shell:
-        "python -m negtrace.steps.contribution_map --dataset {wildcards.dataset}"
-        " --model {wildcards.model} --wording {wildcards.wording}"
-        " --contributions {input.contributions:q} --segments {input.segments:q}"
-        " --map {output.map:q} > {log:q} 2>&1"
+        shell_line("contribution_map")
 
 
 rule ablation:
     input:
-        weights=f"{TOWER}/tower.safetensors",
-        description=f"{TOWER}/{layout.TOWER_DESCRIPTION}",
-        alignment=f"{OF_RUN}/alignment.parquet",
-        candidates="results/{dataset}/candidates.{wording}.parquet",
-        images="results/{dataset}/{model}/images.parquet",
+        **RUN_INPUTS,
         scores=f"{OF_RUN}/scores.parquet",
         segments=f"{OF_RUN}/segments.parquet",
         sweep=f"{OF_RUN}/sweep.head.{STUDY['directions'][0]}.parquet",
@@ -78,34 +55,22 @@ rule ablation:
         confirmation=f"{OF_RUN}/confirmation.parquet",
         curves=f"{OF_RUN}/curves.parquet",
     log:
-        f"{LOGS}/ablation.{{dataset}}.{{model}}.{{wording}}.log",
+        log_of("ablation", RUN),
     benchmark:
-        f"{BENCHMARKS}/ablation.{{dataset}}.{{model}}.{{wording}}.tsv"
+        benchmark_of("ablation", RUN)
     conda:
-        "../../envs/torch.yaml"
-    threads: config["compute"]["threads"]
+        TORCH
+    threads: THREADS
     resources:
-        mem_mb=model_memory,
-        runtime=model_minutes,
-        device=DEVICE,
-        activation_mb=ACTIVATION_MB,
+        **MODEL_JOB,
     params:
         code=code_hash("ablation"),
         heads=config["ablation"]["heads"],
         draws=config["ablation"]["draws"],
         seed=config["statistics"]["seed"],
-        dtype=config["compute"]["dtype"],
-        tower=subpath(input.weights, parent=True),
+        dtype=DTYPE,
     shell:
-        "python -m negtrace.steps.ablation --dataset {wildcards.dataset}"
-        " --model {wildcards.model} --wording {wildcards.wording} --tower {params.tower:q}"
-        " --alignment {input.alignment:q} --candidates {input.candidates:q}"
-        " --images {input.images:q} --scores {input.scores:q} --sweep {input.sweep:q}"
-        " --segments {input.segments:q} --heads {params.heads} --draws {params.draws}"
-        " --seed {params.seed} --dtype {params.dtype} --device {resources.device}"
-        " --memory-mb {resources.activation_mb} --threads {threads}"
-        " --ablations {output.ablations:q} --confirmation {output.confirmation:q}"
-        " --curves {output.curves:q} > {log:q} 2>&1"
+        shell_line("ablation")
 
 
 rule planted:
@@ -116,26 +81,20 @@ rule planted:
             allow_missing=True,
         ),
     output:
-        found=f"{OF_RUN}/planted.parquet",
-        figure=[f"{OF_RUN}/planted.{ending}" for ending in config["figures"]["formats"]],
+        planted=f"{OF_RUN}/planted.parquet",
+        figure=[f"{OF_RUN}/planted.{ending}" for ending in FORMATS],
     log:
-        f"{LOGS}/planted.{{dataset}}.{{model}}.{{wording}}.log",
+        log_of("planted", RUN),
     benchmark:
-        f"{BENCHMARKS}/planted.{{dataset}}.{{model}}.{{wording}}.tsv"
+        benchmark_of("planted", RUN)
     wildcard_constraints:
         model=one_of(PLANTS),
     conda:
-        "../../envs/torch.yaml"
-    resources:
-        mem_mb=table_memory,
-        runtime=table_minutes,
+        TORCH
     params:
         code=code_hash("planted"),
-        plant=lambda wildcards: json.dumps(PLANTS[wildcards.model], sort_keys=True),
-        settings=json.dumps({**config["figures"], "alpha": ALPHA}, sort_keys=True),
-        figure=f"{OF_RUN}/planted",
+        plant=lambda wildcards: as_json(PLANTS[wildcards.model]),
+        settings=FIGURES,
+        stem=f"{OF_RUN}/planted",
     shell:
-        "python -m negtrace.steps.planted --dataset {wildcards.dataset}"
-        " --model {wildcards.model} --wording {wildcards.wording} --plant {params.plant:q}"
-        " --maps {input.maps:q} --settings {params.settings:q} --found {output.found:q}"
-        " --figure {params.figure:q} > {log:q} 2>&1"
+        shell_line("planted")

@@ -6,85 +6,66 @@
 
 rule control_inputs:
     input:
-        of_items=of_original("items.parquet"),
-        of_image_files=of_original("image_files.parquet"),
+        of_items=of_original(ITEMS),
+        of_image_files=of_original(IMAGE_FILES),
     output:
-        table="results/{dataset}/items.parquet",
+        item_table=ITEMS,
         image_files=IMAGE_FILES,
     log:
-        f"{LOGS}/control_inputs.{{dataset}}.log",
+        log_of("control_inputs", "{dataset}"),
     benchmark:
-        f"{BENCHMARKS}/control_inputs.{{dataset}}.tsv"
+        benchmark_of("control_inputs", "{dataset}")
     wildcard_constraints:
-        dataset=datasets_with(derived.KINDS, annotation_kind),
+        dataset=datasets_with(DERIVED, annotation_kind),
     conda:
-        "../../envs/analysis.yaml"
-    resources:
-        mem_mb=table_memory,
-        runtime=table_minutes,
+        ANALYSIS
     params:
         code=code_hash("control_inputs"),
     shell:
-        "python -m negtrace.steps.control_inputs --of-items {input.of_items:q}"
-        " --of-image-files {input.of_image_files:q} --items {output.table:q}"
-        " --image-files {output.image_files:q} > {log:q} 2>&1"
+        shell_line("control_inputs")
 
 
 rule control:
     input:
-        of_candidates=of_original("candidates.{wording}.parquet"),
-        of_rejected=of_original("rejected.{wording}.parquet"),
-        of_image_files=of_original("image_files.parquet"),
+        of_candidates=of_original(CANDIDATES),
+        of_rejected=of_original(REJECTED),
+        of_image_files=of_original(IMAGE_FILES),
     output:
-        candidates="results/{dataset}/candidates.{wording}.parquet",
-        rejected="results/{dataset}/rejected.{wording}.parquet",
+        candidates=CANDIDATES,
+        rejected=REJECTED,
     log:
-        f"{LOGS}/control.{{dataset}}.{{wording}}.log",
+        log_of("control", "{dataset}.{wording}"),
     benchmark:
-        f"{BENCHMARKS}/control.{{dataset}}.{{wording}}.tsv"
+        benchmark_of("control", "{dataset}.{wording}")
     wildcard_constraints:
-        dataset=datasets_with(derived.KINDS, annotation_kind),
+        dataset=datasets_with(DERIVED, annotation_kind),
     conda:
-        "../../envs/analysis.yaml"
-    resources:
-        mem_mb=table_memory,
-        runtime=table_minutes,
+        ANALYSIS
     params:
         code=code_hash("control"),
         kind=of_dataset("kind"),
         seed=of_dataset("seed"),
     shell:
-        "python -m negtrace.steps.control --kind {params.kind} --seed {params.seed}"
-        " --of-candidates {input.of_candidates:q} --of-rejected {input.of_rejected:q}"
-        " --of-image-files {input.of_image_files:q} --candidates {output.candidates:q}"
-        " --rejected {output.rejected:q} > {log:q} 2>&1"
+        shell_line("control")
 
 
 rule specificity:
     input:
-        sweep=f"{OF_RUN}/sweep.{{site}}.{{direction}}.parquet",
+        sweep=SWEEP,
         scores=f"{OF_RUN}/scores.parquet",
         segments=f"{OF_RUN}/segments.parquet",
-        neutral_sweep="results/{dataset}-neutral/{model}/{wording}/sweep.{site}.{direction}.parquet",
-        neutral_scores="results/{dataset}-neutral/{model}/{wording}/scores.parquet",
+        neutral_sweep=of_neutral(SWEEP),
+        neutral_scores=of_neutral(f"{OF_RUN}/scores.parquet"),
     output:
         specificity=f"{OF_RUN}/specificity.{{site}}.{{direction}}.parquet",
     log:
-        f"{LOGS}/specificity.{{dataset}}.{{model}}.{{wording}}.{{site}}.{{direction}}.log",
+        log_of("specificity", RUN_SWEEP),
     benchmark:
-        f"{BENCHMARKS}/specificity.{{dataset}}.{{model}}.{{wording}}.{{site}}.{{direction}}.tsv"
+        benchmark_of("specificity", RUN_SWEEP)
     conda:
-        "../../envs/analysis.yaml"
-    resources:
-        mem_mb=table_memory,
-        runtime=table_minutes,
+        ANALYSIS
     params:
         code=code_hash("specificity"),
         statistics=STATISTICS,
     shell:
-        "python -m negtrace.steps.specificity --dataset {wildcards.dataset}"
-        " --model {wildcards.model} --wording {wildcards.wording} --sweep {input.sweep:q}"
-        " --scores {input.scores:q} --segments {input.segments:q}"
-        " --neutral-sweep {input.neutral_sweep:q} --neutral-scores {input.neutral_scores:q}"
-        " --statistics {params.statistics:q} --specificity {output.specificity:q}"
-        " > {log:q} 2>&1"
+        shell_line("specificity")

@@ -4,394 +4,378 @@
 # Out: results/{dataset}/source/, items, image_files, candidates and pairs of every dataset;
 #      results/models/{model}/.
 
-ITEMS = "results/{dataset}/items.parquet"
-
 
 rule scenes:
     output:
         annotations=ANNOTATIONS,
         image_files=IMAGE_FILES,
     log:
-        f"{LOGS}/scenes.{{dataset}}.log",
+        log_of("scenes", "{dataset}"),
     benchmark:
-        f"{BENCHMARKS}/scenes.{{dataset}}.tsv"
+        benchmark_of("scenes", "{dataset}")
     wildcard_constraints:
         dataset=datasets_with(["scenes"], image_kind),
     conda:
-        "../../envs/analysis.yaml"
-    resources:
-        mem_mb=table_memory,
-        runtime=table_minutes,
+        ANALYSIS
     params:
         code=code_hash("scenes"),
         number=of_dataset("items"),
         seed=of_dataset("seed"),
-        folder=subpath(output.annotations, parent=True),
     shell:
-        "python -m negtrace.steps.scenes --folder {params.folder:q}"
-        " --number {params.number} --seed {params.seed}"
-        " --image-files {output.image_files:q} > {log:q} 2>&1"
+        shell_line("scenes")
 
 
 rule annotations:
     output:
         annotations=ANNOTATIONS,
     log:
-        f"{LOGS}/annotations.{{dataset}}.log",
+        log_of("annotations", "{dataset}"),
     benchmark:
-        f"{BENCHMARKS}/annotations.{{dataset}}.tsv"
+        benchmark_of("annotations", "{dataset}")
     wildcard_constraints:
         dataset=datasets_with(["download"], annotation_kind),
     conda:
-        "../../envs/inputs.yaml"
+        INPUTS
     resources:
-        mem_mb=table_memory,
-        runtime=download_minutes,
-        mirror=MIRROR,
-        offline=OFFLINE,
-        connections=CONNECTIONS,
+        **DOWNLOAD_JOB,
     params:
         code=code_hash("annotations"),
         url=of_dataset("annotations", "url"),
         sha256=of_dataset("annotations", "sha256"),
     shell:
-        "python -m negtrace.steps.annotations --url {params.url:q} --sha256 {params.sha256}"
-        " --annotations {output.annotations:q}"
-        " --mirror={resources.mirror:q} --offline {resources.offline}"
-        " --connections {resources.connections} > {log:q} 2>&1"
+        shell_line("annotations")
 
 
 rule items:
     input:
         annotations=annotations,
     output:
-        table=ITEMS,
+        item_table=ITEMS,
     log:
-        f"{LOGS}/items.{{dataset}}.log",
+        log_of("items", "{dataset}"),
     benchmark:
-        f"{BENCHMARKS}/items.{{dataset}}.tsv"
+        benchmark_of("items", "{dataset}")
     wildcard_constraints:
-        dataset=datasets_with(["scenes", "download", "valse", "table"], annotation_kind),
+        dataset=datasets_with(["scenes", "download", *READERS], annotation_kind),
     conda:
-        "../../envs/analysis.yaml"
-    resources:
-        mem_mb=table_memory,
-        runtime=table_minutes,
+        ANALYSIS
     params:
         code=code_hash("items"),
-        kind=of_dataset("kind"),
-        columns=lambda wildcards: json.dumps(
-            config["datasets"][wildcards.dataset].get("columns", {}), sort_keys=True
-        ),
+        reader=reader_of,
     shell:
-        "python -m negtrace.steps.items --kind {params.kind} --source {input.annotations:q}"
-        " --columns {params.columns:q} --items {output.table:q} > {log:q} 2>&1"
+        shell_line("items")
 
 
 rule hugging_face:
     output:
-        table=ITEMS,
+        item_table=ITEMS,
         image_files=IMAGE_FILES,
+        files_read=FILES_READ,
     log:
-        f"{LOGS}/hugging_face.{{dataset}}.log",
+        log_of("hugging_face", "{dataset}"),
     benchmark:
-        f"{BENCHMARKS}/hugging_face.{{dataset}}.tsv"
+        benchmark_of("hugging_face", "{dataset}")
     wildcard_constraints:
         dataset=datasets_with(["huggingface"], image_kind),
     conda:
-        "../../envs/inputs.yaml"
+        INPUTS
     resources:
-        mem_mb=table_memory,
-        runtime=download_minutes,
-        mirror=MIRROR,
-        offline=OFFLINE,
-        connections=CONNECTIONS,
+        **DOWNLOAD_JOB,
     params:
         code=code_hash("hugging_face"),
         entry=of_dataset(),
+        state=source_state,
         folder=image_folder,
     shell:
-        "python -m negtrace.steps.hugging_face --entry {params.entry:q}"
-        " --folder {params.folder:q} --items {output.table:q}"
-        " --image-files {output.image_files:q}"
-        " --mirror={resources.mirror:q} --offline {resources.offline}"
-        " --connections {resources.connections} > {log:q} 2>&1"
+        shell_line("hugging_face")
 
 
 rule generated_images:
     input:
-        table=ITEMS,
+        item_table=ITEMS,
     output:
         image_files=IMAGE_FILES,
     log:
-        f"{LOGS}/generated_images.{{dataset}}.log",
+        log_of("generated_images", "{dataset}"),
     benchmark:
-        f"{BENCHMARKS}/generated_images.{{dataset}}.tsv"
+        benchmark_of("generated_images", "{dataset}")
     wildcard_constraints:
         dataset=datasets_with(["generated"], image_kind),
     conda:
-        "../../envs/analysis.yaml"
-    resources:
-        mem_mb=table_memory,
-        runtime=table_minutes,
+        ANALYSIS
     params:
         code=code_hash("generated_images"),
         seed=of_dataset("images", "seed"),
         folder=image_folder,
     shell:
-        "python -m negtrace.steps.generated_images --items {input.table:q}"
-        " --folder {params.folder:q} --seed {params.seed}"
-        " --image-files {output.image_files:q} > {log:q} 2>&1"
+        shell_line("generated_images")
 
 
 rule image_folder:
     input:
-        table=ITEMS,
-        folder=image_folder,
+        item_table=ITEMS,
+        # Its time changes with any file in it; the state of the pictures counts instead.
+        folder=ancient(image_folder),
     output:
         image_files=IMAGE_FILES,
+        files_read=FILES_READ,
     log:
-        f"{LOGS}/image_folder.{{dataset}}.log",
+        log_of("image_folder", "{dataset}"),
     benchmark:
-        f"{BENCHMARKS}/image_folder.{{dataset}}.tsv"
+        benchmark_of("image_folder", "{dataset}")
     wildcard_constraints:
         dataset=datasets_with(["folder"], image_kind),
     conda:
-        "../../envs/analysis.yaml"
-    resources:
-        mem_mb=table_memory,
-        runtime=table_minutes,
+        ANALYSIS
     params:
         code=code_hash("image_folder"),
+        state=pictures_state,
     shell:
-        "python -m negtrace.steps.image_folder --items {input.table:q}"
-        " --folder {input.folder:q} --image-files {output.image_files:q} > {log:q} 2>&1"
+        shell_line("image_folder")
 
 
 rule image_archive:
     input:
-        table=ITEMS,
+        item_table=ITEMS,
     output:
         image_files=IMAGE_FILES,
     log:
-        f"{LOGS}/image_archive.{{dataset}}.log",
+        log_of("image_archive", "{dataset}"),
     benchmark:
-        f"{BENCHMARKS}/image_archive.{{dataset}}.tsv"
+        benchmark_of("image_archive", "{dataset}")
     wildcard_constraints:
         dataset=datasets_with(["zip"], image_kind),
     conda:
-        "../../envs/inputs.yaml"
+        INPUTS
     resources:
-        mem_mb=table_memory,
-        runtime=download_minutes,
-        mirror=MIRROR,
-        offline=OFFLINE,
-        connections=CONNECTIONS,
+        **DOWNLOAD_JOB,
     params:
         code=code_hash("image_archive"),
         archive=of_dataset("images"),
         folder=image_folder,
     shell:
-        "python -m negtrace.steps.image_archive --items {input.table:q}"
-        " --archive {params.archive:q} --folder {params.folder:q}"
-        " --image-files {output.image_files:q}"
-        " --mirror={resources.mirror:q} --offline {resources.offline}"
-        " --connections {resources.connections} > {log:q} 2>&1"
+        shell_line("image_archive")
 
 
 rule candidates:
     input:
-        table=ITEMS,
+        item_table=ITEMS,
     output:
-        candidates="results/{dataset}/candidates.{wording}.parquet",
-        rejected="results/{dataset}/rejected.{wording}.parquet",
+        candidates=CANDIDATES,
+        rejected=REJECTED,
     log:
-        f"{LOGS}/candidates.{{dataset}}.{{wording}}.log",
+        log_of("candidates", "{dataset}.{wording}"),
     benchmark:
-        f"{BENCHMARKS}/candidates.{{dataset}}.{{wording}}.tsv"
+        benchmark_of("candidates", "{dataset}.{wording}")
     wildcard_constraints:
         dataset=datasets_with(
-            ["scenes", "download", "valse", "table", "huggingface"], annotation_kind
+            ["scenes", "download", "huggingface", *READERS], annotation_kind
         ),
     conda:
-        "../../envs/analysis.yaml"
-    resources:
-        mem_mb=table_memory,
-        runtime=table_minutes,
+        ANALYSIS
     params:
         code=code_hash("candidates"),
     shell:
-        "python -m negtrace.steps.candidates --items {input.table:q}"
-        " --wording {wildcards.wording} --candidates {output.candidates:q}"
-        " --rejected {output.rejected:q} > {log:q} 2>&1"
+        shell_line("candidates")
 
 
 rule pairs:
     input:
-        candidates="results/{dataset}/candidates.{wording}.parquet",
-        rejected="results/{dataset}/rejected.{wording}.parquet",
+        candidates=CANDIDATES,
+        rejected=REJECTED,
         image_files=IMAGE_FILES,
     output:
-        pairs="results/{dataset}/pairs.{wording}.parquet",
-        excluded="results/{dataset}/excluded.{wording}.parquet",
+        pairs=PAIRS,
+        excluded=EXCLUDED,
     log:
-        f"{LOGS}/pairs.{{dataset}}.{{wording}}.log",
+        log_of("pairs", "{dataset}.{wording}"),
     benchmark:
-        f"{BENCHMARKS}/pairs.{{dataset}}.{{wording}}.tsv"
+        benchmark_of("pairs", "{dataset}.{wording}")
     conda:
-        "../../envs/analysis.yaml"
-    resources:
-        mem_mb=table_memory,
-        runtime=table_minutes,
+        ANALYSIS
     params:
         code=code_hash("pairs"),
         min_votes=config["filter"]["min_votes"],
     shell:
-        "python -m negtrace.steps.pairs --candidates {input.candidates:q}"
-        " --rejected {input.rejected:q} --image-files {input.image_files:q} --min-votes {params.min_votes}"
-        " --pairs {output.pairs:q} --excluded {output.excluded:q} > {log:q} 2>&1"
+        shell_line("pairs")
 
 
 rule segmenter:
     output:
-        segmenter=f"{SOURCE}/segmenter.json",
+        segmenter=SEGMENTER,
     log:
-        f"{LOGS}/segmenter.{{dataset}}.log",
+        log_of("segmenter", "{dataset}"),
     benchmark:
-        f"{BENCHMARKS}/segmenter.{{dataset}}.tsv"
+        benchmark_of("segmenter", "{dataset}")
     wildcard_constraints:
         dataset=datasets_with(["clipseg"], subject_kind),
     conda:
-        "../../envs/inputs.yaml"
+        INPUTS
     resources:
-        mem_mb=table_memory,
-        runtime=download_minutes,
-        mirror=MIRROR,
-        offline=OFFLINE,
-        connections=CONNECTIONS,
+        **DOWNLOAD_JOB,
     params:
         code=code_hash("segmenter"),
         model=of_dataset("subjects", "model"),
     shell:
-        "python -m negtrace.steps.segmenter --model {params.model:q}"
-        " --segmenter {output.segmenter:q} --mirror={resources.mirror:q}"
-        " --offline {resources.offline} --connections {resources.connections} > {log:q} 2>&1"
+        shell_line("segmenter")
+
+
+rule subject_areas:
+    input:
+        candidates=CANDIDATES.replace("{wording}", "standard"),
+        source=subject_source,
+    output:
+        subject_sizes=SUBJECT_SIZES,
+    log:
+        log_of("subject_areas", "{dataset}"),
+    benchmark:
+        benchmark_of("subject_areas", "{dataset}")
+    wildcard_constraints:
+        dataset=datasets_with(["masks", "boxes"], subject_kind),
+    conda:
+        ANALYSIS
+    params:
+        code=code_hash("subject_areas"),
+        kind=lambda wildcards: subject_kind(wildcards.dataset),
+        folder=f"{SOURCE}/masks",
+    shell:
+        shell_line("subject_areas")
+
+
+rule subject_segmentation:
+    input:
+        candidates=CANDIDATES.replace("{wording}", "standard"),
+        image_files=IMAGE_FILES,
+        segmenter=SEGMENTER,
+    output:
+        subject_sizes=SUBJECT_SIZES,
+    log:
+        log_of("subject_segmentation", "{dataset}"),
+    benchmark:
+        benchmark_of("subject_segmentation", "{dataset}")
+    wildcard_constraints:
+        dataset=datasets_with(["clipseg"], subject_kind),
+    conda:
+        TORCH
+    threads: THREADS
+    resources:
+        **MODEL_JOB,
+        image_batch=IMAGE_BATCH,
+    params:
+        code=code_hash("subject_segmentation"),
+        name=of_dataset("subjects", "model"),
+        images=image_folder,
+    shell:
+        shell_line("subject_segmentation")
 
 
 rule pictures:
     output:
         pictures=f"{TOWER}/pictures.json",
     log:
-        f"{LOGS}/pictures.{{model}}.log",
+        log_of("pictures", "{model}"),
     benchmark:
-        f"{BENCHMARKS}/pictures.{{model}}.tsv"
+        benchmark_of("pictures", "{model}")
     conda:
-        "../../envs/inputs.yaml"
+        INPUTS
     resources:
-        mem_mb=table_memory,
-        runtime=download_minutes,
-        mirror=MIRROR,
-        offline=OFFLINE,
-        connections=CONNECTIONS,
+        **DOWNLOAD_JOB,
     params:
         code=code_hash("pictures"),
     shell:
-        "python -m negtrace.steps.pictures --pictures {output.pictures:q}"
-        " --mirror={resources.mirror:q} --offline {resources.offline}"
-        " --connections {resources.connections} > {log:q} 2>&1"
+        shell_line("pictures")
 
 
 rule plant:
     output:
         **layout.planted_files(TOWER),
     log:
-        f"{LOGS}/plant.{{model}}.log",
+        log_of("plant", "{model}"),
     benchmark:
-        f"{BENCHMARKS}/plant.{{model}}.tsv"
+        benchmark_of("plant", "{model}")
     wildcard_constraints:
         model=one_of(PLANTS),
     conda:
-        "../../envs/torch.yaml"
-    resources:
-        mem_mb=table_memory,
-        runtime=table_minutes,
+        TORCH
     params:
         code=code_hash("plant"),
-        plant=lambda wildcards: json.dumps(PLANTS[wildcards.model], sort_keys=True),
+        plant=lambda wildcards: as_json(PLANTS[wildcards.model]),
     shell:
-        "python -m negtrace.steps.plant --plant {params.plant:q}"
-        " --configuration {output.architecture:q} --weights {output.weights:q} > {log:q} 2>&1"
+        shell_line("plant")
 
 
 rule weights:
     input:
         files=model_files,
     output:
-        weights=f"{TOWER}/weights.json",
+        weights=WEIGHTS,
     log:
-        f"{LOGS}/weights.{{model}}.log",
+        log_of("weights", "{model}"),
     benchmark:
-        f"{BENCHMARKS}/weights.{{model}}.tsv"
+        benchmark_of("weights", "{model}")
     conda:
-        "../../envs/torch.yaml"
+        TORCH
     resources:
-        mem_mb=table_memory,
-        runtime=download_minutes,
-        mirror=MIRROR,
-        offline=OFFLINE,
-        connections=CONNECTIONS,
+        **DOWNLOAD_JOB,
     params:
         code=code_hash("weights"),
         spec=model_spec,
     shell:
-        "python -m negtrace.steps.weights --spec {params.spec:q} --weights {output.weights:q}"
-        " --mirror={resources.mirror:q} --offline {resources.offline}"
-        " --connections {resources.connections} > {log:q} 2>&1"
+        shell_line("weights")
 
 
 rule tower:
     input:
-        weights=f"{TOWER}/weights.json",
+        weights=WEIGHTS,
         files=model_files,
     output:
-        weights=f"{TOWER}/tower.safetensors",
+        tower=f"{TOWER}/tower.safetensors",
         description=f"{TOWER}/{layout.TOWER_DESCRIPTION}",
     log:
-        f"{LOGS}/tower.{{model}}.log",
+        log_of("tower", "{model}"),
     benchmark:
-        f"{BENCHMARKS}/tower.{{model}}.tsv"
+        benchmark_of("tower", "{model}")
     conda:
-        "../../envs/torch.yaml"
+        TORCH
+    threads: THREADS
     resources:
-        mem_mb=model_memory,
-        runtime=model_minutes,
+        **MODEL_JOB,
     params:
         code=code_hash("tower"),
         spec=model_spec,
-        folder=subpath(output.weights, parent=True),
     shell:
-        "python -m negtrace.steps.tower --spec {params.spec:q}"
-        " --weights {input.weights:q} --folder {params.folder:q} > {log:q} 2>&1"
+        shell_line("tower")
 
 
 # Has no output, so it always looks: `snakemake prefetch` makes the mirror whole again.
 rule prefetch:
     input:
-        weights=expand(f"{TOWER}/weights.json", model=STUDY["models"]),
+        weights=expand(WEIGHTS, model=STUDY["models"]),
         image_files=expand(IMAGE_FILES, dataset=STUDY["datasets"]),
-        segmenters=expand(f"{SOURCE}/segmenter.json", dataset=SEGMENTED),
+        segmenters=expand(SEGMENTER, dataset=SEGMENTED),
         pictures=expand(f"{TOWER}/pictures.json", model=PUBLISHED),
     log:
-        f"{LOGS}/prefetch.log",
+        log_of("prefetch"),
     conda:
-        "../../envs/inputs.yaml"
+        INPUTS
     resources:
-        mem_mb=table_memory,
-        runtime=download_minutes,
-        mirror=MIRROR,
+        **DOWNLOAD_JOB,
     params:
         code=code_hash("prefetch"),
-        config=lambda wildcards: json.dumps(config, sort_keys=True),
+        config=as_json(config),
+        results="results",
     shell:
-        "python -m negtrace.steps.prefetch --config {params.config:q} --results results"
-        " --mirror={resources.mirror:q} 2>&1 | tee {log:q}"
+        shown_line("prefetch")
+
+
+# Has neither input nor output: it looks at whatever is there, and runs nothing else.
+rule verify:
+    log:
+        log_of("verify"),
+    conda:
+        ANALYSIS
+    params:
+        code=code_hash("verify"),
+        results="results",
+    shell:
+        shown_line("verify")

@@ -4,9 +4,60 @@
 # Out: figures of each, results/config.yaml and results/report.html.
 
 FIGURE_FILES = [
-    f"{OF_RUN}/figures/{name}"
-    for name in layout.figure_files(STUDY, config["figures"]["formats"])
+    f"{OF_RUN}/figures/{name}" for name in layout.figure_files(STUDY, FORMATS)
 ]
+LEDGER_FILES = {
+    "ledger": f"{OF_MODEL}/ledger.parquet",
+    "ledger_summary": f"{OF_MODEL}/ledger_summary.parquet",
+    "figure": [f"{OF_MODEL}/ledger.{ending}" for ending in FORMATS],
+}
+
+
+rule identity:
+    input:
+        weights=WEIGHTS,
+        pictures=f"{TOWER}/pictures.json",
+        files=model_files,
+    output:
+        identity=f"{TOWER}/identity.parquet",
+    log:
+        log_of("identity", "{model}"),
+    benchmark:
+        benchmark_of("identity", "{model}")
+    conda:
+        TORCH
+    threads: THREADS
+    resources:
+        **MODEL_JOB,
+    params:
+        code=code_hash("identity"),
+        spec=model_spec,
+    shell:
+        shell_line("identity")
+
+
+# Covers the wordings and sites of the study at hand, so another study may rewrite it.
+rule ledger:
+    input:
+        description=f"{TOWER}/{layout.TOWER_DESCRIPTION}",
+        source=ITEMS,
+        image_files=IMAGE_FILES,
+        tables=ledger_tables,
+    output:
+        **LEDGER_FILES,
+    log:
+        log_of("ledger", "{dataset}.{model}"),
+    benchmark:
+        benchmark_of("ledger", "{dataset}.{model}")
+    conda:
+        ANALYSIS
+    params:
+        code=code_hash("ledger"),
+        kind=of_dataset("kind"),
+        settings=FIGURES,
+        stem=f"{OF_MODEL}/ledger",
+    shell:
+        shell_line("ledger")
 
 
 rule figures:
@@ -15,107 +66,85 @@ rule figures:
     output:
         FIGURE_FILES,
     log:
-        f"{LOGS}/figures.{{dataset}}.{{model}}.{{wording}}.log",
+        log_of("figures", RUN),
     benchmark:
-        f"{BENCHMARKS}/figures.{{dataset}}.{{model}}.{{wording}}.tsv"
+        benchmark_of("figures", RUN)
     conda:
-        "../../envs/analysis.yaml"
-    resources:
-        mem_mb=table_memory,
-        runtime=table_minutes,
+        ANALYSIS
     params:
         code=code_hash("figures"),
-        settings=json.dumps({**config["figures"], "alpha": ALPHA}, sort_keys=True),
-        thresholds=json.dumps(config["segments"], sort_keys=True),
+        settings=FIGURES,
+        thresholds=as_json(config["segments"]),
         folder=subpath(output[0], parent=True),
     shell:
-        "python -m negtrace.steps.figures --segments {input.segments:q}"
-        " --selectivity-map {input.selectivity_map:q} --attention-map {input.attention_map:q}"
-        " --selectivity-correlation {input.selectivity_correlation:q}"
-        " --features {input.features:q} --accuracy-above-area {input.accuracy_above_area:q}"
-        " --maps {input.maps:q} --confirmation {input.confirmation:q} --settings {params.settings:q}"
-        " --thresholds {params.thresholds:q} --folder {params.folder:q} > {log:q} 2>&1"
+        shell_line("figures")
 
 
 rule merged_config:
     output:
-        "results/config.yaml",
+        merged_config="results/config.yaml",
     log:
-        f"{LOGS}/merged_config.log",
+        log_of("merged_config"),
     conda:
-        "../../envs/analysis.yaml"
-    resources:
-        mem_mb=table_memory,
-        runtime=table_minutes,
+        ANALYSIS
     params:
         code=code_hash("merged_config"),
-        config=lambda wildcards: json.dumps(config, sort_keys=True),
+        config=lambda wildcards: as_json(config),
     shell:
-        "python -m negtrace.steps.merged_config --config {params.config:q}"
-        " --output {output:q} > {log:q} 2>&1"
+        shell_line("merged_config")
 
 
 # The one path that any study writes: it always shows the study that was run last.
 rule report:
     input:
         config="results/config.yaml",
-        towers=expand(
-            f"{TOWER}/{layout.TOWER_DESCRIPTION}",
-            model=STUDY["models"],
-        ),
-        pairs=of_every_dataset("results/{dataset}/pairs.{wording}.parquet"),
-        excluded=of_every_dataset("results/{dataset}/excluded.{wording}.parquet"),
+        towers=expand(f"{TOWER}/{layout.TOWER_DESCRIPTION}", model=STUDY["models"]),
+        pairs=of_every_dataset(PAIRS),
+        excluded=of_every_dataset(EXCLUDED),
         tables=of_every_run(
             [f"{OF_RUN}/{name}.parquet" for name in layout.tables(STUDY)]
         ),
         figures=of_every_run(FIGURE_FILES),
         ledgers=expand(
             [
-                rules.ledger.output.ledger,
-                rules.ledger.output.summary,
-                *rules.ledger.output.figure,
+                LEDGER_FILES["ledger"],
+                LEDGER_FILES["ledger_summary"],
+                *LEDGER_FILES["figure"],
             ],
             dataset=STUDY["datasets"],
             model=STUDY["models"],
         ),
         planted=expand(
-            [rules.planted.output.found, *rules.planted.output.figure],
+            [rules.planted.output.planted, *rules.planted.output.figure],
             dataset=STUDY["datasets"],
             model=[model for model in STUDY["models"] if model in PLANTS],
-            wording=[
-                wording for wording in STUDY["wordings"] if wording == "rephrased"
-            ],
+            wording=[name for name in STUDY["wordings"] if name == "rephrased"],
         ),
         specificity=expand(
             f"{OF_RUN}/specificity.{{sweep}}.parquet",
             dataset=[
                 name
                 for name in STUDY["datasets"]
-                if f"{name}-neutral" in STUDY["datasets"]
+                if control_entries.neutral_control(config["datasets"], name)
             ],
             model=STUDY["models"],
             wording=STUDY["wordings"],
             sweep=SWEEPS,
         ),
-        identities=expand(rules.identity.output.identity, model=PUBLISHED),
+        identities=expand(f"{TOWER}/identity.parquet", model=PUBLISHED),
     output:
-        report(
-            "results/report.html",
-            caption="../report/report.rst",
-            category="Report",
+        report=report(
+            "results/report.html", caption="../report/report.rst", category="Report"
         ),
     log:
-        f"{LOGS}/report.log",
+        log_of("report"),
     benchmark:
-        f"{BENCHMARKS}/report.tsv"
+        benchmark_of("report")
     conda:
-        "../../envs/analysis.yaml"
-    resources:
-        mem_mb=table_memory,
-        runtime=table_minutes,
+        ANALYSIS
     params:
         code=code_hash("report"),
+        results="results",
         alpha=ALPHA,
     shell:
-        "python -m negtrace.steps.report --config {input.config:q} --results results"
-        " --alpha {params.alpha} --output {output:q} > {log:q} 2>&1"
+        shell_line("report")

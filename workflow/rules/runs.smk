@@ -1,99 +1,78 @@
 # Runs: tokens and roles, image embeddings, sentence embeddings and scores.
 #
 # In:  candidates (before any threshold), images, text towers.
-# Out: alignment, images, sentences and scores of every dataset and model.
+# Out: alignment, candidates that the model can read and those excluded, images, sentences and
+#      scores of every dataset and model.
 
 
 rule alignment:
     input:
-        candidates="results/{dataset}/candidates.{wording}.parquet",
-        description=f"{TOWER}/{layout.TOWER_DESCRIPTION}",
-        weights=f"{TOWER}/weights.json",
+        candidates=CANDIDATES,
+        tower=TOWER_FILES,
+        weights=WEIGHTS,
+        files=model_files,
     output:
         alignment=f"{OF_RUN}/alignment.parquet",
+        readable=f"{OF_RUN}/candidates.parquet",
+        excluded=f"{OF_RUN}/excluded.parquet",
     log:
-        f"{LOGS}/alignment.{{dataset}}.{{model}}.{{wording}}.log",
+        log_of("alignment", RUN),
     benchmark:
-        f"{BENCHMARKS}/alignment.{{dataset}}.{{model}}.{{wording}}.tsv"
+        benchmark_of("alignment", RUN)
     conda:
-        "../../envs/torch.yaml"
+        TORCH
+    threads: THREADS
     resources:
-        mem_mb=table_memory,
-        runtime=table_minutes,
+        **MODEL_JOB,
     params:
         code=code_hash("alignment"),
-        architecture=lambda wildcards: MODELS[wildcards.model]["architecture"],
-        tower=subpath(input.description, parent=True),
+        spec=model_spec,
     shell:
-        "python -m negtrace.steps.alignment --dataset {wildcards.dataset}"
-        " --model {wildcards.model} --wording {wildcards.wording}"
-        " --architecture {params.architecture:q} --candidates {input.candidates:q}"
-        " --tower {params.tower:q} --weights {input.weights:q}"
-        " --alignment {output.alignment:q} > {log:q} 2>&1"
+        shell_line("alignment")
 
 
 rule images:
     input:
-        image_files="results/{dataset}/image_files.parquet",
-        weights=f"{TOWER}/weights.json",
+        image_files=IMAGE_FILES,
+        weights=WEIGHTS,
         files=model_files,
     output:
-        embeddings="results/{dataset}/{model}/images.parquet",
+        images=f"{OF_MODEL}/images.parquet",
     log:
-        f"{LOGS}/images.{{dataset}}.{{model}}.log",
+        log_of("images", "{dataset}.{model}"),
     benchmark:
-        f"{BENCHMARKS}/images.{{dataset}}.{{model}}.tsv"
+        benchmark_of("images", "{dataset}.{model}")
     conda:
-        "../../envs/torch.yaml"
-    threads: config["compute"]["threads"]
+        TORCH
+    threads: THREADS
     resources:
-        mem_mb=model_memory,
-        runtime=model_minutes,
-        device=DEVICE,
+        **MODEL_JOB,
         image_batch=config["compute"]["image_batch"],
     params:
         code=code_hash("images"),
         spec=model_spec,
         folder=image_folder,
     shell:
-        "python -m negtrace.steps.images --dataset {wildcards.dataset}"
-        " --model {wildcards.model} --spec {params.spec:q} --images {params.folder:q}"
-        " --image-files {input.image_files:q} --weights {input.weights:q}"
-        " --batch {resources.image_batch}"
-        " --device {resources.device} --threads {threads}"
-        " --embeddings {output.embeddings:q} > {log:q} 2>&1"
+        shell_line("images")
 
 
 rule runs:
     input:
-        weights=f"{TOWER}/tower.safetensors",
-        description=f"{TOWER}/{layout.TOWER_DESCRIPTION}",
-        alignment=f"{OF_RUN}/alignment.parquet",
-        candidates="results/{dataset}/candidates.{wording}.parquet",
-        images="results/{dataset}/{model}/images.parquet",
+        **RUN_INPUTS,
     output:
         sentences=f"{OF_RUN}/sentences.parquet",
         scores=f"{OF_RUN}/scores.parquet",
     log:
-        f"{LOGS}/runs.{{dataset}}.{{model}}.{{wording}}.log",
+        log_of("runs", RUN),
     benchmark:
-        f"{BENCHMARKS}/runs.{{dataset}}.{{model}}.{{wording}}.tsv"
+        benchmark_of("runs", RUN)
     conda:
-        "../../envs/torch.yaml"
-    threads: config["compute"]["threads"]
+        TORCH
+    threads: THREADS
     resources:
-        mem_mb=model_memory,
-        runtime=model_minutes,
-        device=DEVICE,
-        activation_mb=ACTIVATION_MB,
+        **MODEL_JOB,
     params:
         code=code_hash("runs"),
-        dtype=config["compute"]["dtype"],
-        tower=subpath(input.weights, parent=True),
+        dtype=DTYPE,
     shell:
-        "python -m negtrace.steps.runs --dataset {wildcards.dataset} --model {wildcards.model}"
-        " --wording {wildcards.wording} --tower {params.tower:q}"
-        " --alignment {input.alignment:q} --candidates {input.candidates:q}"
-        " --images {input.images:q} --dtype {params.dtype} --device {resources.device}"
-        " --memory-mb {resources.activation_mb} --threads {threads}"
-        " --sentences {output.sentences:q} --scores {output.scores:q} > {log:q} 2>&1"
+        shell_line("runs")

@@ -1,107 +1,108 @@
-"""Gather the tables and figures of a study into one HTML file."""
+"""The report: published numbers beside ours, figures, the merged configuration, the page."""
 
 from __future__ import annotations
 
-import json
-from argparse import Namespace
-from itertools import product
 from pathlib import Path
+from typing import Any
 
-import yaml
-
-from negtrace import layout
-from negtrace.published import is_published
-from negtrace.report import Comparison, Section, render
-from negtrace.steps.command import run
-from negtrace.store import read_provenance, read_table, write_text
+from negtrace.steps.job import Input, Made, Output, Table, TablesByPath, step
 
 
-def step(options: Namespace) -> None:
-    config = yaml.safe_load(options.config.read_text())
-    study = config["study"]
-    sections = [
-        section(options.results, config, *names, options.alpha)
-        for names in product(study["datasets"], study["models"], study["wordings"])
-    ]
-    comparisons = [
-        comparison(options.results, config, *names)
-        for names in product(study["datasets"], study["models"])
-    ]
-    html = render(study["title"], sections, options.config.read_text(), comparisons)
-    write_text(html, options.output)
+@step("ledger", "ledger_summary")
+def ledger(
+    tables: TablesByPath,
+    source: Input,
+    image_files: Table,
+    description: Input,
+    kind: str,
+    settings: dict[str, Any],
+    stem: str,
+) -> Made:
+    """Set published numbers beside those of one dataset and model."""
+    import json
+
+    from negtrace.figures.ledger import ledger_figure
+    from negtrace.figures.style import note, save
+    from negtrace.replication import ledger as of_paper
+    from negtrace.replication.ledger_summary import summary
+    from negtrace.replication.publication import read_published
+    from negtrace.replication.published import PAPER, TOLERANCES
+    from negtrace.study.layout import wording_and_table
+    from negtrace.tables.store import read_provenance
+
+    ours = {wording_and_table(path): table for path, table in tables.items()}
+    published = read_published(PAPER, TOLERANCES)
+    identity = json.loads(description.read_text(encoding="utf-8"))["identity"]
+    annotations = read_provenance(source)["inputs"].get("annotations")
+    others = of_paper.other_items(kind, image_files)
+    obstacle = of_paper.comparability(published, identity, annotations, others)
+    found = of_paper.ledger(published, ours, obstacle)
+    drawn = note(f"not comparable: {obstacle}") if obstacle else ledger_figure(found, settings)
+    save(drawn, Path(stem), settings["formats"], settings["dpi"])
+    made = {"ledger": found, "ledger_summary": summary(found)}
+    return Made(made, {"published": published.source}, identity)
 
 
-def comparison(results: Path, config: dict, dataset: str, model: str) -> Comparison:
-    """One dataset and model beside published numbers."""
-    folder, entry = results / dataset / model, config["models"][model]
-    published = "plant" not in entry and is_published(entry["architecture"], entry["weights"])
-    return Comparison(
-        dataset=dataset,
-        model=model,
-        summary=read_table(folder / "ledger_summary.parquet"),
-        identity=read_table(results / "models" / model / "identity.parquet") if published else None,
-        figure=folder / f"ledger.{shown_format(config)}",
-    )
+@step()
+def figures(
+    segments: Table,
+    selectivity_map: Table,
+    attention_map: Table,
+    selectivity_correlation: Table,
+    features: Table,
+    accuracy_above_area: Table,
+    maps: TablesByPath,
+    confirmation: TablesByPath,
+    settings: dict[str, Any],
+    folder: str,
+) -> None:
+    """Draw the figures of one dataset, model and wording."""
+    from negtrace.figures.of_run import figures_of_run
+    from negtrace.figures.style import save
+
+    tables = {
+        "segments": segments,
+        "selectivity_map": selectivity_map,
+        "attention_map": attention_map,
+        "selectivity_correlation": selectivity_correlation,
+        "features": features,
+        "accuracy_above_area": accuracy_above_area,
+        **{path.stem: table for path, table in confirmation.items()},
+    }
+    sweeps = {path.stem.partition(".")[2]: table for path, table in maps.items()}
+    for name, figure in figures_of_run(tables, sweeps, settings):
+        save(figure, Path(folder) / name, settings["formats"], settings["dpi"])
 
 
-def shown_format(config: dict) -> str:
-    """The format of the figures that go into the report."""
-    formats = config["figures"]["formats"]
-    return "svg" if "svg" in formats else formats[0]
+@step()
+def merged_config(config: dict[str, Any], merged_config: Output) -> None:
+    """Write the configuration that a study ran with, all files merged."""
+    import yaml
+
+    from negtrace.tables.store import write_text
+
+    write_text(yaml.safe_dump(config, sort_keys=True), merged_config)
 
 
-def section(
-    results: Path, config: dict, dataset: str, model: str, wording: str, alpha: float
-) -> Section:
-    """Everything the report shows of one dataset, model and wording."""
-    folder = results / dataset / model / wording
-    study, ending = config["study"], shown_format(config)
-    description = json.loads((results / "models" / model / layout.TOWER_DESCRIPTION).read_text())
-    # By name, because the folder may hold another study's figures and a killed job's leavings.
-    figures = {name: folder / "figures" / f"{name}.{ending}" for name in layout.figures(study)}
-    planted = None
-    if "plant" in config["models"][model] and wording == "rephrased":
-        planted = read_table(folder / "planted.parquet")
-        figures["planted"] = folder / f"planted.{ending}"
-    return Section(
-        dataset=dataset,
-        model=model,
-        wording=wording,
-        kind=config["datasets"][dataset]["kind"],
-        identity=description["identity"],
-        provenance=read_provenance(folder / "scores.parquet"),
-        excluded=read_table(results / dataset / f"excluded.{wording}.parquet"),
-        accuracy=read_table(folder / "accuracy.parquet"),
-        selectivity=read_table(folder / "selectivity_map.parquet"),
-        maps={sweep: read_table(folder / f"map.{sweep}.parquet") for sweep in layout.sweeps(study)},
-        figures=figures,
-        planted=planted,
-        specificity={
-            sweep: read_table(folder / f"specificity.{sweep}.parquet")
-            for sweep in layout.sweeps(study)
-            if f"{dataset}-neutral" in study["datasets"]
-        },
-        tables=[folder / f"{name}.parquet" for name in layout.tables(study)],
-        segment=config["figures"]["segment"],
-        items=read_table(folder / "segments.parquet"),
-        stability={
-            sweep: (
-                read_table(folder / f"overlap.{sweep}.parquet"),
-                read_table(folder / f"split_halves.{sweep}.parquet"),
-            )
-            for sweep in layout.sweeps(study)
-        },
-        alpha=alpha,
-        confirmation=(
-            (
-                read_table(folder / "confirmation.parquet"),
-                read_table(folder / "ablations.parquet"),
-            )
-            if "ablation" in study["confirm"]
-            else None
-        ),
-    )
+@step()
+def report(config: Input, results: str, alpha: float, report: Output) -> None:
+    """Gather the tables and figures of a study into one HTML file."""
+    from negtrace.report.assembly import report_of
+    from negtrace.tables.store import write_text
+
+    write_text(report_of(config, Path(results), alpha), report)
 
 
-if __name__ == "__main__":
-    run(step, __doc__, {"config": Path, "results": Path, "alpha": float, "output": Path})
+@step()
+def verify(results: str) -> None:
+    """Hash every result again and name those that are corrupt or stale."""
+    from negtrace.errors import InputError
+    from negtrace.verification import findings
+
+    found = 0
+    for finding in findings(Path(results)):
+        found += 1
+        print(finding, flush=True)
+    if found:
+        raise InputError(f"{results}: {found} findings, one a line above")
+    print(f"{results}: every result is whole and made from what is there")

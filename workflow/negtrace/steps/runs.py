@@ -1,43 +1,91 @@
-"""Unpatched runs: embeddings of all sentences, scores of all items."""
+"""Forward passes: tokens and roles, image embeddings, sentence embeddings and scores."""
 
 from __future__ import annotations
 
-from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
-from negtrace.runs import pictured, scores, sentence_embeddings
-from negtrace.steps.command import run
-from negtrace.steps.compute import COMPUTE, tower_of
-from negtrace.steps.options import OF_RUN, paths_of, tables_of
-from negtrace.store import labelled, provenance, write_table
-
-TABLES = ("alignment", "candidates", "images")
+from negtrace.models.compute import Compute, prepared
+from negtrace.steps.job import Input, Inputs, Made, Resource, Table, step
 
 
-def step(options: Namespace) -> None:
-    tower, tables = tower_of(options), tables_of(options, TABLES)
-    sentences = sentence_embeddings(tower, tables["alignment"], options.memory_mb / 1024)
-    candidates = pictured(tables["candidates"], tables["images"])
-    scored = scores(candidates, sentences, tables["images"], tower.identity["logit_scale"])
-    made = provenance(
-        "runs",
-        inputs=paths_of(options, TABLES),
-        params={"dtype": options.dtype, "device": str(tower.device)},
-        model=tower.identity,
+@step("alignment", "excluded", readable="candidates")
+def alignment(
+    candidates: Table, tower: Inputs, weights: Input, spec: dict[str, Any], threads: Resource
+) -> Made:
+    """Tokenise and align both sentences of every pair; leave out what the model cannot read."""
+    import pandas as pd
+
+    from negtrace.data.reading import read_candidates
+    from negtrace.errors import InputError
+    from negtrace.models.model_specs import ModelSpec
+    from negtrace.models.openclip import load
+    from negtrace.models.tower import load_tower
+    from negtrace.models.weights import read_weights
+    from negtrace.patching.self_check import check_tower
+
+    prepared("cpu", threads)
+    stored, found = load_tower(tower[0].parent), read_weights(weights)
+    loaded = load(ModelSpec(**spec), found.checkpoint, found.tokenizer)
+    readable, frame, excluded = read_candidates(candidates, loaded.tokenizer, stored.shape)
+    if readable.empty:
+        raise InputError(
+            "the model can read none of the dataset's pairs; first reason: "
+            f"{excluded['reason'].iloc[0]}"
+        )
+    sentences = pd.unique(pd.concat([readable["negated"], readable["affirmative"]]))
+    check_tower(loaded.model, stored, loaded.tokenizer, list(sentences))
+    made = {"alignment": frame, "readable": readable, "excluded": excluded}
+    return Made(made, {}, stored.identity)
+
+
+@step("images")
+def images(
+    image_files: Table,
+    weights: Input,
+    spec: dict[str, Any],
+    folder: str,
+    image_batch: Resource,
+    device: Resource,
+    threads: Resource,
+) -> Made:
+    """Encode every image of a dataset that is at hand."""
+    import pandas as pd
+
+    from negtrace.data.image_embeddings import encode_images
+    from negtrace.data.images import available, check_unchanged
+    from negtrace.models.model_specs import ModelSpec
+    from negtrace.models.openclip import load
+    from negtrace.models.weights import read_weights
+    from negtrace.progress import track
+
+    device = prepared(device, threads)
+    names = available(image_files)
+    check_unchanged(Path(folder), image_files)
+    found = read_weights(weights)
+    loaded = load(ModelSpec(**spec), found.checkpoint, found.tokenizer)
+    embeddings = encode_images(
+        loaded,
+        [Path(folder) / name for name in names],
+        image_batch,
+        device,
+        lambda batches: track(batches, desc="images", unit="batch"),
     )
-    write_table(labelled(sentences, vars(options)), options.sentences, "sentences", made)
-    write_table(labelled(scored, vars(options)), options.scores, "scores", made)
+    frame = pd.DataFrame({"image_file": names, "embedding": list(embeddings)})
+    return Made({"images": frame}, {}, loaded.identity)
 
 
-if __name__ == "__main__":
-    run(
-        step,
-        __doc__,
-        {
-            **OF_RUN,
-            **dict.fromkeys(TABLES, Path),
-            **COMPUTE,
-            "sentences": Path,
-            "scores": Path,
-        },
+@step("sentences", "scores")
+def runs(
+    tower: Inputs, alignment: Table, candidates: Table, images: Table, compute: Compute
+) -> Made:
+    """Unpatched runs: embeddings of all sentences, scores of all items."""
+    from negtrace.patching.scores import pictured, scores, sentence_embeddings
+
+    loaded = compute.tower(tower)
+    sentences = sentence_embeddings(loaded, alignment, compute.memory_gb)
+    scale = loaded.identity["logit_scale"]
+    scored = scores(pictured(candidates, images), sentences, images, scale)
+    return Made(
+        {"sentences": sentences, "scores": scored}, {"device": str(loaded.device)}, loaded.identity
     )

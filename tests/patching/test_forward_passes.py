@@ -1,0 +1,100 @@
+"""Forward passes of many sentences at once are those of each alone."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from conftest import EOT, SOT
+
+from negtrace.models.tower import TextTower
+from negtrace.patching.forward_passes import Run, padded_tokens, run_sentences, shared_length
+
+# Two beginnings of four words, shared by three and by two sentences.
+SHARED = [
+    [SOT, 1, 2, 3, 10, 11, EOT],
+    [SOT, 1, 2, 3, 12, EOT],
+    [SOT, 1, 2, 3, 13, 14, 15, EOT],
+    [SOT, 1, 2, 4, 10, 11, EOT],
+    [SOT, 1, 2, 4, 16, EOT],
+]
+
+
+def rows_computed(tower, sentences, monkeypatch) -> tuple[Run, int]:
+    """A run, and how many rows passed the MLP of block 1."""
+    counted = []
+    original = TextTower.mlp_out
+
+    def counting(self, block, mid):
+        if block == 1:
+            counted.append(mid.shape[:-1].numel())
+        return original(self, block, mid)
+
+    monkeypatch.setattr(TextTower, "mlp_out", counting)
+    return run_sentences(tower, sentences), sum(counted)
+
+
+def test_shared_first_words_are_computed_once(causal, monkeypatch):
+    _, rows = rows_computed(causal.tower, SHARED, monkeypatch)
+    assert rows == 2 * 4 + sum(len(sentence) - 4 for sentence in SHARED)
+
+
+def test_towers_that_see_what_follows_share_nothing(tiny_models, monkeypatch):
+    tower = tiny_models["bidirectional_eot"].tower
+    sentences = [tower.shape.complete(sentence) for sentence in SHARED]
+    _, rows = rows_computed(tower, sentences, monkeypatch)
+    assert rows == sum(map(len, sentences))
+
+
+def test_every_activation_is_that_of_the_sentence_alone(tiny):
+    tower = tiny.tower
+    sentences = [tower.shape.complete(sentence) for sentence in SHARED]
+    together = run_sentences(tower, sentences)
+    for row, sentence in enumerate(sentences):
+        alone, n = run_sentences(tower, [sentence]), len(sentence)
+        for name in ("resid", "qkv", "z", "mid"):
+            found, expected = getattr(together, name)[:, row], getattr(alone, name)[:, 0]
+            torch.testing.assert_close(found[:, :n], expected, atol=1e-12, rtol=0)
+            assert expected.abs().amax(dim=(0, 2)).min() > 1e-3  # every position of every kind
+            assert (found[:, n:] == 0).all()
+        torch.testing.assert_close(together.embedding[row], alone.embedding[0], atol=1e-12, rtol=0)
+        assert together.pooled[row] == alone.pooled[0]
+
+
+# One sentence goes on where the other ends: all but the shorter one's pooled row is shared.
+CONTINUED = [[SOT, 1, 2, 3, EOT], [SOT, 1, 2, 3, 10, EOT]]
+
+
+def test_a_prefix_ends_before_the_shortest_sentences_pooled_row(causal, monkeypatch):
+    tokens, _ = padded_tokens(CONTINUED, causal.tower.shape)
+    assert shared_length(tokens, torch.tensor([5, 6]), causal.tower.shape) == 4
+    run, rows = rows_computed(causal.tower, CONTINUED, monkeypatch)
+    assert rows == 4 + 1 + 2
+    for row, sentence in enumerate(CONTINUED):
+        alone = run_sentences(causal.tower, [sentence])
+        torch.testing.assert_close(run.embedding[row], alone.embedding[0], atol=1e-12, rtol=0)
+
+
+def test_one_sentence_is_one_pass(causal):
+    """A prefix of its own would save no row."""
+    tokens = torch.tensor([SHARED[0]])
+    assert shared_length(tokens, torch.tensor([7]), causal.tower.shape) == 0
+
+
+def test_equal_sentences_share_all_but_the_pooled_row(causal, monkeypatch):
+    _, rows = rows_computed(causal.tower, [SHARED[0]] * 3, monkeypatch)
+    assert rows == 6 + 3
+
+
+@pytest.mark.parametrize("block", [1, 3])
+def test_activations_by_name_add_up(causal, block):
+    run = run_sentences(causal.tower, [SHARED[0]])
+    resid, attn_out, mlp_out = (
+        run.activation(name, block) for name in ("resid", "attn_out", "mlp_out")
+    )
+    torch.testing.assert_close(resid, run.resid[block - 1])
+    torch.testing.assert_close(attn_out, causal.tower.attn_out(block, run.z[block - 1]))
+    torch.testing.assert_close(mlp_out, causal.tower.mlp_out(block, run.mid[block - 1]))
+    torch.testing.assert_close(resid + attn_out + mlp_out, run.activation("resid", block + 1))
+    parts = [run.activation(part, block) for part in "qkv"]
+    torch.testing.assert_close(torch.cat(parts, -1), causal.tower.qkv(block, resid))
+    torch.testing.assert_close(run.activation("z", block), run.z[block - 1])

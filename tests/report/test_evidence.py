@@ -1,0 +1,143 @@
+"""What tests, controls and confirmations say, in words."""
+
+from __future__ import annotations
+
+import pandas as pd
+from conftest import effect_rows
+
+from negtrace.report import evidence
+
+
+def test_cells_are_counted_by_both_corrections():
+    table = effect_rows((1, 0.3, 0.01), (2, 0.2, 0.08), (3, 0.1, 0.5), (4, 0.0, 1.0))
+    (said,) = evidence.of_significance(table, "head", 0.05)
+    assert said == (
+        "Of the 3 cells by head that can differ from 0 over all items (1 more are known by"
+        " definition or change nothing), 1 do at a family-wise error of 5% over the map (max-T"
+        " over sign flips of pairs), 2 at a false discovery rate of 5%."
+    )
+    (wider,) = evidence.of_significance(table.assign(p_study=0.02), "head", 0.05)
+    assert wider.endswith("false discovery rate of 5%, 3 family-wise over all maps of the model.")
+
+
+def test_known_cells_are_not_counted():
+    table = effect_rows((1, 0.3, 0.01), (2, 1.0, 0.01))
+    known = table.assign(known=table["head"] == 2)
+    (said,) = evidence.of_significance(known, "head", 0.05)
+    assert said.startswith("Of the 1 cell by head that can differ from 0 over all items (1 more")
+    assert "1 do at a family-wise" in said
+
+
+def test_top_cells_leave_out_what_is_known_or_unbounded_and_keep_both_effect_sizes():
+    table = effect_rows((1, 0.3, 0.01), (2, 1.0, 0.01), (3, 0.0, 1.0), (4, 0.4, 0.01), (5, 9, 0.5))
+    table["known"] = table["head"] == 2
+    table.loc[table["head"] == 5, ["ratio_ci_low", "ratio_ci_high"]] = float("nan")
+    best = evidence.top_cells(table)
+    assert [row["cell"] for row in best] == ["head 4", "head 1"]
+    assert (best[0]["ratio"], best[0]["mean"], best[0]["segment"]) == (0.4, 0.8, "all")
+
+
+def test_stability_in_words():
+    overlap = pd.DataFrame(
+        {
+            "negation": "all",
+            "segment": "all",
+            "k": [1, 3],
+            "jaccard": [1.0, 0.62],
+            "jaccard_chance": [0.1, 0.2],
+        }
+    )
+    halves = pd.DataFrame(
+        {
+            "negation": "all",
+            "segment": "all",
+            "p_fwer": [0.01, 0.02, 0.3],
+            "ratio": [0.5, -0.2, 0.1],
+        }
+    )
+    first, second = evidence.of_stability(overlap, halves)
+    assert "The 3 highest heads" in first
+    assert "0.62 on average (Jaccard; 0.20 by chance)" in first
+    assert "Of the 3 highest heads on one half of the pairs, 1 are above 0" in second
+
+
+def test_confirmation_in_words():
+    confirmation = pd.DataFrame(
+        [
+            ("all", null, measure, full, found, drawn, p, 100)
+            for null, p in (("random", 0.01), ("layer_matched", 0.2))
+            for measure, full, found, drawn in (
+                ("accuracy", 0.9, 0.6, 0.88),
+                ("mean_d", 3.0, 1.0, 2.5),
+            )
+        ],
+        columns=["negation", "null", "measure", "full", "found", "drawn_mean", "p", "n_sets"],
+    )
+    ablations = pd.DataFrame(
+        [("all", "found", 2, "1.2 3.4"), ("all", "random", 2, "1.1 1.3")],
+        columns=["negation", "purpose", "k", "heads"],
+    )
+    said = evidence.of_confirmation(confirmation, ablations)
+    assert "the 2 heads that restore most" in said[0]
+    assert "(block.head: 1.2 3.4)" in said[0]
+    assert "from 90.0% right and mean d 3.00 to 60.0% and 1.00" in said[0]
+    assert said[1].endswith("random heads leave mean d at 2.50 on average; one-sided p 0.01.")
+    assert "layer-matched heads" in said[2]
+
+
+def test_planted_cells_are_counted_with_false_alarms():
+    planted = pd.DataFrame(
+        {"site": "head", "planted": [True, True, False], "found": [True, False, True]}
+    )
+    assert evidence.of_planted(planted) == [
+        "Positive control, site head: 2 of 3 cells are planted; 2 are found (significant, "
+        "interval above 0.1), 1 of them planted."
+    ]
+
+
+PLACEBO = {
+    "negation": "all",
+    "segment": "all",
+    "layer": 2,
+    "head": 1.0,
+    "role": "all",
+    "p_fwer": 0.01,
+    "specific": 4.0,
+    "specific_ci_low": 3.5,
+    "specific_ci_high": 4.5,
+    "difference": 4.5,
+    "difference_placebo": 0.5,
+}
+
+
+def test_effects_beyond_the_placebo_are_named_with_both_sides():
+    less = PLACEBO | {"head": 2.0, "specific": 5.0, "p_fwer": 0.3}
+    against = PLACEBO | {"head": 3.0, "specific": -5.0}
+    selected = PLACEBO | {"head": 4.0, "specific": 9.0, "segment": "correct"}
+    table = pd.DataFrame([PLACEBO, less, against, selected])
+    assert evidence.of_placebo(table, "head", 0.05) == [
+        "Beyond its placebo, the negation does most by head at head 1 of block 2 "
+        "(4.00 [3.50, 4.50] logits; negation 4.50, placebo 0.50)."
+    ]
+    assert evidence.of_placebo(table.assign(p_fwer=0.3), "head", 0.05) == [
+        "By head, the negation does nothing significant beyond its placebo."
+    ]
+    assert evidence.of_placebo(table[3:], "head", 0.05) == []
+
+
+def test_transfer_of_credible_cells_in_words():
+    restoration = effect_rows((1, 0.3, 0.01), (2, 0.5, 0.01), (3, 0.4, 0.2))
+    transfer = pd.DataFrame(
+        {
+            "negation": "all",
+            "layer": 2,
+            "head": [1, 2, 3],
+            "role": "all",
+            "transfer": [0.9, None, 0.2],
+            "transfer_ci_low": [0.8, None, 0.1],
+            "transfer_ci_high": [1.1, None, 0.3],
+        }
+    )
+    (said,) = evidence.of_transfer(transfer, restoration, 0.05)
+    assert said.endswith("(1: generic, 0: bound to its noun): head 1 of block 2 0.90 [0.80, 1.10].")
+    assert evidence.of_transfer(transfer[1:], restoration, 0.05) == []

@@ -1,0 +1,111 @@
+"""Segments and maps on tables small enough to work out by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from negtrace.statistics.groups import (
+    accuracy,
+    attention_map,
+    restoration_map,
+    segments,
+    selectivity_map,
+)
+
+THRESHOLDS = {"incorrect_below": -1.0, "correct_from": 1.0}
+
+
+@pytest.fixture
+def scores() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "item_id": list("abcdef"),
+            "pair_id": ["p", "p", "q", "q", "r", "r"],
+            "negation": ["caption", "foil", "caption", "foil", "caption", "foil"],
+            "d": [1.0, 0.999, -1.0, -1.001, 3.0, 5.0],
+        }
+    )
+
+
+@pytest.fixture
+def classified(scores) -> pd.DataFrame:
+    return segments(scores, scores[scores["item_id"] != "f"], THRESHOLDS)
+
+
+def test_thresholds_are_closed_below_and_items_outside_pairs_are_dropped(classified):
+    assert classified["item_id"].tolist() == list("abcde")
+    assert classified["segment"].tolist() == [
+        "correct",
+        "ambiguous",
+        "ambiguous",
+        "incorrect",
+        "correct",
+    ]
+    assert classified["correct"].tolist() == [True, True, False, False, True]
+
+
+def test_accuracy_by_negation(classified):
+    table = accuracy(classified).set_index("negation")
+    assert table.loc["caption", "accuracy"] == pytest.approx(2 / 3)
+    assert table.loc["foil", "accuracy"] == pytest.approx(1 / 2)
+    assert table.loc["all", ["n_items", "n_pairs"]].tolist() == [5, 3]
+    assert table.loc["caption", ["n_correct", "n_ambiguous", "n_incorrect"]].tolist() == [2, 1, 0]
+    assert table.loc["caption", "mean_d"] == pytest.approx(1.0)
+
+
+def sweep_rows(values: list[tuple[str, str, int, float | None]]) -> pd.DataFrame:
+    rows = pd.DataFrame(values, columns=["item_id", "role", "layer", "restoration"])
+    pairs = dict(zip("abcdef", "ppqqrr", strict=True))
+    return rows.assign(
+        pair_id=rows["item_id"].map(pairs),
+        site="resid",
+        direction="negate",
+        head=pd.array([pd.NA] * len(rows), dtype="Int16"),
+        eligible=rows["restoration"].notna(),
+    )
+
+
+def test_roles_of_several_tokens_weigh_items_by_their_number(classified):
+    sweep = sweep_rows(
+        [
+            ("a", "subject_rest", 1, 0.2),
+            ("a", "subject_rest", 1, 0.4),
+            ("a", "subject_rest", 1, 0.6),
+            ("e", "subject_rest", 1, 1.0),
+            ("e", "determiner", 1, 0.5),
+            ("e", "determiner", 1, None),
+            ("f", "determiner", 1, 9.0),
+        ]
+    )
+    table = restoration_map(sweep, classified).set_index(["negation", "segment", "role"])
+    rest = table.loc[("caption", "correct", "subject_rest")]
+    assert rest["mean"] == pytest.approx((0.2 + 0.4 + 0.6 + 1.0) / 4)
+    assert rest["sd"] == pytest.approx(np.std([0.2, 0.4, 0.6, 1.0], ddof=1))
+    assert rest[["n", "n_items", "n_pairs"]].tolist() == [4, 2, 2]
+    assert table.loc[("all", "all", "determiner"), "mean"] == pytest.approx(0.5)
+    assert ("foil", "all", "determiner") not in table.index
+
+
+def test_selectivity_is_weighted_by_items_of_a_pair(classified):
+    by_pair = pd.DataFrame(
+        {"pair_id": ["p", "q", "r"], "layer": 1, "head": 2, "selectivity": [0.1, 0.5, 0.9]}
+    )
+    table = selectivity_map(by_pair, classified).set_index(["negation", "segment"])
+    assert table.loc[("all", "all"), "mean"] == pytest.approx((0.1 * 2 + 0.5 * 2 + 0.9) / 5)
+    assert table.loc[("foil", "all"), "mean"] == pytest.approx(0.3)
+
+
+def test_attention_takes_the_maximum_of_subject_rest_and_zero_without_one(classified):
+    rows = [
+        ("p", "subject_first", 0.3, 0.1),
+        ("p", "subject_rest", 0.5, 0.1),
+        ("p", "subject_rest", 0.2, 0.1),
+        ("q", "subject_first", 0.1, 0.1),
+    ]
+    attention = pd.DataFrame(rows, columns=["pair_id", "role", "a_negated", "a_affirmative"])
+    attention = attention.assign(layer=1, head=1)
+    table = attention_map(attention, classified).set_index(["negation", "segment", "role"])
+    assert table.loc[("caption", "all", "subject_rest"), "mean"] == pytest.approx((0.4 + 0) / 2)
+    assert table.loc[("caption", "all", "subject_first"), "mean"] == pytest.approx(0.1)

@@ -1,0 +1,79 @@
+"""Reading: what one model makes of a dataset's candidates.
+
+Tokenizers differ, so only now is known which sentences are too long, which pairs have sentences
+that the model cannot tell apart, and which are two spellings of one pair.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from negtrace.data.items import text_frame
+from negtrace.data.pairs import REASON_COLUMNS, one_spelling
+from negtrace.models.alignment import Tokenizer, align, bare_word, negator_positions
+from negtrace.models.sentence_faults import sentence_fault
+from negtrace.models.tower import TowerShape
+from negtrace.vocabulary import NEGATOR
+
+SAME_TOKENS = "the model reads both sentences as the same tokens"
+NO_NEGATOR_TOKEN = "the model's tokens do not show which word is the negator"
+
+
+def read_candidates(
+    candidates: pd.DataFrame, tokenizer: Tokenizer, shape: TowerShape
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """The candidates that a model can read, and how it reads them.
+
+    Args:
+        candidates: table ``candidates``.
+
+    Returns:
+        the tables ``candidates`` (one `pair_id` for each pair of token sequences), ``alignment``
+        of these pairs, without its shared columns, and ``excluded``; every item of `candidates` is
+        in the first or in the last, in their order.
+    """
+    texts = pd.unique(pd.concat([candidates["negated"], candidates["affirmative"]]))
+    tokens = {text: tuple(map(int, tokenizer.encode(text))) for text in texts}
+    both = [
+        (tokens[negated], tokens[affirmative])
+        for negated, affirmative in zip(
+            candidates["negated"], candidates["affirmative"], strict=True
+        )
+    ]
+    reasons = pd.Series([_fault(*pair, shape) for pair in both], candidates.index, dtype="object")
+    keys = pd.Series([f"{negated}|{affirmative}" for negated, affirmative in both], reasons.index)
+    readable = candidates.assign(pair_id=one_spelling(candidates, keys))
+    alignment = align(readable[reasons.isna()], tokenizer, shape)
+    negated = pairs_with_negator(alignment, tokenizer)
+    reasons = reasons.mask(reasons.isna() & ~readable["pair_id"].isin(negated), NO_NEGATOR_TOKEN)
+    kept = readable[reasons.isna()].reset_index(drop=True)
+    left_out = candidates[["item_id"]].assign(reason=reasons)[reasons.notna()]
+    return (
+        kept,
+        alignment[alignment["pair_id"].isin(kept["pair_id"])].reset_index(drop=True),
+        text_frame(left_out.to_dict("records"), REASON_COLUMNS),
+    )
+
+
+def pairs_with_negator(alignment: pd.DataFrame, tokenizer: Tokenizer) -> set[str]:
+    """The pairs whose negator can be told; a "no" that is part of a longer word is none."""
+    start = tokenizer.start_tokens
+    cut = [tokenizer.encode(word) for word in (NEGATOR, NEGATOR.capitalize(), NEGATOR.upper())]
+    whole_words = {int(ids[start]) for ids in cut if len(ids) == start + 2}
+    negated = alignment[alignment["polarity"] == "negated"].set_index(["pair_id", "position"])
+    found = negator_positions(alignment)
+    tokens = negated.loc[list(found.items())]
+    told = (
+        tokens["token_id"].isin(whole_words)
+        | (tokens["role"] == "determiner")
+        | (tokens["token"].map(bare_word) != NEGATOR)
+    )
+    return {pair_id for pair_id, right in zip(found, told, strict=True) if right}
+
+
+def _fault(negated: tuple[int, ...], affirmative: tuple[int, ...], shape: TowerShape) -> str | None:
+    """Why a model cannot read a pair, or None."""
+    for sentence, ids in (("negated", negated), ("affirmative", affirmative)):
+        if fault := sentence_fault(ids, shape):
+            return f"the {sentence} sentence: {fault}"
+    return SAME_TOKENS if negated == affirmative else None

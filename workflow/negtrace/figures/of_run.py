@@ -1,0 +1,36 @@
+"""All figures of one dataset, model and wording."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+# Imported for the figures that they register.
+from negtrace.figures import confirmation, features, maps
+from negtrace.figures.registry import drawn
+from negtrace.study.layout import map_figure, segment_maps
+
+__all__ = ["confirmation", "features", "figures_of_run", "maps"]
+
+
+def figures_of_run(
+    tables: Mapping[str, pd.DataFrame],
+    sweeps: Mapping[str, pd.DataFrame],
+    settings: Mapping[str, Any],
+) -> Iterator[tuple[str, Figure]]:
+    """(name, figure) of every figure that the tables allow.
+
+    Args:
+        tables: by name, those of the study's confirmations included.
+        sweeps: ``restoration_map`` of every sweep, as in ``resid.negate``.
+        settings: the configuration's ``figures``, its ``segments`` and the tests' alpha.
+    """
+    heads = next((table for sweep, table in sweeps.items() if sweep.startswith("head.")), None)
+    yield from drawn({**tables, **({} if heads is None else {"head_map": heads})}, settings)
+    for sweep, table in sweeps.items():
+        yield map_figure(sweep), maps.restoration(table, settings)
+    for name, (sweep, segment) in segment_maps(sweeps).items():
+        yield name, maps.segment_map(sweeps[sweep], settings, segment)

@@ -1,0 +1,46 @@
+"""Figures by name: which function draws each, from which tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple, TypeVar
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from negtrace.vocabulary import FIGURES
+
+Draw = TypeVar("Draw", bound=Callable[..., Figure])
+
+
+class Drawing(NamedTuple):
+    """A function of tables and the configuration's ``figures``, and the names of the tables."""
+
+    draw: Callable[..., Figure]
+    tables: tuple[str, ...]
+
+
+_DRAWINGS: dict[str, Drawing] = {}
+
+
+def draws(name: str, *tables: str) -> Callable[[Draw], Draw]:
+    """Register a function ``(*tables, settings) -> Figure`` as what draws a figure.
+
+    Raises:
+        KeyError: the vocabulary has no such figure.
+    """
+
+    def register(draw: Draw) -> Draw:
+        _DRAWINGS[FIGURES[name].name] = Drawing(draw, tables)
+        return draw
+
+    return register
+
+
+def drawn(
+    tables: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]
+) -> Iterator[tuple[str, Figure]]:
+    """(name, figure) of every registered figure whose tables are all there."""
+    for name, drawing in _DRAWINGS.items():
+        if all(table in tables for table in drawing.tables):
+            yield name, drawing.draw(*(tables[table] for table in drawing.tables), settings)

@@ -1,0 +1,88 @@
+"""Architectures: which of open_clip's can be traced, and if not, why.
+
+python -m negtrace.models.architectures > docs/architectures.md
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+import open_clip
+import pandas as pd
+
+from negtrace.models.configurations import refusal
+
+POOLING = {"argmax": "EOT", "eos": "EOT", "first": "first token", "last": "last token"}
+
+
+def survey() -> pd.DataFrame:
+    """All of open_clip's own configurations, by name.
+
+    Returns:
+        columns architecture, refused (reason in one line, or null), layers, heads, width, context,
+        mask, pooled, activation, tokenizer; null where a Hugging Face model decides.
+    """
+    return pd.DataFrame([_row(name) for name in sorted(_builtin(), key=str.lower)])
+
+
+def _builtin() -> list[str]:
+    """Names that open_clip ships, without those that were added while running."""
+    folder = open_clip.factory._MODEL_CONFIG_PATHS[0]
+    return [path.stem for path in folder.glob("*.json")]
+
+
+def _row(name: str) -> dict:
+    config = open_clip.get_model_config(name)
+    text = config["text_cfg"]
+    row = {"architecture": name, "refused": refusal(config)}
+    if text.get("hf_model_name"):
+        return row
+    own = text.get("act_kwargs", {}).get("approximate") == "tanh"
+    return row | {
+        "layers": text.get("layers", 12),
+        "heads": text.get("heads", 8),
+        "width": text.get("width", 512),
+        "context": text.get("context_length", 77),
+        "mask": "none" if text.get("no_causal_mask") else "causal",
+        "pooled": "class token"
+        if text.get("embed_cls")
+        else POOLING[text.get("pool_type", "argmax")],
+        "activation": "QuickGELU"
+        if config.get("quick_gelu")
+        else ("GELU, tanh" if own else "GELU"),
+        "tokenizer": text.get("hf_tokenizer_name", "CLIP"),
+    }
+
+
+def as_markdown(table: pd.DataFrame) -> str:
+    """The survey as a page."""
+    supported, refused = table[table["refused"].isna()], table[table["refused"].notna()]
+    columns = [name for name in table.columns if name != "refused"]
+    lines = [
+        "# Architectures",
+        "",
+        f"The text towers of open_clip {version('open_clip_torch')}'s own configurations:"
+        f" {len(supported)} can be traced, {len(refused)} are refused by name. Written by"
+        " `python -m negtrace.models.architectures`; a test compares the forward pass of each, scaled"
+        " down, with open_clip's.",
+        "",
+        "| " + " | ".join(columns) + " |",
+        "|" + "---|" * len(columns),
+        *("| " + " | ".join(_cells(row, columns)) + " |" for row in supported.to_dict("records")),
+        "",
+        "## Refused",
+        "",
+        "| architecture | reason |",
+        "|---|---|",
+        *(f"| {row['architecture']} | {row['refused']} |" for row in refused.to_dict("records")),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _cells(row: dict, columns: list[str]) -> list[str]:
+    return [f"{row[c]:.0f}" if isinstance(row[c], float) else str(row[c]) for c in columns]
+
+
+if __name__ == "__main__":
+    print(as_markdown(survey()), end="")

@@ -1,0 +1,189 @@
+"""Model specs: which model an entry of the configuration means, checked before anything is loaded.
+
+`preflight` decides from the configuration alone, before any weight is loaded or downloaded,
+whether there is such a model and its text tower has the structure that `tower.py` describes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import open_clip
+
+from negtrace.errors import InputError
+from negtrace.messages import listed, one_line
+from negtrace.models.configurations import (
+    Configuration,
+    check_vocabulary,
+    read_configuration,
+    refusal,
+)
+from negtrace.models.preprocessing import checked
+from negtrace.models.weight_files import PREFERRED, weight_file
+from negtrace.study.model_sources import brings_weights, folder_of, is_repository, repository_of
+
+RANDOM = "random"
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Which model: an entry of `models:` in the configuration.
+
+    Attributes:
+        architecture: an open_clip architecture name; the path of a configuration (recognised by
+            its ``.json`` ending, see `configurations.py`); or ``hf-hub:owner/name`` or
+            ``local-dir:/folder``, where weights lie with it.
+        weights: ``random``, one of open_clip's pretrained tags, the path of a checkpoint or of a
+            folder with one.  None: those that lie with the architecture; else random.
+        seed: seed of the random weights; ignored for others.
+        preprocess: how pictures are prepared, where the weights do not say it (see
+            `preprocessing.KEYS`).
+        quick_gelu: what the weights were trained with, where they do not say it.
+    """
+
+    architecture: str
+    weights: str | None = None
+    seed: int = 0
+    preprocess: Mapping[str, Any] | None = None
+    quick_gelu: bool | None = None
+
+    @property
+    def is_random(self) -> bool:
+        return self.weights == RANDOM or (self.weights is None and not self.brings_weights)
+
+    @property
+    def brings_weights(self) -> bool:
+        """Whether the weights are those that lie with the architecture."""
+        return self.weights is None and brings_weights(self.architecture)
+
+    @property
+    def is_tag(self) -> bool:
+        """Whether the weights are one of open_clip's tags."""
+        return not self.is_random and not self.brings_weights and not Path(self.weights).exists()
+
+
+def architecture_config(architecture: str) -> tuple[str, dict[str, Any]]:
+    """Name and configuration of an architecture, registering a configuration file if it is one.
+
+    Raises:
+        InputError: as `configurations.read_configuration`.
+    """
+    found = read_configuration(architecture)
+    if architecture.endswith(".json") and found.name == Path(architecture).stem:
+        open_clip.add_model_config(Path(architecture))
+    return found.name, found.model
+
+
+def configuration(spec: ModelSpec, folder: Path | str | None = None) -> Configuration:
+    """A model's configuration, checked, with the entry's `quick_gelu` in it.
+
+    Args:
+        folder: of a model of the hub, see `configurations.read_configuration`.
+
+    Raises:
+        InputError: there is none, or its text tower cannot be traced.
+    """
+    found = read_configuration(spec.architecture, folder)
+    reason = refusal(found.model)
+    if reason:
+        raise InputError(f"{found.name} cannot be traced: {reason}; choose another architecture")
+    check_vocabulary(found)
+    if spec.quick_gelu is not None:
+        found = replace(found, model={**found.model, "quick_gelu": spec.quick_gelu})
+    if spec.preprocess:
+        checked(spec.preprocess)
+    return found
+
+
+def preflight(spec: ModelSpec) -> str:
+    """Check a model before anything is loaded or downloaded; returns its architecture's name.
+
+    Of a model of the hub only the name's form can be checked.
+
+    Raises:
+        InputError: unknown architecture or weights, or a text tower that cannot be traced.
+    """
+    if repository_of(spec.architecture) is not None:
+        if not is_repository(repository_of(spec.architecture)):
+            raise InputError(f"{spec.architecture}: write it as hf-hub:owner/name")
+        if spec.is_tag:
+            raise InputError(_no_weights(spec.architecture, spec.weights, []))
+        return spec.architecture
+    found = configuration(spec)
+    if spec.brings_weights:
+        weight_file(folder_of(spec.architecture))
+    if spec.is_tag:
+        _check_tag(found, spec)
+    return found.name
+
+
+def _check_tag(found: Configuration, spec: ModelSpec) -> None:
+    name = found.name
+    tags = open_clip.list_pretrained_tags_by_model(name)
+    if spec.weights not in tags:
+        raise InputError(_no_weights(name, spec.weights, tags))
+    quick = bool(open_clip.get_pretrained_cfg(name, spec.weights).get("quick_gelu"))
+    if quick != found.quick_gelu:
+        words = "QuickGELU" if quick else "GELU"
+        other = f"{name}-quickgelu" if quick else name.removesuffix("-quickgelu")
+        remedy = (
+            "drop quick_gelu" if spec.quick_gelu is not None else f"use the architecture {other}"
+        )
+        raise InputError(
+            f"{name}: the weights {spec.weights!r} were trained with {words}; {remedy}"
+        )
+
+
+def _no_weights(name: str, weights: str, tags: list[str]) -> str:
+    close = get_close_matches(weights, tags, n=1)
+    hint = f", did you mean {close[0]!r}?" if close else ""
+    return (
+        f"{name}: {one_line(weights)!r} is neither a file or folder nor one of its pretrained "
+        f"weights{hint} ({listed(tags) or 'none known'}); 'random' gives seeded random weights"
+    )
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """Where open_clip's pretrained weights of one tag, and a tokenizer's files, can be had.
+
+    Attributes:
+        repository: of the Hugging Face hub; None if the weights are not there.
+        names: file names to look for in the repository, in this order.
+        url: of a checkpoint elsewhere, or None.
+        tokenizer: repository of a Hugging Face tokenizer, or None.
+    """
+
+    repository: str | None
+    names: tuple[str, ...]
+    url: str | None
+    tokenizer: str | None
+
+
+def pretrained(spec: ModelSpec, folder: Path | str | None = None) -> Pretrained:
+    """Sources of a model's files; empty ones where nothing has to be downloaded.
+
+    Args:
+        folder: with the configuration of a model of the hub.
+
+    Raises:
+        InputError: as `preflight`.
+    """
+    name = preflight(spec)
+    tokenizer = configuration(spec, folder).tokenizer
+    if tokenizer is not None and Path(tokenizer).is_dir():
+        tokenizer = None
+    repository = repository_of(spec.architecture)
+    if repository is not None:
+        return Pretrained(repository, PREFERRED if spec.brings_weights else (), None, tokenizer)
+    tag = open_clip.get_pretrained_cfg(name, spec.weights) if spec.is_tag else {}
+    repository, _, file = tag.get("hf_hub", "").rpartition("/")
+    # A hub entry without a file name means open_clip's usual names; safetensors come first.
+    names = (file,) if file else ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+    if Path(file).suffix in (".bin", ".pth"):
+        names = (f"{file[:-4]}.safetensors", file)
+    return Pretrained(repository or None, names, tag.get("url") or None, tokenizer)

@@ -1,0 +1,298 @@
+"""Structure: whether a model's text tower computes what `tower.py` describes, and nothing else.
+
+Modules are compared by their exact class.  A subclass, a wrapper, a hook or an adapter may change
+the forward pass without a trace in the weights that are read off; each is refused by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import open_clip
+import torch
+from open_clip.model import CLIP, CustomTextCLIP
+from open_clip.transformer import (
+    Attention,
+    CustomResidualAttentionBlock,
+    LayerNorm,
+    LayerNormFp32,
+    LayerScale,
+    QuickGELU,
+    ResidualAttentionBlock,
+    TextTransformer,
+    Transformer,
+)
+from torch import nn
+from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
+
+from negtrace.errors import InputError
+
+MODELS = (CLIP, CustomTextCLIP, open_clip.CoCa, TextTransformer)
+NORMS = (LayerNorm, LayerNormFp32, nn.LayerNorm)
+ABSENT = (nn.Identity,)
+SCALES = (nn.Identity, LayerScale)
+MLP_PARTS = (["c_fc", "gelu", "c_proj"], ["c_fc", "gelu", "ln", "c_proj"])
+
+# The classes that each part of a text tower may have; parts not named here hold no computation.
+PARTS: dict[type, dict[str, tuple[type, ...]]] = {
+    ResidualAttentionBlock: {
+        "ln_1": NORMS,
+        "attn": (nn.MultiheadAttention,),
+        "ls_1": SCALES,
+        "ln_2": NORMS,
+        "mlp": (nn.Sequential,),
+        "ls_2": SCALES,
+    },
+    CustomResidualAttentionBlock: {
+        "ln_1": NORMS,
+        "attn": (Attention,),
+        "ln_attn": ABSENT,
+        "ls_1": SCALES,
+        "ln_2": NORMS,
+        "mlp": (nn.Sequential,),
+        "ls_2": SCALES,
+    },
+    nn.MultiheadAttention: {"out_proj": (NonDynamicallyQuantizableLinear,)},
+    Attention: {
+        "ln_q": ABSENT,
+        "ln_k": ABSENT,
+        "ln_inner": ABSENT,
+        "attn_drop": (nn.Dropout,),
+        "out_proj": (nn.Linear,),
+        "out_drop": (nn.Dropout,),
+    },
+    nn.Sequential: {
+        "c_fc": (nn.Linear,),
+        "gelu": (nn.GELU, QuickGELU),
+        "ln": ABSENT,
+        "c_proj": (nn.Linear,),
+    },
+    Transformer: {"resblocks": (nn.ModuleList,)},
+}
+
+MERGE = "merge the adapter into the weights first (with peft: merge_and_unload())"
+UNWRAP = "pass the model that it wraps"
+EXTRA_NORM = "tower.py has no such LayerNorm; models trained with it cannot be traced"
+
+# What is known of classes that are not open_clip's, by a word in their module or name.
+REMEDIES = {
+    "clip.model": "build it with open_clip.create_model('ViT-B-32-quickgelu', 'openai')",
+    "transformers.": "build the model with open_clip.create_model",
+    "OptimizedModule": f"{UNWRAP} (its _orig_mod)",
+    "DataParallel": f"{UNWRAP} (its module)",
+    "FullyShardedDataParallel": f"{UNWRAP} with its full weights",
+    "peft": MERGE,
+    "lora": MERGE,
+    "adapter": MERGE,
+    "quantized": "load the model without quantisation",
+    "bitsandbytes": "load the model without quantisation",
+    "jit": "build it with open_clip.create_model from the archive's weights",
+    "Parametrized": "make it a plain weight (torch.nn.utils.parametrize.remove_parametrizations)",
+}
+
+
+def text_module(model: nn.Module) -> nn.Module:
+    """The part of a model that encodes text: of its own, or the model itself."""
+    return model if isinstance(model, TextTransformer) else getattr(model, "text", model)
+
+
+def check_structure(model: nn.Module) -> None:
+    """Compare a model's text tower with the structure that `tower.py` describes.
+
+    Raises:
+        InputError: it has a part that `tower.py` lacks, or one that may change the forward pass;
+            names the part and the remedy.
+    """
+    if type(model) not in MODELS:
+        raise _refused("the model", model, "open_clip's CLIP, CustomTextCLIP or CoCa")
+    if type(model) in (CustomTextCLIP, open_clip.CoCa):
+        _check_class("text", model.text, (TextTransformer,))
+    for name, weight in model.named_parameters():
+        if weight.device.type == "meta":
+            raise InputError(f"the model's weight {name} is on device meta; load its weights first")
+    _check_untouched("the model", model, ("encode_text", "forward"))
+    text = text_module(model)
+    for name, module in _computing(text):
+        _check_untouched(name, module, ("forward", "_embeds", "attention"))
+        if isinstance(module, nn.LayerNorm):
+            _check_norm(name, module, text.token_embedding.embedding_dim)
+    _check_globally_untouched()
+    _check_embedding(text)
+    _check_blocks(text.transformer.resblocks)
+    _check_mask_and_pooling(model, text)
+
+
+def _computing(text: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Every module that takes part in encoding text, by name, its class checked."""
+    if isinstance(text, TextTransformer):
+        yield "text", text
+    _check_class("token_embedding", text.token_embedding, (nn.Embedding,))
+    yield "token_embedding", text.token_embedding
+    _check_class("transformer", text.transformer, (Transformer,))
+    yield from _parts("transformer", text.transformer)
+    _check_class("ln_final", text.ln_final, NORMS)
+    yield "ln_final", text.ln_final
+    if isinstance(text.text_projection, nn.Module):
+        _check_class("text_projection", text.text_projection, (nn.Linear,))
+        yield "text_projection", text.text_projection
+
+
+def _parts(name: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    yield name, module
+    if isinstance(module, nn.ModuleList):
+        for number, block in enumerate(module):
+            _check_class(f"{name}.{number}", block, tuple(BLOCKS))
+            yield from _parts(f"{name}.{number}", block)
+        return
+    if type(module) is nn.Sequential and list(module._modules) not in MLP_PARTS:
+        raise InputError(
+            f"{name} of the text tower has the parts {', '.join(module._modules)}, expected "
+            f"{', '.join(MLP_PARTS[0])}; it cannot be traced"
+        )
+    for part, classes in PARTS.get(type(module), {}).items():
+        if part in module._modules:
+            _check_class(f"{name}.{part}", module._modules[part], classes)
+            yield from _parts(f"{name}.{part}", module._modules[part])
+
+
+BLOCKS = (ResidualAttentionBlock, CustomResidualAttentionBlock)
+
+
+def _check_class(name: str, module: object, classes: tuple[type, ...]) -> None:
+    if type(module) not in classes:
+        expected = " or ".join(dict.fromkeys(kind.__name__ for kind in classes))
+        raise _refused(f"{name} of the text tower", module, expected)
+
+
+def _refused(what: str, found: object, expected: str) -> InputError:
+    kind = type(found)
+    full = f"{kind.__module__}.{kind.__name__}"
+    remedy = next(
+        (advice for word, advice in REMEDIES.items() if word.lower() in full.lower()),
+        EXTRA_NORM if isinstance(found, nn.LayerNorm) else "it cannot be traced",
+    )
+    return InputError(f"{what} is of class {full}, not {expected}; {remedy}")
+
+
+def _check_untouched(name: str, module: nn.Module, methods: tuple[str, ...]) -> None:
+    """Neither hooks nor methods of the instance's own may stand between weights and output."""
+    hooks = [*module._forward_hooks.values(), *module._forward_pre_hooks.values()]
+    if hooks:
+        hook = hooks[0]
+        shown = getattr(hook, "__qualname__", type(hook).__name__)
+        raise InputError(f"{name} has a forward hook ({shown}); remove it (handle.remove()) first")
+    for method in methods:
+        if method in vars(module):
+            raise InputError(
+                f"{name} has a {method} of its own, set on the instance; remove it (del "
+                f"module.{method}), or undo what set it, first"
+            )
+
+
+def _check_globally_untouched() -> None:
+    module = torch.nn.modules.module
+    if module._global_forward_hooks or module._global_forward_pre_hooks:
+        raise InputError("torch has a global forward hook for all modules; remove it first")
+
+
+def _check_norm(name: str, norm: nn.LayerNorm, width: int) -> None:
+    if tuple(norm.normalized_shape) != (width,) or norm.weight is None or norm.bias is None:
+        raise InputError(
+            f"{name} of the text tower is a LayerNorm without weight or bias, or of another width "
+            f"than {width}; it cannot be traced"
+        )
+
+
+def _check_embedding(text: nn.Module) -> None:
+    if text.token_embedding.max_norm is not None:
+        raise InputError(
+            "token_embedding of the text tower has a max_norm, which changes its weights while it "
+            "runs; set it to None"
+        )
+
+
+def _check_blocks(blocks: nn.ModuleList) -> None:
+    """Every block has the same shape, and attention has nothing besides softmax(q k) v."""
+    if not len(blocks):
+        raise InputError("the text tower has no blocks; there is nothing to trace")
+    shapes = [_block_shape(block) for block in blocks]
+    for number, shape in enumerate(shapes, start=1):
+        for key, value in shape.items():
+            if value != shapes[0][key]:
+                raise InputError(
+                    f"block {number} of the text tower has {key} {value}, block 1 has "
+                    f"{shapes[0][key]}; only towers of equal blocks can be traced"
+                )
+    for number, block in enumerate(blocks, start=1):
+        attention = block.attn
+        odd = [
+            name
+            for name in ("bias_k", "bias_v", "add_zero_attn", "logit_scale", "head_scale")
+            if not (_lacks(attention, name) or getattr(attention, name) is False)
+        ]
+        odd += [name for name in ("in_proj_weight", "in_proj_bias") if _lacks(attention, name)]
+        odd += ["out_proj.bias"] * _lacks(attention.out_proj, "bias")
+        odd += [
+            f"mlp.{n}.bias" for n in ("c_fc", "c_proj") if _lacks(block.mlp._modules[n], "bias")
+        ]
+        if odd:
+            raise InputError(
+                f"block {number} of the text tower departs from plain attention and MLP "
+                f"({', '.join(odd)}); it cannot be traced"
+            )
+
+
+def _lacks(module: nn.Module, name: str) -> bool:
+    return getattr(module, name, None) is None
+
+
+def _block_shape(block: nn.Module) -> dict[str, object]:
+    activation = block.mlp.gelu
+    return {
+        "heads": block.attn.num_heads,
+        "MLP width": block.mlp.c_fc.out_features,
+        "activation": (type(activation).__name__, getattr(activation, "approximate", "")),
+    }
+
+
+def _check_mask_and_pooling(model: nn.Module, text: nn.Module) -> None:
+    norms = [text.ln_final, *(n for b in text.transformer.resblocks for n in (b.ln_1, b.ln_2))]
+    if len({norm.eps for norm in norms}) > 1:
+        raise InputError("the LayerNorms of the text tower differ in eps; it cannot be traced")
+    mask, positions = text.attn_mask, len(text.positional_embedding)
+    if mask is not None:
+        causal = torch.full((positions, positions), float("-inf")).triu(1)
+        if mask.shape != causal.shape or not torch.equal(mask.detach().cpu().float(), causal):
+            raise InputError("attn_mask of the text tower is not the causal mask; set it as it was")
+    if getattr(text, "use_pad_mask", False):
+        raise InputError("the text tower masks padding (use_pad_mask); it cannot be traced")
+    if getattr(text, "cls_emb", None) is not None:
+        if mask is None:
+            raise InputError(
+                "the text tower has a class token but no causal mask (embed_cls, no_causal_mask); "
+                "it cannot be traced"
+            )
+        if text.correct_cls_mask:
+            raise InputError(
+                "the class token has another mask than CoCa's (correct_cls_mask); it cannot be "
+                "traced"
+            )
+        return
+    pool = pool_type(model, text)
+    if pool not in ("argmax", "eos", "first", "last"):
+        raise InputError(f"the text tower pools by {pool!r}; argmax, eos, first and last are known")
+    if pool == "first" and mask is not None:
+        raise InputError(
+            "the text tower is causal and pools the first token (pool_type first), which sees no "
+            "other: all sentences have one embedding; set no_causal_mask, or another pool_type"
+        )
+
+
+def eos_id(model: nn.Module, text: nn.Module) -> int:
+    """The token that a text tower with pool_type eos is pooled at."""
+    return model.text_eos_id if type(model) is CLIP else text.eos_id
+
+
+def pool_type(model: nn.Module, text: nn.Module) -> str:
+    """open_clip's name of how a text tower is pooled."""
+    return model.text_pool_type if type(model) is CLIP else text.pool_type

@@ -1,0 +1,399 @@
+"""TextTower: the weights and shape of a CLIP-family text encoder, and one block in its pieces.
+
+A tower is stored as two files, ``tower.safetensors`` (weights under negtrace's own names) and
+``tower.json`` (shape, pooling, identity of the model it came from).  Loading maps the weights into
+memory and needs torch alone.
+
+Blocks are numbered 1..L.  Block l reads hidden state l-1 and writes hidden state l::
+
+    attn_out = W_O z + b,  z = concat over heads of softmax(q k^T / sqrt(d)) v
+    mid      = resid[l-1] + attn_out
+    resid[l] = mid + mlp_out(mid)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from negtrace.errors import InputError
+from negtrace.models.linear import Linear
+from negtrace.study.layout import TOWER_DESCRIPTION as SHAPE_FILE
+from negtrace.study.layout import TOWER_WEIGHTS as WEIGHTS_FILE
+
+Activation = Literal["gelu", "gelu_tanh", "quick_gelu"]
+Pooling = Literal["eot", "first", "last", "class"]
+
+
+QUICK_GELU_SLOPE = 1.702  # QuickGELU(x) = x sigmoid(1.702 x)
+
+BLOCK_WEIGHTS = (
+    "ln_1.weight",
+    "ln_1.bias",
+    "qkv.weight",
+    "qkv.bias",
+    "out.weight",
+    "out.bias",
+    "ln_2.weight",
+    "ln_2.bias",
+    "fc.weight",
+    "fc.bias",
+    "proj.weight",
+    "proj.bias",
+)
+
+
+@dataclass(frozen=True)
+class TowerShape:
+    """Everything about a text tower but its weights.
+
+    Attributes:
+        width: size of the residual stream.
+        heads: attention heads per block.
+        layers: number of blocks L.
+        mlp_width: hidden size of each block's MLP.
+        context_length: most tokens a sentence may have, SOT and EOT included.
+        vocab_size: rows of the token embedding.
+        embed_dim: size of the sentence embedding.
+        activation: the MLP's non-linearity.
+        causal: whether a position sees only itself and earlier positions.
+        pool: which position is read out: the EOT token, the first, the last of the context, or a
+            class token behind it (CoCa's: it sees the sentence and one padding token, not itself).
+        ln_eps: epsilon of every LayerNorm.
+        pad_id: token that fills a sentence up to the context length.
+        eos_id: token whose first place ``eot`` means; None: the token of the largest id.
+    """
+
+    width: int
+    heads: int
+    layers: int
+    mlp_width: int
+    context_length: int
+    vocab_size: int
+    embed_dim: int
+    activation: Activation = "gelu"
+    causal: bool = True
+    pool: Pooling = "eot"
+    ln_eps: float = 1e-5
+    pad_id: int = 0
+    eos_id: int | None = None
+
+    @property
+    def head_width(self) -> int:
+        return self.width // self.heads
+
+    @property
+    def class_id(self) -> int:
+        """Token id of the class token: the last row of the token embedding."""
+        return self.vocab_size - 1
+
+    @property
+    def reads_whole_context(self) -> bool:
+        """Whether the padding behind a sentence can matter, so that none of it may be cut off."""
+        return not (self.causal and self.pool in ("eot", "class"))
+
+    def complete(self, tokens: Sequence[int]) -> list[int]:
+        """A sentence, start token to EOT, with all that can matter behind it."""
+        tokens = list(tokens)
+        if self.pool == "class":
+            return [*tokens, self.pad_id, self.class_id]
+        if self.reads_whole_context:
+            return tokens + [self.pad_id] * (self.context_length - len(tokens))
+        return tokens
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> TowerShape:
+        known = {field.name for field in fields(cls)}
+        return cls(**{key: value for key, value in values.items() if key in known})
+
+
+class TextTower:
+    """A text encoder as plain tensors: `embed`, then blocks 1..L in pieces, then `read_out`.
+
+    Args:
+        shape: sizes and conventions.
+        weights: tensors named ``token_embedding``, ``positional_embedding``, ``ln_final.weight``,
+            ``ln_final.bias``, ``projection`` [width, embed_dim] (optional), ``projection_bias``
+            (optional), and ``blocks.{l}.{name}`` for l = 1..L and names in `BLOCK_WEIGHTS`.
+        identity: provenance of the weights (model name, hashes); copied into tables.
+
+    Raises:
+        InputError: a weight is missing or has the wrong shape.
+    """
+
+    def __init__(
+        self,
+        shape: TowerShape,
+        weights: Mapping[str, Tensor],
+        identity: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.shape = shape
+        self.identity = dict(identity or {})
+        self.weights = dict(weights)
+        _check_weights(shape, self.weights)
+        self.blocks = [
+            {name: self.weights[f"blocks.{block}.{name}"] for name in BLOCK_WEIGHTS}
+            for block in range(1, shape.layers + 1)
+        ]
+        self.linear = [_linear_maps(shape, weights) for weights in self.blocks]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.weights["token_embedding"].dtype
+
+    @property
+    def readout_dtype(self) -> torch.dtype:
+        """Precision of embeddings: never less than float32."""
+        return torch.promote_types(self.dtype, torch.float32)
+
+    @property
+    def device(self) -> torch.device:
+        return self.weights["token_embedding"].device
+
+    def to(self, *, dtype: torch.dtype | None = None, device: Any = None) -> TextTower:
+        """The same tower in another precision or on another device."""
+        moved = {name: w.to(device=device, dtype=dtype) for name, w in self.weights.items()}
+        return TextTower(self.shape, moved, self.identity)
+
+    def embed(self, tokens: Int[Tensor, "batch n"]) -> Float[Tensor, "batch n width"]:
+        """Hidden state 0: token plus positional embedding; a class token's is always the last."""
+        table = self.weights["positional_embedding"]
+        positions = torch.arange(tokens.shape[1], device=tokens.device)
+        if self.shape.pool == "class":
+            positions = torch.where(tokens == self.shape.class_id, len(table) - 1, positions)
+        return F.embedding(tokens, self.weights["token_embedding"]) + table[positions]
+
+    def qkv(
+        self, block: int, resid: Float[Tensor, "... width"]
+    ) -> Float[Tensor, "... three_width"]:
+        """Queries, keys and values of all heads, concatenated, from the block's input."""
+        normed = self.attention_norm(block, resid)
+        return torch.cat([self.project(block, part, normed) for part in "qkv"], dim=-1)
+
+    def project(
+        self, block: int, part: Literal["q", "k", "v"], normed: Float[Tensor, "... width"]
+    ) -> Float[Tensor, "... width"]:
+        """Queries, keys or values alone, from an input that `attention_norm` has treated."""
+        return self.linear[block - 1][part](normed)
+
+    def attention_norm(self, block: int, resid: Float[Tensor, "... width"]) -> Tensor:
+        w = self.blocks[block - 1]
+        return self._norm(resid, w["ln_1.weight"], w["ln_1.bias"])
+
+    def split_heads(
+        self, x: Float[Tensor, "*batch n width"]
+    ) -> Float[Tensor, "*batch heads n head_width"]:
+        """Queries, keys or values head by head; a view."""
+        return x.unflatten(-1, (self.shape.heads, -1)).transpose(-3, -2)
+
+    def attend(
+        self,
+        q: Float[Tensor, "batch heads queries head_width"],
+        k: Float[Tensor, "batch heads keys head_width"],
+        v: Float[Tensor, "batch heads keys head_width"],
+        mask: Float[Tensor, "#batch queries keys"] | None,
+    ) -> Float[Tensor, "batch queries width"]:
+        """z: every head's weighted values, heads concatenated.
+
+        Args:
+            mask: added to the scores, 0 or -inf; None where every query sees every key.
+        """
+        if q.device.type == "cpu":  # sentences are short: two batched products beat flash attention
+            z = softmax(_scores(q, k, mask)) @ v
+        else:
+            z = F.scaled_dot_product_attention(
+                q, k, v, attn_mask=None if mask is None else mask[:, None]
+            )
+        return rearrange(z, "b h i d -> b i (h d)")
+
+    def attention_pattern(
+        self,
+        q: Float[Tensor, "batch heads queries head_width"],
+        k: Float[Tensor, "batch heads keys head_width"],
+        mask: Float[Tensor, "#batch queries keys"] | None,
+    ) -> Float[Tensor, "batch heads queries keys"]:
+        """The softmax weights that `attend` applies."""
+        return softmax(_scores(q, k, mask))
+
+    def attn_out(self, block: int, z: Float[Tensor, "... width"]) -> Float[Tensor, "... width"]:
+        """What attention adds to the residual stream: W_O z + b."""
+        return self.linear[block - 1]["out"](z)
+
+    def heads_out(
+        self, block: int, z: Float[Tensor, "*rows width"]
+    ) -> Float[Tensor, "heads *rows width"]:
+        """Each head's share of attn_out, without the bias."""
+        weight, heads = self.blocks[block - 1]["out.weight"], self.shape.heads
+        out = rearrange(weight, "w (h d) -> h w d", h=heads)
+        rows = rearrange(z, "... (h d) -> h (...) d", h=heads)
+        return torch.einsum("hrd,hwd->hrw", rows, out).unflatten(1, z.shape[:-1])
+
+    def mlp_out(self, block: int, mid: Float[Tensor, "... width"]) -> Float[Tensor, "... width"]:
+        """What the MLP adds to the residual stream."""
+        w, maps = self.blocks[block - 1], self.linear[block - 1]
+        return maps["proj"](maps["fc"](self._norm(mid, w["ln_2.weight"], w["ln_2.bias"])))
+
+    def read_out(self, resid: Float[Tensor, "... width"]) -> Float[Tensor, "... embed_dim"]:
+        """Unit-norm sentence embedding from hidden state L at the pooled position.
+
+        Half precisions are left behind before the norm is taken: the result is float32 then.
+        """
+        w = self.weights
+        out = self._norm(resid, w["ln_final.weight"], w["ln_final.bias"])
+        if "projection" in w:
+            out = out @ w["projection"]
+        if "projection_bias" in w:
+            out = out + w["projection_bias"]
+        return F.normalize(out.to(self.readout_dtype), dim=-1)
+
+    def _norm(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        return F.layer_norm(x, (self.shape.width,), weight, bias, self.shape.ln_eps)
+
+
+def _linear_maps(shape: TowerShape, w: Mapping[str, Tensor]) -> dict[str, Linear]:
+    """The products of one block; ``fc`` applies the activation function too."""
+    weights, biases = w["qkv.weight"].chunk(3), w["qkv.bias"].chunk(3)
+    # QuickGELU(x) = SiLU(s x) / s: the products on both sides take the factors in for nothing.
+    quick = shape.activation == "quick_gelu"
+    s = QUICK_GELU_SLOPE if quick else 1.0
+    return {
+        **{part: Linear(*both) for part, *both in zip("qkv", weights, biases, strict=True)},
+        "out": Linear(w["out.weight"], w["out.bias"]),
+        "fc": Linear(w["fc.weight"], s * w["fc.bias"], s, "silu" if quick else shape.activation),
+        "proj": Linear(w["proj.weight"], w["proj.bias"], 1 / s),
+    }
+
+
+def _scores(q: Tensor, k: Tensor, mask: Tensor | None) -> Tensor:
+    """Scaled products of queries and keys plus the mask [batch, heads, queries, keys]."""
+    batch, heads, queries, width = q.shape
+    if mask is None:
+        mask = q.new_zeros(1)
+    else:
+        mask = mask[:, None].expand(batch, heads, -1, -1).flatten(0, 1)
+    q, k = q.flatten(0, 1), k.flatten(0, 1)
+    scores = torch.baddbmm(mask, q, k.mT, alpha=width**-0.5)
+    return scores.view(batch, heads, queries, -1)
+
+
+def softmax(scores: Tensor) -> Tensor:
+    """Attention weights from scores, which may be overwritten."""
+    if scores.device.type != "cpu" or scores.dtype.itemsize < 4:
+        return scores.softmax(dim=-1)
+    # Over as few keys as a sentence has, torch's own is several times slower on a CPU.
+    weights = scores.sub_(scores.amax(dim=-1, keepdim=True)).exp_()
+    return weights.div_(weights.sum(dim=-1, keepdim=True))
+
+
+def save_tower(tower: TextTower, folder: Path) -> None:
+    """Write a tower's two files into `folder`, each under a temporary name and then renamed."""
+    from safetensors.torch import save
+
+    from negtrace.tables.store import sha256, write_bytes, write_json
+
+    folder.mkdir(parents=True, exist_ok=True)
+    weights_path = folder / WEIGHTS_FILE
+    write_bytes(
+        save({name: w.detach().contiguous().cpu() for name, w in tower.weights.items()}),
+        weights_path,
+    )
+    identity = {**tower.identity, "tower_sha256": sha256(weights_path)}
+    write_json({"shape": asdict(tower.shape), "identity": identity}, folder / SHAPE_FILE)
+
+
+def read_description(folder: Path) -> dict[str, Any]:
+    """Shape and identity of a stored tower, without its weights.
+
+    Raises:
+        InputError: the folder holds no tower.
+    """
+    try:
+        return json.loads((Path(folder) / SHAPE_FILE).read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{folder}: no readable text tower there ({error}); delete the folder and run again"
+        ) from error
+
+
+def available_device(name: str) -> str:
+    """``cpu`` or ``cuda``; ``auto`` takes CUDA if there is one.
+
+    Raises:
+        InputError: CUDA is asked for and there is none.
+    """
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InputError("compute.device is cuda, but torch finds no CUDA device; use auto or cpu")
+    return name
+
+
+def full_precision() -> None:
+    """Keep CUDA from rounding float32 products to TF32."""
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+
+
+def load_tower(folder: Path, dtype: str = "float32", device: str = "cpu") -> TextTower:
+    """Read a tower that `save_tower` wrote; weights are memory-mapped, not copied, where possible.
+
+    Raises:
+        InputError: the folder holds no tower, or a damaged one.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    folder = Path(folder)
+    description = read_description(folder)
+    try:
+        weights = load_file(folder / WEIGHTS_FILE, device=device)
+    except (OSError, SafetensorError) as error:
+        raise InputError(
+            f"{folder}: no readable text tower there ({error}); delete the folder and run again"
+        ) from error
+    tower = TextTower(TowerShape.from_json(description["shape"]), weights, description["identity"])
+    wanted = getattr(torch, dtype)
+    return tower if tower.dtype == wanted else tower.to(dtype=wanted)
+
+
+def _check_weights(shape: TowerShape, weights: Mapping[str, Tensor]) -> None:
+    if shape.width % shape.heads:
+        raise InputError(f"width {shape.width} is not a multiple of the {shape.heads} heads")
+    w, m = shape.width, shape.mlp_width
+    sizes = {
+        "ln_1.weight": (w,),
+        "ln_1.bias": (w,),
+        "qkv.weight": (3 * w, w),
+        "qkv.bias": (3 * w,),
+        "out.weight": (w, w),
+        "out.bias": (w,),
+        "ln_2.weight": (w,),
+        "ln_2.bias": (w,),
+        "fc.weight": (m, w),
+        "fc.bias": (m,),
+        "proj.weight": (w, m),
+        "proj.bias": (w,),
+    }
+    expected = {
+        "token_embedding": (shape.vocab_size, w),
+        "positional_embedding": (shape.context_length + (shape.pool == "class"), w),
+        "ln_final.weight": (w,),
+        "ln_final.bias": (w,),
+    }
+    for block in range(1, shape.layers + 1):
+        expected |= {f"blocks.{block}.{name}": size for name, size in sizes.items()}
+    for name, size in expected.items():
+        if name not in weights:
+            raise InputError(f"the text tower has no weight {name!r}")
+        if tuple(weights[name].shape) != size:
+            found = tuple(weights[name].shape)
+            raise InputError(f"weight {name!r} of the text tower is {found}, expected {size}")

@@ -1,0 +1,204 @@
+"""Forward passes: unpatched runs of batches of sentences, with every activation kept.
+
+A causal tower that pools at EOT never looks past EOT, so its sentences are cut there; one with a
+class token gets that token right behind, and every other tower sentences padded to its full
+context length (`TowerShape.complete`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from negtrace.models.tower import TextTower, TowerShape
+
+HiddenStates = Float[Tensor, "hidden_states batch n width"]
+PerBlock = Float[Tensor, "blocks batch n features"]
+
+
+class Run(NamedTuple):
+    """Every activation of one batch of sentences; blocks and hidden states index the first axis."""
+
+    resid: HiddenStates  # 0 is the embedding, l the output of block l
+    qkv: PerBlock  # queries, keys and values side by side
+    z: PerBlock
+    mid: PerBlock  # residual stream between attention and MLP
+    pooled: Int[Tensor, " batch"]  # position that the sentence embedding is read from
+    embedding: Float[Tensor, "batch embed_dim"]
+
+    def activation(self, name: str, block: int) -> Float[Tensor, "batch n features"]:
+        """One activation of one block.
+
+        Args:
+            name: a field's name (``resid``: what the block reads), ``q``, ``k`` or ``v``, or
+                ``attn_out`` or ``mlp_out``, what attention or the MLP adds to the residual stream.
+            block: from 1; L + 1 reads hidden state L.
+        """
+        i = block - 1
+        if name in ("q", "k", "v"):
+            return self.qkv[i].chunk(3, dim=-1)["qkv".index(name)]
+        if name == "attn_out":
+            return self.mid[i] - self.resid[i]
+        if name == "mlp_out":
+            return self.resid[block] - self.mid[i]
+        return getattr(self, name)[i]
+
+
+def padded_tokens(
+    sentences: Sequence[Sequence[int]], shape: TowerShape
+) -> tuple[Int[Tensor, "batch n"], Int[Tensor, " batch"]]:
+    """Token ids padded to a common length, and each sentence's pooled position.
+
+    Args:
+        sentences: token ids, completed (`TowerShape.complete`).
+    """
+    lengths = [len(tokens) for tokens in sentences]
+    n = max(lengths)
+    padded = torch.full((len(sentences), n), shape.pad_id)
+    for row, tokens in enumerate(sentences):
+        padded[row, : len(tokens)] = torch.tensor(tokens)
+    end = torch.tensor(lengths) - 1
+    pooled = {
+        "eot": n - 1 - (padded != shape.pad_id).int().flip(1).argmax(1),  # the last that is no pad
+        "class": end,
+        "first": torch.zeros(len(sentences), dtype=torch.long),
+        "last": end,
+    }[shape.pool]
+    return padded, pooled
+
+
+def attention_mask(
+    n: int, tower: TextTower, pooled: Int[Tensor, " batch"] | None = None
+) -> Float[Tensor, "#batch queries keys"] | None:
+    """Added to attention scores: -inf at keys behind the query; None if every key is visible.
+
+    Args:
+        pooled: pooled position of each of the sentences, if they have theirs.
+    """
+    if not tower.shape.causal:
+        return None
+    mask = torch.full((1, n, n), float("-inf"), dtype=tower.dtype, device=tower.device).triu(1)
+    if pooled is not None and tower.shape.pool == "class":  # a class token does not see itself
+        mask = mask.repeat(len(pooled), 1, 1)
+        mask[torch.arange(len(pooled), device=pooled.device), pooled, pooled] = float("-inf")
+    return mask
+
+
+class Prefixes(NamedTuple):
+    """What sentences begin with, each distinct beginning computed once."""
+
+    run: Run  # of the distinct prefixes
+    of: Int[Tensor, " batch"]  # which of them each sentence begins with
+    length: int
+
+
+def run_sentences(tower: TextTower, sentences: Sequence[Sequence[int]]) -> Run:
+    """Forward pass of a batch of completed sentences, keeping all activations.
+
+    What a causal tower makes of the sentences' first tokens is computed once per distinct prefix.
+    The rest passes in groups of equal length, so that no padding is computed that cannot matter;
+    activations behind a sentence's end are 0.
+    """
+    tokens, pooled = padded_tokens(sentences, tower.shape)
+    lengths = torch.tensor([len(sentence) for sentence in sentences])
+    shared = shared_length(tokens, lengths, tower.shape)
+    tokens, pooled = tokens.to(tower.device), pooled.to(tower.device)
+    run = _new_run(tower, pooled, tokens.shape[1])
+    prefixes = None
+    if shared:
+        distinct, of = tokens[:, :shared].unique(dim=0, return_inverse=True)
+        every = torch.arange(len(distinct), device=tower.device)
+        ends = torch.full_like(every, shared - 1)
+        prefixes = Prefixes(_new_run(tower, ends, shared), of, shared)
+        _run_rows(tower, distinct, attention_mask(shared, tower), prefixes.run, every)
+    for length in lengths.unique().tolist():
+        at = (lengths == length).nonzero()[:, 0].to(tower.device)
+        for activation in (run.resid, run.qkv, run.z, run.mid):
+            activation[:, at, length:] = 0
+        mask = attention_mask(length, tower, pooled[at])
+        last = _run_rows(tower, tokens[at, :length], mask, run, at, prefixes)
+        rows = torch.arange(len(at), device=tower.device)
+        run.embedding[at] = tower.read_out(last[rows, pooled[at] - shared])
+    return run
+
+
+def shared_length(
+    tokens: Int[Tensor, "batch n"], lengths: Int[Tensor, " batch"], shape: TowerShape
+) -> int:
+    """How many first tokens to compute once per distinct prefix, so that fewest rows are computed.
+
+    A prefix ends before the last token of the shortest sentence: that one is the pooled row, whose
+    state and mask (a class token's) are the sentence's own.  0 for towers whose rows see what
+    follows them, and so differ between sentences that begin alike.
+    """
+    if shape.reads_whole_context:
+        return 0
+    rows = [int(lengths.sum())]
+    for length in range(1, int(lengths.min())):
+        distinct = len(tokens[:, :length].unique(dim=0))
+        rows.append(distinct * length + int((lengths - length).sum()))
+    return int(np.argmin(rows))
+
+
+def _new_run(tower: TextTower, pooled: Int[Tensor, " batch"], n: int) -> Run:
+    """Room for the activations of sentences of up to n tokens."""
+    shape, new, batch = tower.shape, tower.weights["token_embedding"].new_empty, len(pooled)
+    return Run(
+        resid=new(shape.layers + 1, batch, n, shape.width),
+        qkv=new(shape.layers, batch, n, 3 * shape.width),
+        z=new(shape.layers, batch, n, shape.width),
+        mid=new(shape.layers, batch, n, shape.width),
+        pooled=pooled,
+        embedding=new(batch, shape.embed_dim, dtype=tower.readout_dtype),
+    )
+
+
+def _run_rows(
+    tower: TextTower,
+    tokens: Int[Tensor, "batch n"],
+    mask: Float[Tensor, "#batch n n"] | None,
+    run: Run,
+    at: Int[Tensor, " batch"],
+    prefixes: Prefixes | None = None,
+) -> Float[Tensor, "batch rows width"]:
+    """Forward pass of sentences of one length; writes into the rows `at` of a run.
+
+    Returns:
+        hidden state L of the rows behind the prefix.
+    """
+    n, first = tokens.shape[1], 0
+    if prefixes:
+        first, of = prefixes.length, prefixes.of[at]
+        for activation, known in zip(run[:4], prefixes.run[:4], strict=True):
+            activation[:, at, :first] = known[:, of]
+    x = tower.embed(tokens)[:, first:]
+    mask = None if mask is None else mask[:, first:]
+    run.resid[0, at, first:n] = x
+    for block in range(1, tower.shape.layers + 1):
+        i = block - 1
+        qkv = tower.qkv(block, x)
+        run.qkv[i, at, first:n] = qkv
+        q, k, v = map(tower.split_heads, qkv.chunk(3, dim=-1))
+        if prefixes:
+            k, v = map(tower.split_heads, run.qkv[i, at, :n].chunk(3, dim=-1)[1:])
+        z = tower.attend(q, k, v, mask)
+        mid = tower.attn_out(block, z).add_(x)
+        x = tower.mlp_out(block, mid).add_(mid)
+        run.z[i, at, first:n], run.mid[i, at, first:n] = z, mid
+        run.resid[block, at, first:n] = x
+    return x
+
+
+def run_bytes(shape: TowerShape, n: int, itemsize: int) -> int:
+    """Memory of one sentence's `Run` at n tokens."""
+    return n * shape.width * itemsize * (6 * shape.layers + 1)
+
+
+def as_array(tensor: Tensor) -> np.ndarray:
+    """A numpy array in the tensor's precision."""
+    return tensor.cpu().numpy()

@@ -1,0 +1,55 @@
+"""Known cells: patches whose score is, by definition, that of an unpatched run."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from negtrace.models.alignment import first_difference
+from negtrace.models.tower import TowerShape
+from negtrace.patching.sentences import Sentence
+from negtrace.patching.sites import Site
+from negtrace.patching.tails import PositionSet
+
+Known = Literal["base", "source"]
+
+
+def known_layers(
+    site: Site,
+    shape: TowerShape,
+    place: PositionSet,
+    base: Sentence,
+    source: Sentence | None,
+    pooled: int,
+) -> dict[int, Known]:
+    """The layers at which a position set's score is, by definition, that of one of the runs.
+
+    - Before the first difference a causal tower's two runs are one: the base run at every layer.
+    - Hidden state 0 is token and place alone.  Tokens that are copied to their own places make of
+      the base sentence what the tokens then are: itself or the source sentence, if either.
+    - Hidden state L is read out at the pooled position alone: the source run if that is replaced.
+    - Else the pooled row of the last layer is the base run's, unless it reads what is replaced
+      (keys and values of other rows).
+
+    Args:
+        source: the source sentence, or None where the source is not a run.
+        pooled: pooled position of the base sentence.
+    """
+    layers = site.layers(shape)
+    last = layers[-1]
+    known: dict[int, Known] = {}
+    if source:
+        first = first_difference(base.tokens, source.tokens)
+        if shape.causal and max(place.targets) < first:
+            return dict.fromkeys(layers, "base")
+        if site.counts_hidden_states and place.targets == place.sources:
+            tokens = list(base.tokens)
+            for position in place.targets:
+                tokens[position] = source.tokens[position]
+            for name, sentence in (("source", source), ("base", base)):
+                if tuple(tokens) == sentence.tokens:
+                    known[0] = name
+        if site.counts_hidden_states and pooled in place.targets:
+            known[last] = "source"
+    if pooled not in place.targets and not site.read_by_later_rows:
+        known[last] = "base"
+    return known

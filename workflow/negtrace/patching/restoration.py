@@ -1,0 +1,156 @@
+"""Restoration sweeps: how much of the source run's score each patched cell brings back.
+
+    R(cell) = (S_patched - S_base) / (S_source - S_base)
+
+Every distinct pair is patched once (`propagation.py`); the images of its items enter by one dot
+product (`score_grid.py`).  Cells whose value follows from the definitions are filled in as `known`,
+not computed (`known_cells.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pandas as pd
+import torch
+
+from negtrace.models.alignment import first_difference
+from negtrace.models.tower import TextTower
+from negtrace.patching.ablated_runs import RoleMeans, mean_run, role_means, zero_run
+from negtrace.patching.batch_sizes import batch_sizes, smaller_batch
+from negtrace.patching.forward_passes import as_array, run_sentences
+from negtrace.patching.interventions import Intervention
+from negtrace.patching.known_cells import known_layers
+from negtrace.patching.propagation import patched_embeddings
+from negtrace.patching.score_grid import ScoreGrid, make_study, tidy
+from negtrace.patching.sentences import Sentence, SentencePair
+from negtrace.patching.tails import PairBatch, PositionSet, make_tails, position_sets
+from negtrace.progress import silent
+from negtrace.vocabulary import BASE_OF, SOURCE_OF
+
+
+@torch.inference_mode()
+def sweep(
+    tower: TextTower,
+    alignment: pd.DataFrame,
+    candidates: pd.DataFrame,
+    images: pd.DataFrame,
+    scores: pd.DataFrame,
+    intervention: str | Intervention,
+    direction: str,
+    logit_scale: float,
+    memory_gb: float = 2.0,
+    progress: Callable[..., Any] = silent,
+) -> pd.DataFrame:
+    """Restoration of every cell of one intervention for every item.
+
+    R is null where its denominator is 0 and in cells that are not eligible.
+
+    Args:
+        tower: text tower, on the device and in the precision of the computation.
+        alignment, candidates, images, scores: tables of those names.
+        intervention: the name of a site, or more exactly what to replace.
+        direction: ``negate`` (source: negated run) or ``affirm`` (source: affirmative run).
+        logit_scale: factor between a cosine and a score.
+        memory_gb: budget for activations; the weights are not counted.  Where even that is too
+            much for the machine, batches are halved until they fit.
+        progress: called with ``total`` and ``desc``, returns a bar with ``update`` and ``close``.
+
+    Returns:
+        the table ``sweep``, ordered by item, layer, head and position.
+
+    Raises:
+        InputError: the intervention is not defined, or not for this tower.
+    """
+    if isinstance(intervention, str):
+        intervention = Intervention(intervention)
+    cells = intervention.cells(tower.shape)
+    study = make_study(alignment, candidates, images, scores, direction, logit_scale)
+    longest = max(len(s.tokens) for p in study.pairs for s in (p.negated, p.affirmative))
+    base_longest = max(len(p.sentence(BASE_OF[direction]).tokens) for p in study.pairs)
+    grid = ScoreGrid(study, cells, base_longest if intervention.at == "each" else 1)
+    size, max_rows = batch_sizes(
+        tower.shape, len(cells), longest, tower.dtype.itemsize, memory_gb, tower.device.type
+    )
+    means = role_means(tower, study.pairs, size) if intervention.donor == "mean" else None
+    bar = progress(total=len(study.pairs), desc=f"{intervention.site} {direction}", unit="pair")
+    start = 0
+    while start < len(study.pairs):
+        pairs = study.pairs[start : start + size]
+        try:
+            sweep_batch(tower, intervention, pairs, direction, start, grid, max_rows, means)
+        except RuntimeError as error:
+            size = smaller_batch(len(pairs), error)
+            continue
+        start += len(pairs)
+        bar.update(len(pairs))
+    bar.close()
+    return tidy(grid, candidates, intervention, direction)
+
+
+def sweep_batch(
+    tower: TextTower,
+    intervention: Intervention,
+    pairs: Sequence[SentencePair],
+    direction: str,
+    first_index: int,
+    grid: ScoreGrid,
+    max_rows: int,
+    means: RoleMeans | None = None,
+) -> None:
+    """Sweep one batch of pairs into the grid.
+
+    Args:
+        first_index: index of the batch's first pair in the study.
+        means: means by role, for mean ablation.
+    """
+    shape, site = tower.shape, intervention.place
+    bases = [pair.sentence(BASE_OF[direction]) for pair in pairs]
+    sources = [pair.sentence(SOURCE_OF[direction]) for pair in pairs]
+    batch = pair_batch(tower, intervention, bases, sources, means)
+    pooled = batch.base.pooled.tolist()
+    copied = intervention.donor == "source"
+    groups: dict[tuple[int, ...], list[PositionSet]] = {}
+    for i, (base, source) in enumerate(zip(bases, sources, strict=True)):
+        origins = intervention.sources(base, source)
+        for place in position_sets(i, base, origins, intervention.at):
+            grid.allow(first_index + i, place.label)
+            known = known_layers(site, shape, place, base, source if copied else None, pooled[i])
+            unknown = []
+            for number, cell in enumerate(grid.cells):
+                if len(cell.parts) == 1 and cell.layer in known:
+                    grid.fill_known(first_index + i, place.label, number, known[cell.layer])
+                else:
+                    unknown.append(number)
+            if unknown:
+                groups.setdefault(tuple(unknown), []).append(place)
+    for numbers, places in groups.items():
+        cells = [grid.cells[number] for number in numbers]
+        first_rows = [
+            first_difference(bases[p.pair].tokens, sources[p.pair].tokens) if copied else 0
+            for p in places
+        ]
+        for tail in make_tails(places, batch.base, first_rows, shape, max_rows):
+            embeddings = patched_embeddings(tower, batch, tail, site, cells, max_rows)
+            grid.fill_computed(
+                [first_index + s.pair for s in tail.sets],
+                [s.label for s in tail.sets],
+                numbers,
+                as_array(embeddings),
+            )
+
+
+def pair_batch(
+    tower: TextTower,
+    intervention: Intervention,
+    bases: Sequence[Sentence],
+    sources: Sequence[Sentence],
+    means: RoleMeans | None,
+) -> PairBatch:
+    """Base runs, and the runs or stand-ins that activations are copied from."""
+    base = run_sentences(tower, [s.tokens for s in bases])
+    if intervention.donor == "source":
+        return PairBatch(base, run_sentences(tower, [s.tokens for s in sources]))
+    donor = zero_run(base) if means is None else mean_run(base, bases, means)
+    return PairBatch(base, donor, source_is_run=False)

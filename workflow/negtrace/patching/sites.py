@@ -1,0 +1,214 @@
+"""Sites: which activation a patch replaces, and what that makes of the residual stream.
+
+A site is one entry of `SITES`.  Its function gives the output of the block that is patched, and
+computes what the patch changes there; from there on all sites are alike (`propagation.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from negtrace.models.tower import TowerShape
+from negtrace.patching.tail_block import Heads, Outputs, Replace, TailBlock
+
+Activation = Literal["resid", "attn_out", "mlp_out", "z", "q", "k", "v", "pattern"]
+
+# One cell per entry of the second argument.
+Patch = Callable[[TailBlock, Sequence[Heads]], Outputs]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is patched together.
+
+    Attributes:
+        layer: hidden state, or first patched block.
+        head: the head's number from 1, or None.
+        parts: patched blocks, ascending, each with its heads.  A hidden state is patched where it
+            is read: L by a block L + 1 that does not exist.
+    """
+
+    layer: int
+    head: int | None
+    parts: tuple[tuple[int, Heads], ...]
+
+    @property
+    def last_block(self) -> int:
+        return self.parts[-1][0]
+
+
+@dataclass(frozen=True)
+class Site:
+    """One kind of activation; all else that distinguishes sites follows from `activation`.
+
+    Attributes:
+        name: as in the configuration and in tables.
+        activation: what is replaced in a block.
+        patch: the block's output after it, at the rows that are read later.
+    """
+
+    name: str
+    activation: Activation
+    patch: Patch
+
+    @property
+    def counts_hidden_states(self) -> bool:
+        """Whether layers are hidden states 0..L rather than blocks 1..L."""
+        return self.activation == "resid"
+
+    @property
+    def by_head(self) -> bool:
+        """Whether each head is a cell of its own."""
+        return self.activation in ("z", "q", "k", "v", "pattern")
+
+    @property
+    def positions(self) -> Literal["each", "all"]:
+        """Whether, unless told otherwise, a cell is one position or all: heads are many enough."""
+        return "all" if self.by_head else "each"
+
+    @property
+    def read_by_later_rows(self) -> bool:
+        """Whether a patched position changes other rows within the block that it is patched in."""
+        return self.activation in ("k", "v")
+
+    @property
+    def same_positions(self) -> bool:
+        """Whether both sentences' tokens must stand in the same places: weights are of two."""
+        return self.activation == "pattern"
+
+    @property
+    def windows(self) -> bool:
+        """Whether several blocks can be patched at once (`TailBlock.forward` replaces these)."""
+        return self.activation in ("z", "attn_out", "mlp_out")
+
+    def layers(self, shape: TowerShape) -> range:
+        """All layers that the site has, hidden state L included."""
+        return range(0 if self.counts_hidden_states else 1, shape.layers + 1)
+
+    def cells(self, shape: TowerShape, window: int = 1) -> list[Cell]:
+        """All cells, by layer and head; a window spans that many consecutive blocks."""
+        heads = range(1, shape.heads + 1) if self.by_head else (None,)
+        return [
+            Cell(
+                layer,
+                head,
+                tuple(
+                    (layer + k + self.counts_hidden_states, None if head is None else (head,))
+                    for k in range(window)
+                ),
+            )
+            for layer in self.layers(shape)[: len(self.layers(shape)) + 1 - window]
+            for head in heads
+        ]
+
+    def replace(self, block: TailBlock, heads: Heads) -> Replace:
+        """The replacement of the site's activation on the way through a block."""
+        source = block.read_later(block.source(self.activation))
+        replaced = block.tail.replaced[:, None, :, None].expand(-1, -1, -1, source.shape[-1])
+        chosen = block.read_later(replaced)
+        if heads is not None:
+            shape = block.tower.shape
+            columns = torch.zeros(shape.heads, shape.head_width, dtype=torch.bool)
+            columns[[head - 1 for head in heads]] = True
+            chosen = chosen & columns.flatten().to(chosen.device)
+
+        def replace(name: str, value: Outputs) -> Outputs:
+            return torch.where(chosen, source, value) if name == self.activation else value
+
+        return replace
+
+
+def head_set(heads: Sequence[tuple[int, int]]) -> Cell:
+    """One cell that patches several heads, given as (block, head), at once."""
+    blocks = sorted({block for block, _ in heads})
+    parts = tuple((b, tuple(sorted(h for block, h in heads if block == b))) for b in blocks)
+    return Cell(blocks[0], None, parts)
+
+
+def patch_resid(block: TailBlock, heads: Sequence[Heads]) -> Outputs:
+    """Replace what the block reads.
+
+    Its queries, keys and values are those of the runs it comes from, so none is projected anew,
+    unless the source is not a run.
+    """
+    x = block.patched("resid")
+    of_runs = block.batch.source_is_run
+    qkv = block.patched("qkv") if of_runs else block.tower.qkv(block.number, x)
+    q, k, v = qkv.chunk(3, dim=-1)
+    z = block.attention(block.read_later(q), k, v)
+    return block.add_mlp(block.tower.attn_out(block.number, z).add_(block.read_later(x)))
+
+
+def patch_attn_out(block: TailBlock, heads: Sequence[Heads]) -> Outputs:
+    """Replace what attention adds to the residual stream."""
+    return block.add_mlp(block.read_later(block.base("resid") + block.patched("attn_out")))
+
+
+def patch_mlp_out(block: TailBlock, heads: Sequence[Heads]) -> Outputs:
+    """Replace what the MLP adds to the residual stream."""
+    return block.read_later(block.base("mid") + block.patched("mlp_out"))
+
+
+def patch_z(block: TailBlock, heads: Sequence[Heads]) -> Outputs:
+    """Replace heads' z."""
+    return _changed_heads(block, heads, block.read_later(block.patched("z")))
+
+
+def patch_projection(part: Literal["q", "k", "v"]) -> Patch:
+    """Replace heads' queries, keys or values."""
+
+    def patch(block: TailBlock, heads: Sequence[Heads]) -> Outputs:
+        q, k, v = (block.patched(p) if p == part else block.base(p) for p in "qkv")
+        return _changed_heads(block, heads, block.attention(block.read_later(q), k, v))
+
+    return patch
+
+
+def patch_pattern(block: TailBlock, heads: Sequence[Heads]) -> Outputs:
+    """Replace heads' attention weights in the patched rows; the values stay the base run's."""
+    tail, base = block.tail, block.base("z")
+    keys = block.batch.source.activation("k", block.number)  # at the base sentence's positions
+    z = block.attention(
+        block.read_later(block.source("q")),
+        tail.at(keys, tail.rows),
+        block.base("v"),
+        prefix_keys=tail.at(keys, tail.prefix)[:, 0],
+    )
+    replaced = block.read_later(tail.replaced[:, None, :, None].expand(base.shape))
+    return _changed_heads(block, heads, torch.where(replaced, z, block.read_later(base)))
+
+
+def _changed_heads(
+    block: TailBlock, heads: Sequence[Heads], z: Float[Tensor, "rows 1 B width"]
+) -> Outputs:
+    """The block's output where z changes in some heads alone.
+
+    Args:
+        heads: of each cell.
+        z: with all heads patched.
+    """
+    change = z - block.read_later(block.base("z"))
+    added = block.tower.heads_out(block.number, change[:, 0])
+    sums = [added[[head - 1 for head in chosen]].sum(0) for chosen in heads]
+    return block.add_mlp(block.read_later(block.base("mid")) + torch.stack(sums, dim=1))
+
+
+SITES: dict[str, Site] = {
+    site.name: site
+    for site in (
+        Site("resid", "resid", patch_resid),
+        Site("attn_out", "attn_out", patch_attn_out),
+        Site("mlp_out", "mlp_out", patch_mlp_out),
+        Site("head", "z", patch_z),
+        Site("q", "q", patch_projection("q")),
+        Site("k", "k", patch_projection("k")),
+        Site("v", "v", patch_projection("v")),
+        Site("pattern", "pattern", patch_pattern),
+    )
+}

@@ -1,0 +1,149 @@
+"""One block of a tower, as the tails of patched sentences pass through it.
+
+Every row of a tail offers keys and values, behind those that the base run has for the prefix.  An
+output is computed for the rows that anything reads later: all of them, in the last block the pooled
+one alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+
+import torch
+from einops import rearrange
+from jaxtyping import Float, Shaped
+from torch import Tensor
+
+from negtrace.models.tower import TextTower, softmax
+from negtrace.patching.tails import PairBatch, Tail
+
+States = Float[Tensor, "m cells B width"]  # of all rows of a tail
+Outputs = Float[Tensor, "rows cells B width"]  # of the rows that are read later
+Heads = tuple[int, ...] | None  # numbers of heads, from 1; None: not by head
+Replace = Callable[[str, Tensor], Tensor]  # name and value of an activation: what is to go on
+
+
+def unchanged(name: str, value: Tensor) -> Tensor:
+    """The replacement of nothing."""
+    return value
+
+
+class TailBlock:
+    """A block of the tower applied to one tail.
+
+    Args:
+        number: the block's, from 1; there is no block L + 1, but what it would read.
+        max_rows: rows per matrix product.
+    """
+
+    def __init__(
+        self, tower: TextTower, batch: PairBatch, tail: Tail, number: int, max_rows: int
+    ) -> None:
+        self.tower, self.batch, self.tail = tower, batch, tail
+        self.number, self.max_rows = number, max_rows
+        self.last = number == tower.shape.layers
+        self.rows = 1 if self.last else len(tail.rows)  # that are read later
+
+    def in_block(self, number: int) -> TailBlock:
+        """The same tail in another block."""
+        return TailBlock(self.tower, self.batch, self.tail, number, self.max_rows)
+
+    def base(self, name: str) -> Float[Tensor, "m 1 B features"]:
+        """An activation of the base run (`Run.activation`) at the tail's rows."""
+        return self.tail.at(self.batch.base.activation(name, self.number), self.tail.rows)
+
+    def source(self, name: str) -> Float[Tensor, "m 1 B features"]:
+        """An activation of the source run at what replaces each row (`Tail.source_rows`)."""
+        return self.tail.at(self.batch.source.activation(name, self.number), self.tail.source_rows)
+
+    def patched(self, name: str) -> Float[Tensor, "m 1 B features"]:
+        """The base run's activation with the replaced rows copied from the source run."""
+        replaced = self.tail.replaced[:, None, :, None]
+        return torch.where(replaced, self.source(name), self.base(name))
+
+    def prefix(self, name: str) -> Float[Tensor, "P B features"]:
+        """An activation of the base run before the tail's rows."""
+        return self.tail.at(self.batch.base.activation(name, self.number), self.tail.prefix)[:, 0]
+
+    def read_later(
+        self, states: Shaped[Tensor, "m cells B features"]
+    ) -> Shaped[Tensor, "rows cells B features"]:
+        """The rows that anything behind this block reads."""
+        return self.tail.pooled_row(states) if self.last else states
+
+    def forward(self, states: States, replace: Replace = unchanged) -> Outputs:
+        """Pass patched states through the block, a few cells at a time.
+
+        Args:
+            states: overwritten; the result is a view of the first rows.
+            replace: changes activations ``z``, ``attn_out`` and ``mlp_out`` on the way.
+        """
+        m, cells, sets, _ = states.shape
+        outputs = states[: self.rows]
+        step = max(1, self.max_rows // (m * sets))
+        for start in range(0, cells, step):
+            x = states[:, start : start + step]
+            normed = self.tower.attention_norm(self.number, x)
+            k, v = (self.tower.project(self.number, part, normed) for part in "kv")
+            x, normed = self.read_later(x), self.read_later(normed)
+            q = self.tower.project(self.number, "q", normed)
+            z = replace("z", self.attention(q, k, v))
+            mid = replace("attn_out", self.tower.attn_out(self.number, z)).add_(x)
+            added = replace("mlp_out", self.tower.mlp_out(self.number, mid))
+            outputs[:, start : start + step] = added.add_(mid)
+        return outputs
+
+    def add_mlp(self, mid: Outputs) -> Outputs:
+        """Add the MLP's output to the residual stream after attention, in place."""
+        rows = mid.flatten(0, 2)
+        for start in range(0, len(rows), self.max_rows):
+            chunk = rows[start : start + self.max_rows]
+            chunk.add_(self.tower.mlp_out(self.number, chunk))
+        return rows.view(mid.shape)
+
+    @cached_property
+    def prefix_keys_values(self) -> tuple[Tensor, Tensor]:
+        """Keys and values that the base run has for the prefix [P, B, width]."""
+        return self.prefix("k"), self.prefix("v")
+
+    def attention(
+        self,
+        queries: Outputs,
+        keys: States,
+        values: States,
+        prefix_keys: Float[Tensor, "P B width"] | None = None,
+    ) -> Outputs:
+        """z of the rows that are read later.
+
+        Prefix and tail are scored apart and normalised together.
+
+        Args:
+            prefix_keys: the base run's, unless others are given.
+        """
+        shape, cells = self.tower.shape, queries.shape[1]
+        base_keys, prefix_values = self.prefix_keys_values
+        prefix_keys = base_keys if prefix_keys is None else prefix_keys
+        scale = shape.head_width**-0.5
+        prefix_mask = self.tail.prefix_mask[:, None].repeat_interleave(shape.heads, dim=0)
+        before = torch.baddbmm(
+            prefix_mask, self._shared(queries), self._shared(prefix_keys).mT, alpha=scale
+        )
+        mask = self.tail.mask[-self.rows :]  # causal towers pool the last row, others mask none
+        own = torch.baddbmm(mask, self._each(queries), self._each(keys).mT, alpha=scale)
+        before = rearrange(before, "s (r c) k -> (c s) r k", c=cells)
+        weights = softmax(torch.cat([before, own], dim=-1))
+        before, own = weights.tensor_split([before.shape[-1]], dim=-1)
+        z = own @ self._each(values)
+        before = rearrange(before, "(c s) r k -> s (r c) k", c=cells)
+        z_before = before @ self._shared(prefix_values)
+        z += rearrange(z_before, "s (r c) d -> (c s) r d", c=cells)
+        return rearrange(z, "(c b h) r d -> r c b (h d)", c=cells, h=shape.heads)
+
+    def _each(self, x: Float[Tensor, "n cells B width"]) -> Float[Tensor, "cBh n head_width"]:
+        """One product per cell, sentence and head; a view."""
+        return rearrange(x, "n c b (h d) -> (c b h) n d", h=self.tower.shape.heads)
+
+    def _shared(self, x: Float[Tensor, "... B width"]) -> Float[Tensor, "Bh n head_width"]:
+        """One product per sentence and head, with the rows of all cells below one another."""
+        return rearrange(x, "... b (h d) -> (b h) (...) d", h=self.tower.shape.heads)

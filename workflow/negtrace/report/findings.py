@@ -1,0 +1,202 @@
+"""Findings: plain sentences about the maps, computed from the tables.
+
+Restoration is the ratio of means where a map has it (`effect_sizes.py`), with its interval, over
+all items; only credible cells are named for it (`credible.py`).  Of other quantities the mean is
+described, and no sentence claims that it is significant.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from negtrace.figures.shown import listed
+from negtrace.report import routes
+from negtrace.statistics.credible import (
+    NO_EFFECT,
+    NOTABLE,
+    credible,
+    has_effect,
+    over_all_items,
+    pooled,
+)
+from negtrace.vocabulary import ALL, NEGATIONS
+
+TOP_HEADS = 3
+
+
+@dataclass(frozen=True)
+class Head:
+    """One attention head and the mean of a quantity over its items."""
+
+    layer: int
+    number: int
+    mean: float
+    by_negation: tuple[tuple[str, float], ...]
+    limits: tuple[float, float] | None = None  # interval of the mean, where there is one
+
+    @property
+    def name(self) -> str:
+        return f"head {self.number} of block {self.layer}"
+
+    def __str__(self) -> str:
+        parts = ", ".join(f"{negation} {mean:.2f}" for negation, mean in self.by_negation)
+        return f"{self.name} ({self.value}" + (f"; {parts})" if parts else ")")
+
+    @property
+    def value(self) -> str:
+        """The mean, with its interval where there is one."""
+        limits = "" if self.limits is None else f" [{self.limits[0]:.2f}, {self.limits[1]:.2f}]"
+        return f"{self.mean:.2f}{limits}"
+
+
+def headline(
+    accuracy: pd.DataFrame,
+    resid: pd.DataFrame | None,
+    heads: pd.DataFrame | None,
+    alpha: float,
+) -> str:
+    """The main numbers of one dataset, model and wording in a few lines.
+
+    Args:
+        accuracy: table ``accuracy``.
+        resid, heads: ``restoration_map`` of sites resid and head, where they were swept.
+        alpha: level of the family-wise error.
+    """
+    overall = accuracy.set_index("negation").loc[ALL]
+    said = [f"The caption scores higher than the foil in {overall['accuracy']:.1%} of items."]
+    maps = [table for table in (resid, heads) if table is not None and len(over_all_items(table))]
+    if maps and not any(has_effect(table) for table in maps):
+        return f"{said[0]} {NO_EFFECT}."
+    if resid is not None:
+        said += routes.in_short(resid, alpha)
+    if heads is not None:
+        top = [head for head in top_heads(heads, alpha, 1) if head.mean >= NOTABLE]
+        if top:
+            said.append(f"The head that restores most is {top[0].name} ({top[0].value}).")
+        elif len(pooled(heads)):
+            said.append(f"No single head restores {NOTABLE:g} of it or more significantly.")
+    return " ".join(said)
+
+
+def of_accuracy(accuracy: pd.DataFrame) -> list[str]:
+    """How many items there are and how often the caption wins, by negation."""
+    rows = accuracy.set_index("negation")
+    overall = rows.loc[ALL]
+    sentences = [
+        f"{plural(overall['n_items'], 'item')} over {plural(overall['n_pairs'], 'distinct pair')}"
+        f" of sentences; the caption scores higher than the foil in {overall['accuracy']:.1%}."
+    ]
+    for negation in NEGATIONS:
+        if negation in rows.index:
+            row = rows.loc[negation]
+            sentences.append(
+                f"Negation in the {negation}: {row['accuracy']:.1%} of"
+                f" {plural(row['n_items'], 'item')} ({plural(row['n_pairs'], 'pair')}) are right;"
+                f" mean d is {row['mean_d']:.2f}."
+            )
+    return sentences
+
+
+def top_heads(table: pd.DataFrame, alpha: float, count: int = TOP_HEADS) -> list[Head]:
+    """The credible heads with the highest mean over both negations, the highest first."""
+    rows = over_all_items(table)
+    overall = pooled(table)
+    named = overall[credible(overall, alpha)].dropna(subset=["mean"])
+    best = named.sort_values(["mean", "layer", "head"], ascending=[False, True, True])
+    return [_head(row, rows) for row in best.head(count).itertuples()]
+
+
+def of_heads(table: pd.DataFrame, quantity: str, alpha: float, count: int = TOP_HEADS) -> list[str]:
+    """The credible heads with the highest mean of a quantity, and any that work against it.
+
+    Args:
+        table: a map by head: ``restoration_map``, or one without tests.
+        quantity: what the map is of, in words.
+        alpha: level of the family-wise error.
+    """
+    if not len(pooled(table)):
+        return []
+    if not has_effect(table):
+        return [f"{NO_EFFECT}, and no head is named for {quantity}."]
+    heads = top_heads(table, alpha, len(table))
+    named = [str(head) for head in heads[:count] if head.mean >= NOTABLE]
+    sentences = [
+        f"Highest mean {quantity} (all items): {'; '.join(named)}."
+        if named
+        else f"No single head has a{_tested(table)} mean {quantity} of {NOTABLE:g} or more (all"
+        " items)."
+    ]
+    if heads and heads[-1].mean <= -NOTABLE:
+        sentences.append(f"Most negative mean {quantity}: {heads[-1]}.")
+    return sentences
+
+
+def _tested(table: pd.DataFrame) -> str:
+    return " significant" if "p_fwer" in table else ""
+
+
+def of_blocks(table: pd.DataFrame, what: str, alpha: float, count: int = TOP_HEADS) -> list[str]:
+    """The credible cells (token and block) of a site that restore most, over both negations.
+
+    Args:
+        table: ``restoration_map`` of a site that is patched by position, other than resid.
+        what: the site in words.
+        alpha: level of the family-wise error.
+    """
+    overall = pooled(table)
+    if overall.empty:
+        return []
+    if not has_effect(table):
+        return [f"{NO_EFFECT}, and no {what} is named."]
+    named = overall[credible(overall, alpha) & (overall["mean"] >= NOTABLE)].sort_values(
+        ["mean", "layer", "role"], ascending=[False, True, True]
+    )
+    if named.empty:
+        return [
+            f"No {what} at a single token has a{_tested(table)} mean restoration of {NOTABLE:g} or"
+            " more (all items)."
+        ]
+    cells = [f"block {row.layer} at {row.role} ({row.mean:.2f})" for row in named.itertuples()]
+    return [f"Highest mean restoration by {what} (all items): {'; '.join(cells[:count])}."]
+
+
+def of_overlap(
+    restoration: pd.DataFrame, selectivity: pd.DataFrame, alpha: float, count: int = TOP_HEADS
+) -> list[str]:
+    """Whether the heads that restore most are also the most selective ones."""
+    restoring, selective = (
+        [head.name for head in top_heads(table, alpha, count) if head.mean >= NOTABLE]
+        for table in (restoration, selectivity)
+    )
+    if not restoring or not selective:
+        return []
+    both = [name for name in restoring if name in selective]
+    if not both:
+        return [
+            "None of the heads named for their restoration is among those named for their"
+            " selectivity."
+        ]
+    return [f"Named for both restoration and selectivity: {listed(both)}."]
+
+
+def _head(row: Any, rows: pd.DataFrame) -> Head:
+    """A head from its row over both negations, with its means by negation from all rows."""
+    same = rows[(rows["layer"] == row.layer) & (rows["head"] == row.head)].dropna(subset=["mean"])
+    means = same.set_index(same["negation"].astype(object))["mean"]
+    by_negation = tuple((n, float(means[n])) for n in NEGATIONS if n in means.index)
+    limits = (getattr(row, "ratio_ci_low", np.nan), getattr(row, "ratio_ci_high", np.nan))
+    return Head(
+        int(row.layer),
+        int(row.head),
+        float(row.mean),
+        by_negation,
+        None if np.isnan(limits).any() else limits,
+    )
+
+
+def plural(count: int, noun: str) -> str:
+    return f"{count:.0f} {noun}{'' if count == 1 else 's'}"

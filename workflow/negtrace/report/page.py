@@ -1,0 +1,314 @@
+"""The report: one HTML file with figures inside, readable without a network."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import pyarrow.parquet as pq
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from negtrace.replication import ledger_summary
+from negtrace.report import cautions, evidence, findings, routes
+from negtrace.vocabulary import CONTROLS, FIGURES, SITES
+
+TEMPLATES = Path(__file__).parents[2] / "report"
+CAPTIONS = TEMPLATES / "captions"
+
+MEDIA_TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
+
+DEFINITIONS = {
+    "Pair": "The negated and the affirmative sentence of an item; several items (images) can share "
+    "one.",
+    "S(s, i)": "Score of sentence s for image i: the logit scale times the cosine of their "
+    "embeddings.",
+    "d": "S(caption) − S(foil). An item is classified correctly if d is above 0; its segment "
+    "depends on how far d is from 0.",
+    "Restoration": "(S patched − S base) / (S source − S base): 0 if the patch changes nothing, 1 "
+    "if it brings the whole effect of the negation.",
+    "Direction": "negate: activations of the negated sentence (source) are patched into the "
+    "affirmative one (base). affirm: the reverse.",
+    "Hidden state": "The residual stream: 0 is the embedding, l the output of block l. Blocks and "
+    "heads are counted from 1.",
+    "Selectivity": "Mean over items of the largest difference, over tokens after the negator, "
+    "between a head's attention to the negator and to the same place in the affirmative sentence.",
+}
+
+DEMO_NOTICE = (
+    "This is the demo world: the method at work on a small subject with a known task. It says "
+    "nothing about OpenAI's CLIP."
+)
+ASSUMED_NOTICE = (
+    "Assumed activation: {}. With the other one every number here is wrong; the key quick_gelu of "
+    "the model's entry settles it."
+)
+
+
+class Picture(NamedTuple):
+    """A figure as the report shows it."""
+
+    name: str  # of the file, without its ending
+    title: str
+    caption: list[str]  # paragraphs
+    source: str  # data URI
+
+
+@dataclass(frozen=True)
+class Section:
+    """Results of one dataset, model and wording.
+
+    Args:
+        kind: the dataset's kind in the configuration.
+        identity: the model's identity, with hashes of its weights; see `openclip.load`.
+        provenance: of the table ``scores``; see `store.provenance`.
+        excluded, accuracy: these tables.
+        selectivity: table ``selectivity_map``.
+        maps: ``restoration_map`` by sweep, as in ``resid.negate``.
+        figures: picture files by name, as in ``cte_map.negate``.
+        tables: paths of all tables, to list.
+        segment: the segment that maps show where they can.
+        items: table ``segments``; without it, small denominators go unnoticed.
+        stability: tables ``overlap`` and ``split_halves`` by sweep.
+        alpha: level of the tests.
+        specificity: table of that name by sweep, where the study has the neutral control.
+        planted: table of that name, of a constructed model.
+        confirmation: table of that name, and ``ablations``, where heads were ablated.
+    """
+
+    dataset: str
+    model: str
+    wording: str
+    kind: str
+    identity: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    excluded: pd.DataFrame
+    accuracy: pd.DataFrame
+    selectivity: pd.DataFrame
+    maps: Mapping[str, pd.DataFrame]
+    figures: Mapping[str, Path]
+    tables: Sequence[Path]
+    segment: str
+    items: pd.DataFrame | None = None
+    stability: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]] = field(default_factory=dict)
+    alpha: float = 0.05
+    planted: pd.DataFrame | None = None
+    specificity: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    confirmation: tuple[pd.DataFrame, pd.DataFrame] | None = None
+
+    @property
+    def heading(self) -> str:
+        return f"{self.model} on {self.dataset}, {self.wording} wording"
+
+    @property
+    def anchor(self) -> str:
+        """An id for the section, of characters that need no escaping."""
+        return re.sub(r"[^A-Za-z0-9_-]", "_", f"{self.dataset}-{self.model}-{self.wording}")
+
+    @property
+    def notices(self) -> list[str]:
+        """What a reader must know before reading any number."""
+        found = [DEMO_NOTICE] if self.kind == "scenes" else []
+        found += [CONTROLS[self.kind].notice] if self.kind in CONTROLS else []
+        found += [CONTROLS["random"].notice] if self.identity.get("random") else []
+        assumed = self.identity.get("activation_assumed")
+        return found + ([ASSUMED_NOTICE.format(assumed)] if assumed else [])
+
+    @cached_property
+    def headline(self) -> str:
+        resid, heads = (self._first_map(site) for site in ("resid", "head"))
+        return findings.headline(self.accuracy, resid, heads, self.alpha)
+
+    @cached_property
+    def sentences(self) -> list[str]:
+        """What the numbers say, with cautions first."""
+        said = [] if self.planted is None else evidence.of_planted(self.planted)
+        said += findings.of_accuracy(self.accuracy)
+        if self.maps:
+            any_map = next(iter(self.maps.values()))
+            said += cautions.of_cautions(any_map, self.segment, self.items)
+        for sweep, table in self.maps.items():
+            said += self._of_map(sweep, table)
+        said += findings.of_heads(self.selectivity, "selectivity", self.alpha)
+        for sweep, table in self.maps.items():
+            if sweep.startswith("head."):
+                overlap = findings.of_overlap(table, self.selectivity, self.alpha)
+                said += self._with_direction(sweep, overlap)
+        for sweep, table in self.specificity.items():
+            specific = evidence.of_placebo(table, SITES[sweep.split(".")[0]].label, self.alpha)
+            said += self._with_direction(sweep, specific)
+        if self.confirmation is not None:
+            said += evidence.of_confirmation(*self.confirmation)
+        return said
+
+    def _of_map(self, sweep: str, table: pd.DataFrame) -> list[str]:
+        site = sweep.split(".")[0]
+        if site == "resid":
+            said = routes.of_resid(table, self.alpha)
+        elif table["head"].notna().any():
+            patched = "" if site == "head" else f" by {SITES[site].label}"
+            said = findings.of_heads(table, f"restoration{patched}", self.alpha)
+        else:
+            said = findings.of_blocks(table, SITES[site].label, self.alpha)
+        said = said + evidence.of_significance(table, SITES[site].label, self.alpha)
+        if sweep in self.stability and "head" in table and table["head"].notna().any():
+            said += evidence.of_stability(*self.stability[sweep], self.alpha)
+        return self._with_direction(sweep, said)
+
+    def _with_direction(self, sweep: str, said: list[str]) -> list[str]:
+        """Name the direction where the study has more than one."""
+        directions = {name.split(".")[1] for name in self.maps}
+        lead = f"Direction {sweep.split('.')[1]}. " if len(directions) > 1 else ""
+        return [lead + sentence for sentence in said]
+
+    def _first_map(self, site: str) -> pd.DataFrame | None:
+        """The site's map in direction negate, or else in the direction there is."""
+        names = sorted(
+            (name for name in self.maps if name.startswith(f"{site}.")),
+            key=lambda name: not name.endswith(".negate"),
+        )
+        return self.maps[names[0]] if names else None
+
+    @property
+    def top_cells(self) -> list[tuple[str, list[dict[str, Any]]]]:
+        """(map, rows with every effect size) of the cells of each map that restore most."""
+        return [
+            (sweep, evidence.top_cells(table))
+            for sweep, table in self.maps.items()
+            if "ratio" in table
+        ]
+
+    @property
+    def pictures(self) -> list[Picture]:
+        """All figures, the known ones first and in reading order."""
+        known = list(FIGURES)
+
+        def place(name: str) -> tuple[int, str]:
+            kind = name.split(".")[0]
+            return (known.index(kind) if kind in known else len(known), name)
+
+        return [picture(name, self.figures[name]) for name in sorted(self.figures, key=place)]
+
+    @property
+    def excluded_counts(self) -> list[tuple[str, int]]:
+        """(reason, number of items), the most frequent first."""
+        return list(self.excluded["reason"].value_counts().items())
+
+    @property
+    def facts(self) -> list[tuple[str, list[tuple[str, Any]]]]:
+        """What the numbers depend on: (label, [(name, value)])."""
+        provenance = self.provenance
+        hashes = [(f"sha256 of {name}", value) for name, value in _items(provenance, "inputs")]
+        seed = [("seed", provenance["seed"])] if provenance.get("seed") is not None else []
+        return [
+            ("Dataset", [("kind", self.kind)]),
+            ("Model", list(self.identity.items())),
+            ("Forward runs", [*_items(provenance, "params"), *seed, *hashes]),
+            ("Versions", [*_negtrace(provenance), *_items(provenance, "versions")]),
+        ]
+
+    @property
+    def table_rows(self) -> list[tuple[str, int]]:
+        """(path, rows) of every table."""
+        return [(Path(path).as_posix(), pq.read_metadata(path).num_rows) for path in self.tables]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One dataset and model beside published numbers.
+
+    Args:
+        summary: table ``ledger_summary``.
+        identity: table ``identity``, where the model goes by the published name.
+        figure: picture file.
+    """
+
+    dataset: str
+    model: str
+    summary: pd.DataFrame
+    identity: pd.DataFrame | None
+    figure: Path
+
+    @property
+    def heading(self) -> str:
+        return f"{self.model} on {self.dataset}"
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why nothing at all can be compared, or None."""
+        compared = self.summary["n"].sum() - self.summary["n_not_comparable"].sum()
+        return None if compared else "; ".join(self.summary["reasons"].dropna().unique())
+
+    @property
+    def sentences(self) -> list[str]:
+        return ledger_summary.sentences(self.summary, self.identity)
+
+    @property
+    def source(self) -> str:
+        return data_uri(self.figure)
+
+
+def picture(name: str, path: Path) -> Picture:
+    """A figure with its title and caption; one without a caption keeps its name as title."""
+    kind, _, direction = name.partition(".")
+    title = FIGURES[kind].title if kind in FIGURES else kind.replace("_", " ")
+    return Picture(
+        name.replace(".", "-"),
+        f"{title}, direction {direction}" if direction else title,
+        caption(kind),
+        data_uri(path),
+    )
+
+
+def caption(kind: str) -> list[str]:
+    """Paragraphs of a figure's caption; none if it has no file."""
+    path = CAPTIONS / f"{kind}.rst"
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    return [" ".join(paragraph.split()) for paragraph in text.split("\n\n") if paragraph.strip()]
+
+
+def data_uri(path: Path) -> str:
+    """A picture as a data URI; as an image of its own its element ids cannot meet another's."""
+    content = base64.b64encode(path.read_bytes()).decode()
+    return f"data:{MEDIA_TYPES[path.suffix]};base64,{content}"
+
+
+def render(
+    title: str, sections: Sequence[Section], config: str, comparisons: Sequence[Comparison] = ()
+) -> str:
+    """The report as one HTML document; all text from outside is escaped.
+
+    Args:
+        title: the study's title.
+        sections: one for each dataset, model and wording.
+        comparisons: one for each dataset and model.
+        config: the merged configuration as YAML.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    template = environment.get_template("template.html.j2")
+    return template.render(
+        title=title,
+        sections=sections,
+        config=config,
+        comparisons=comparisons,
+        definitions=DEFINITIONS,
+    )
+
+
+def _items(provenance: Mapping[str, Any], key: str) -> list[tuple[str, Any]]:
+    return list((provenance.get(key) or {}).items())
+
+
+def _negtrace(provenance: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return [("negtrace", provenance["negtrace"])] if "negtrace" in provenance else []

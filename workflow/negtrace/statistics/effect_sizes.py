@@ -1,0 +1,221 @@
+"""Effect sizes of a patching map: four definitions, with intervals and tests.
+
+A value is one patched token of one item.  Its *change* is S_patched - S_base, oriented: multiplied
+by -1 where the source sentence is the item's foil.  Oriented in the same way, S_source - S_base is
+d = S(caption) - S(foil), in both directions and wherever the negation is; without it, items with
+the negation in the caption and in the foil would cancel.  The sign follows from how the item is
+made, never from its scores: turned by the sign of d itself, mere regression of the scores to their
+mean would pass for an effect.
+
+    ratio       sum(change) / sum(d), the ratio of means; items with d near 0 cannot dominate it
+    mean        mean of R = change / d, the mean of ratios (the paper's CTE)
+    difference  mean of change, in logits: what the cell adds to the model's margin d
+    flip_rate   share of values that take d's sign away: with the patched sentence's score in
+                place of the base sentence's, d becomes d - change, whose sign (1, -1, or 0 for a
+                tie up to rounding) is another one.  That is where R >= 1; R = 1 is a tie.
+
+As in `groups.restoration_map`, a role that covers several tokens of an item enters with each of
+them.  Intervals and tests resample and flip distinct pairs (`resampling.py`); the family of the
+corrected p-values is one map: all cells of a site and direction in one group of items that are not
+known by definition (`families.py` corrects for all maps of a model).
+
+Findings rest on the rows over all items.  A segment is a selection on d, which has noise in common
+with every change and is the ratio's denominator: a patched score that has nothing to do with either
+sentence passes for a restoration of about one half there, and for a significant one
+(docs/calibration.md).  Rows of a segment describe it, as the paper does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import get_args
+
+import numpy as np
+import pandas as pd
+
+from negtrace.errors import InputError
+from negtrace.statistics.map_values import (
+    CELL,
+    ROUNDING,
+    PairSums,
+    by_cell,
+    item_values,
+    maps,
+    pair_sums,
+)
+from negtrace.statistics.resampling import (
+    Interval,
+    Method,
+    Tests,
+    bootstrap_interval,
+    effective_number,
+    flip_interval,
+    random_signs,
+    resamples,
+    share_interval,
+    sign_flip_tests,
+)
+from negtrace.vocabulary import EFFECTS
+
+ESTIMATES = tuple(EFFECTS)
+TESTS = ["p", "p_fwer", "q_fdr"]
+
+# With fewer pairs no test reaches p = 0.05 (2 / 2**5 > 0.05), and resamples repeat themselves.
+FEWEST_PAIRS = 6
+
+# With fewer pairs of equal size, skewed changes raise the family-wise error (docs/calibration.md).
+FEW_PAIRS = 50
+
+
+@dataclass(frozen=True)
+class Options:
+    """How intervals and tests are computed.
+
+    Attributes:
+        replicates: resamples of the pairs (or sign patterns) behind an interval.
+        flips: random sign patterns of the tests; p is at least 1 / (1 + flips).
+        level: confidence level of the intervals.
+        method: ``flip``, ``percentile`` or ``bca`` (`resampling.py`).
+        seed: of resamples and signs; the same in every group and site, so that maps of the same
+            pairs are resampled alike.
+
+    Raises:
+        InputError: a value is out of range.
+    """
+
+    replicates: int = 2000
+    flips: int = 10_000
+    level: float = 0.95
+    method: Method = "flip"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.replicates, self.flips) < 1:
+            raise InputError(
+                f"statistics: replicates {self.replicates}, flips {self.flips}: use 1 or more"
+            )
+        if not 0 < self.level < 1:
+            raise InputError(f"statistics: level {self.level}: use a share, such as 0.95")
+        if self.method not in get_args(Method):
+            raise InputError(
+                f"statistics: method {self.method!r}: choose one of {', '.join(get_args(Method))}"
+            )
+
+
+DEFAULTS = Options()
+
+
+def effect_map(
+    sweep: pd.DataFrame,
+    scores: pd.DataFrame,
+    segments: pd.DataFrame,
+    options: Options = DEFAULTS,
+) -> pd.DataFrame:
+    """Effect sizes of every cell, within every group of items.
+
+    `mean`, `sd` and `n` are those of `groups.restoration_map`.
+
+    Args:
+        sweep, scores: tables of those names, of one model and wording.
+        segments: table ``segments``; items that are not in it are left out.
+
+    Returns:
+        columns negation, segment, `CELL`; each of `ESTIMATES` with its `_ci_low` and `_ci_high`
+        (null with fewer than 6 pairs, and for a ratio whose denominator may be 0 or is made by
+        one pair); sd of R; p, p_fwer, q_fdr (of `difference` against 0; null where `known`, i.e.
+        where every value follows from the definitions); n (values), n_items, n_pairs, n_effective
+        (pairs of equal size that are worth as much) and few_pairs (fewer than `FEW_PAIRS`: if
+        changes are skewed, a family-wise error of 5% is up to 12%).
+
+    Raises:
+        InputError: see `item_values`.
+    """
+    parts = []
+    for negation, segment, part in maps(item_values(sweep, scores, segments), segments):
+        sums = pair_sums(part)
+        counts = by_cell(part).agg(
+            sd=("restoration", "std"),
+            n=("restoration", "size"),
+            n_items=("item_id", "nunique"),
+            n_pairs=("pair_id", "nunique"),
+        )
+        table = pd.concat(
+            [sums.cells, estimates(sums, options), counts.reset_index(drop=True)], axis=1
+        )
+        effective = effective_number(sums.n)
+        parts.append(
+            table.assign(
+                negation=negation,
+                segment=segment,
+                known=sums.by_definition,
+                n_effective=effective,
+                few_pairs=effective < FEW_PAIRS,
+            )
+        )
+    limits = [f"{name}{end}" for name in ESTIMATES for end in ("", "_ci_low", "_ci_high")]
+    counted = ["n", "n_items", "n_pairs", "n_effective", "few_pairs"]
+    columns = ["negation", "segment", *CELL, "known", *limits, "sd", *TESTS, *counted]
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+
+
+def fractions(sums: PairSums) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Numerator and denominator of each of `ESTIMATES` [pairs, cells]."""
+    return {
+        "ratio": (sums.change, sums.d),
+        "mean": (sums.restoration, sums.n),
+        "difference": (sums.change, sums.n),
+        "flip_rate": (sums.flipped, sums.n),
+    }
+
+
+def estimates(sums: PairSums, options: Options) -> pd.DataFrame:
+    """`ESTIMATES` with their limits, and `TESTS`; a row per cell."""
+    columns = {}
+    for name, (numerator, denominator) in fractions(sums).items():
+        with np.errstate(divide="ignore", invalid="ignore"):
+            columns[name] = numerator.sum(0) / denominator.sum(0)
+    for name, limits in intervals(sums, options).items():
+        columns[f"{name}_ci_low"], columns[f"{name}_ci_high"] = limits
+    return pd.DataFrame(columns | cell_tests(sums, options)._asdict())
+
+
+def cell_tests(sums: PairSums, options: Options) -> Tests:
+    """Of the change against 0, within one map; null for cells that are known by definition."""
+    found = np.full((len(TESTS), len(sums.cells)), np.nan)
+    unknown = ~sums.by_definition
+    found[:, unknown] = sign_flip_tests(
+        sums.change[:, unknown], options.flips, options.seed, ROUNDING
+    )
+    return Tests(*found)
+
+
+def intervals(sums: PairSums, options: Options) -> dict[str, Interval]:
+    """Limits of `ESTIMATES`; null for cells with fewer than `FEWEST_PAIRS` pairs.
+
+    Cells that the same pairs have are resampled together, each resample with as many pairs as
+    have the cell.
+    """
+    limits = {name: np.full((2, len(sums.cells)), np.nan) for name in ESTIMATES}
+    patterns, pattern_of = np.unique(sums.n > 0, axis=1, return_inverse=True)
+    for number, pairs in enumerate(patterns.T):
+        if pairs.sum() < FEWEST_PAIRS:
+            continue
+        cells = np.flatnonzero(pattern_of == number)
+        interval = interval_of(int(pairs.sum()), options)
+        for name, fraction in fractions(sums.of_pairs(pairs).of_cells(cells)).items():
+            if name == "flip_rate":
+                limits[name][:, cells] = share_interval(*fraction, options.level)
+            else:
+                limits[name][:, cells] = interval(*fraction)
+    return {name: Interval(*both) for name, both in limits.items()}
+
+
+def interval_of(pairs: int, options: Options) -> Callable[[np.ndarray, np.ndarray], Interval]:
+    """Numerator and denominator -> interval, with the same resamples at every call."""
+    if options.method == "flip":
+        signs = random_signs(pairs, options.replicates, options.seed)
+        return partial(flip_interval, signs=signs, level=options.level)
+    weights = resamples(pairs, options.replicates, options.seed)
+    return partial(bootstrap_interval, weights=weights, level=options.level, method=options.method)

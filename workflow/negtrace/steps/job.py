@@ -1,0 +1,216 @@
+"""A step's job: its command line read, its tables read and written, its provenance recorded.
+
+A step is a typed function under the decorator `step`: tables and settings in, tables out::
+
+    @step("segments", "accuracy")
+    def segments(scores: Table, pairs: Table, thresholds: dict[str, float]) -> Made: ...
+
+Annotations are names of this module where the value is no setting; `study.step_source` says which
+directive of the rule each stands for.  What a step needs is imported inside it, so that a job loads
+no more than that, and its code hash covers no more.
+"""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
+
+import pandas as pd
+
+from negtrace.models.compute import Compute
+from negtrace.study.step_source import Parameter, Step, labels_of
+from negtrace.tables.lineage import Tables as ReadTables
+from negtrace.tables.lineage import read_tables
+from negtrace.tables.store import labelled, provenance, write_table
+from negtrace.vocabulary import LABELS
+
+if TYPE_CHECKING:
+    from negtrace.fetching.downloads import Downloads
+
+Table: TypeAlias = pd.DataFrame
+Tables: TypeAlias = list[pd.DataFrame]
+TablesByPath: TypeAlias = dict[Path, pd.DataFrame]  # names of files say what kinds they are
+OtherTable: TypeAlias = pd.DataFrame  # of another dataset than the step's
+Input: TypeAlias = Path
+Inputs: TypeAlias = list[Path]
+Output: TypeAlias = Path
+Label: TypeAlias = str
+Resource: TypeAlias = Any  # a number or a word that changes no result
+
+READ = ("Table", "Tables", "TablesByPath", "OtherTable", "Table | None")
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Made(NamedTuple):
+    """What a step that makes tables returns.
+
+    Attributes:
+        tables: by output of the rule.
+        params: what else they depend on, beside the step's settings.
+        model: identity of the model that they were made with.
+    """
+
+    tables: Mapping[str, pd.DataFrame]
+    params: Mapping[str, Any] = {}
+    model: Mapping[str, Any] | None = None
+
+
+def step(*tables: str, **renamed: str) -> Callable[[F], F]:
+    """Mark a function as a step.
+
+    Args:
+        tables: outputs of its rule that are tables of the same name.
+        renamed: further outputs, and what tables they are.
+    """
+    return lambda function: function
+
+
+def run(definition: Step, words: list[str]) -> None:
+    """Run a step with the words of its command line.
+
+    Raises:
+        InputError: whatever the step, or a table that it reads, finds wrong with its input.
+    """
+    options = parser(definition).parse_args(words)
+    labels = {name: getattr(options, name) for name in definition.labels}
+    read = _read(definition, options, labels)
+    function = getattr(import_module(f"negtrace.steps.{definition.stage}"), definition.name)
+    made = function(**{p.name: _argument(p, options, read) for p in definition.parameters})
+    if not definition.tables:
+        return
+    settings = _settings(definition, options)
+    recorded = provenance(
+        definition.name,
+        tables=read.sources,
+        inputs=_other_files(definition, options),
+        params={**settings, **made.params},
+        model=made.model,
+        seed=settings.get("seed"),
+    )
+    for output, kind in definition.tables.items():
+        own = {name: labels[name] for name in labels_of(kind)}
+        write_table(labelled(made.tables[output], own), getattr(options, output), kind, recorded)
+
+
+def _read(definition: Step, options: Namespace, labels: Mapping[str, str]) -> ReadTables:
+    """All tables that a step reads, checked against the job and against each other.
+
+    Raises:
+        InputError: see `lineage.read_tables`.
+    """
+    # What is checked together: the step's own, those of another dataset, those of each folder.
+    together: dict[Path | str, dict[str, Path]] = {}
+    for parameter in definition.parameters:
+        if parameter.annotation in READ:
+            other = parameter.annotation == "OtherTable"
+            by_path = parameter.annotation == "TablesByPath"
+            for role, path in _roles(parameter, getattr(options, parameter.name)):
+                key = path.parent if by_path else "other" if other else "own"
+                together.setdefault(key, {})[role] = path
+    read = ReadTables({}, {})
+    for key, paths in together.items():
+        own = {n: label for n, label in labels.items() if key != "other" or n != "dataset"}
+        found = read_tables(paths, own)
+        read.update(found)
+        read.sources.update(found.sources)
+    return read
+
+
+def _roles(parameter: Parameter, given: Any) -> list[tuple[str, Path]]:
+    """(role, file) of a parameter's input files; those of a list are numbered."""
+    if not parameter.is_list:
+        return [(parameter.name, given)]
+    if parameter.annotation == "TablesByPath":
+        return [(f"{path.stem}.{number}", path) for number, path in enumerate(given)]
+    return [(f"{parameter.name}.{number}", path) for number, path in enumerate(given)]
+
+
+def _other_files(definition: Step, options: Namespace) -> dict[str, Path]:
+    """Input files by role that are no tables of ours."""
+    return {
+        role: path
+        for parameter in definition.parameters
+        if parameter.annotation not in READ
+        and parameter.options.get(parameter.name) == f"input.{parameter.name}"
+        for role, path in _roles(parameter, getattr(options, parameter.name))
+        if path.is_file()
+    }
+
+
+def _settings(definition: Step, options: Namespace) -> dict[str, Any]:
+    """Values of the rule's params, those of composed parameters included."""
+    return {
+        option: getattr(options, option)
+        for parameter in definition.parameters
+        for option, source in parameter.options.items()
+        if source.startswith("params.")
+    }
+
+
+def parser(definition: Step) -> ArgumentParser:
+    """The command line of a step; every option is required."""
+    found = ArgumentParser(prog=f"python -m negtrace.steps {definition.name}", allow_abbrev=False)
+    for name in definition.labels:
+        found.add_argument(f"--{name}", required=True)
+    for parameter in definition.parameters:
+        many: dict[str, Any] = {"nargs": "*"} if parameter.is_list else {}
+        for option, source in parameter.options.items():
+            found.add_argument(
+                f"--{option}", type=_type(source, parameter.annotation), required=True, **many
+            )
+    for name in definition.tables:
+        found.add_argument(f"--{name}", type=Path, required=True)
+    return found
+
+
+def _type(source: str, annotation: str) -> Callable[[str], Any]:
+    """How a word of the command line becomes a value; settings that are no plain ones are JSON."""
+    match source.split(".")[0]:
+        case "input" | "output":
+            return Path
+        case "resources" | "threads":
+            return lambda word: int(word) if word.isdigit() else word
+        case "wildcards":
+            return str
+    plain: dict[str, Callable[[str], Any]] = {"str": str, "int": int, "float": float}
+    return str if source == "params.dtype" else plain.get(annotation, json.loads)
+
+
+def _argument(parameter: Parameter, options: Namespace, read: ReadTables) -> Any:
+    """A value for a parameter of the step's function.
+
+    Tables come without the columns that say which dataset, model and wording they are of.
+    """
+    name = parameter.name
+    given = getattr(options, name, None)
+    match parameter.annotation:
+        case "Compute":
+            return Compute(**{option: getattr(options, option) for option in parameter.options})
+        case "Downloads":
+            return _downloads(**{option: getattr(options, option) for option in parameter.options})
+        case "Input | None":
+            return next(iter(given or ()), None)
+        case annotation if annotation not in READ:
+            return given
+    tables = {path: _unlabelled(read[role]) for role, path in _roles(parameter, given)}
+    match parameter.annotation:
+        case "TablesByPath":
+            return tables
+        case "Tables":
+            return list(tables.values())
+    return next(iter(tables.values()), None)
+
+
+def _unlabelled(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.drop(columns=list(LABELS), errors="ignore")
+
+
+def _downloads(mirror: str, offline: int, connections: int) -> Downloads:
+    from negtrace.fetching.downloads import Downloads
+
+    return Downloads(Path(mirror) if mirror else None, bool(offline), connections)

@@ -1,0 +1,122 @@
+"""Maps: segments by threshold, effects by role with intervals and tests, what makes an item hard.
+
+These steps touch no model.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from negtrace.steps.job import Made, OtherTable, Table, step
+
+
+@step("segments", "accuracy")
+def segments(
+    scores: Table,
+    pairs: Table,
+    thresholds: dict[str, float],
+) -> Made:
+    """Classify items by d and count them."""
+    from negtrace.errors import InputError
+    from negtrace.statistics.groups import accuracy, segments
+
+    classified = segments(scores, pairs, thresholds)
+    if classified.empty:
+        raise InputError("the model can read none of the dataset's pairs; see excluded.parquet")
+    return Made({"segments": classified, "accuracy": accuracy(classified)})
+
+
+@step("restoration_map")
+def restoration_map(
+    sweep: Table,
+    scores: Table,
+    segments: Table,
+    statistics: dict[str, Any],
+) -> Made:
+    """Effect sizes of one sweep by role, negation and segment, with intervals and tests."""
+    from negtrace.statistics.effect_sizes import Options, effect_map
+
+    return Made({"restoration_map": effect_map(sweep, scores, segments, Options(**statistics))})
+
+
+@step("ranks", "overlap", "split_halves")
+def stability(
+    sweep: Table,
+    scores: Table,
+    segments: Table,
+    statistics: dict[str, Any],
+) -> Made:
+    """How far another sample of pairs would rank the cells of a map alike."""
+    from negtrace.statistics.effect_sizes import Options
+    from negtrace.statistics.stability import overlap, ranks, split_halves
+
+    options = Options(**statistics)
+    made = {"ranks": ranks, "overlap": overlap, "split_halves": split_halves}
+    return Made({n: of(sweep, scores, segments, options=options) for n, of in made.items()})
+
+
+@step("selectivity_map", "attention_map")
+def attention_maps(
+    attention: Table,
+    selectivity: Table,
+    segments: Table,
+) -> Made:
+    """Selectivity by head, and attention to the negator by head and query role."""
+    from negtrace.statistics.groups import attention_map, selectivity_map
+
+    return Made(
+        {
+            "selectivity_map": selectivity_map(selectivity, segments),
+            "attention_map": attention_map(attention, segments),
+        }
+    )
+
+
+@step("selectivity_correlation")
+def selectivity_correlation(selectivity: Table, segments: Table) -> Made:
+    """Whether items with more selective heads have a larger d."""
+    from negtrace.analyses.features import selectivity_correlation
+
+    return Made({"selectivity_correlation": selectivity_correlation(selectivity, segments)})
+
+
+@step("features")
+def features(
+    segments: Table,
+    candidates: Table,
+    sentences: Table,
+    alignment: Table,
+    subject_sizes: Table | None,
+) -> Made:
+    """What makes an item hard: similarity of its sentences, their length, its subject's size."""
+    from negtrace.analyses.features import item_features
+
+    return Made(
+        {"features": item_features(segments, candidates, sentences, alignment, subject_sizes)}
+    )
+
+
+@step("feature_summary", "feature_correlations", "accuracy_above_area")
+def feature_correlations(features: Table) -> Made:
+    """How features go with d."""
+    from negtrace.analyses import features as analysis
+
+    made = ("feature_summary", "feature_correlations", "accuracy_above_area")
+    return Made({name: getattr(analysis, name)(features) for name in made})
+
+
+@step("specificity")
+def specificity(
+    sweep: Table,
+    scores: Table,
+    neutral_sweep: OtherTable,
+    neutral_scores: OtherTable,
+    segments: Table,
+    statistics: dict[str, Any],
+) -> Made:
+    """The effect of the negation beside that of a placebo, a neutral swap, on the same items."""
+    from negtrace.statistics.effect_sizes import Options
+    from negtrace.statistics.placebo import placebo_map
+
+    tables = (sweep, scores, neutral_sweep, neutral_scores, segments)
+    return Made({"specificity": placebo_map(*tables, Options(**statistics))})

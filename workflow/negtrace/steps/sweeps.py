@@ -1,0 +1,75 @@
+"""Sweeps: restoration of every cell of a site, and attention to the negator."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from negtrace.models.compute import Compute
+from negtrace.steps.job import Input, Inputs, Label, Made, Table, Tables, step
+
+
+@step("sweep")
+def sweep(
+    site: Label,
+    direction: Label,
+    tower: Inputs,
+    alignment: Table,
+    candidates: Table,
+    images: Table,
+    scores: Table,
+    shard: int,
+    shards: int,
+    compute: Compute,
+) -> Made:
+    """Restoration of every cell of one site in one direction, for every item."""
+    from negtrace.models.tower import load_tower
+    from negtrace.patching.precision import deviation, sample_items
+    from negtrace.patching.restoration import sweep
+    from negtrace.patching.scores import pictured
+    from negtrace.patching.shards import take_shard
+    from negtrace.progress import bar
+
+    loaded = compute.tower(tower)
+    items = pictured(candidates, images)
+    alignment, items = take_shard(alignment, items, shard, shards)
+    run_sweep = partial(
+        sweep,
+        scores=scores,
+        images=images,
+        intervention=site,
+        direction=direction,
+        logit_scale=loaded.identity["logit_scale"],
+        memory_gb=compute.memory_gb,
+    )
+    frame = run_sweep(loaded, alignment, items, progress=bar)
+    params = {"site": site, "direction": direction, "device": str(loaded.device)}
+    if loaded.dtype.itemsize < 4:
+        exact = load_tower(tower[0].parent, "float32", str(loaded.device))
+        again = run_sweep(exact, alignment, sample_items(items))
+        params["deviation_from_float32"] = deviation(frame, again)
+    return Made({"sweep": frame}, params, loaded.identity)
+
+
+@step("sweep")
+def gather(scores: Table, parts: Tables, first: Input) -> Made:
+    """The shards of a sweep put together, items in the order of the scores."""
+    from negtrace.patching.shards import gather
+    from negtrace.tables.store import read_provenance
+
+    made = read_provenance(first)
+    params = {**made["params"], "shards": len(parts)}
+    return Made({"sweep": gather(parts, scores[["item_id"]])}, params, made["model"])
+
+
+@step("attention", "selectivity")
+def attention(tower: Inputs, alignment: Table, compute: Compute) -> Made:
+    """Attention to the negator, and each head's selectivity for it."""
+    from negtrace.analyses.attention import negator_attention, selectivity
+
+    loaded = compute.tower(tower)
+    found = negator_attention(loaded, alignment, compute.memory_gb)
+    return Made(
+        {"attention": found, "selectivity": selectivity(found)},
+        {"device": str(loaded.device)},
+        loaded.identity,
+    )

@@ -1,0 +1,110 @@
+"""What open_clip's own files say of its architectures and tags, without importing it.
+
+Importing it imports torch, which takes seconds; reading its files takes hundredths of one.
+"""
+
+from __future__ import annotations
+
+import ast
+from difflib import get_close_matches
+from functools import cache
+from importlib.util import find_spec
+from json import loads
+from pathlib import Path
+
+from negtrace.errors import InputError
+
+
+def check_name(key: str, architecture: str, weights: str | None) -> None:
+    """An architecture and a tag are open_clip's own and fit; nothing where it is not installed.
+
+    Args:
+        key: of the model in the configuration.
+        architecture: its name in open_clip.
+        weights: one of its pretrained tags; None for files and random weights.
+
+    Raises:
+        InputError: names the key and the closest names.
+    """
+    package = _package()
+    if package is None:
+        return
+    names = {path.stem: path for path in package.glob("model_configs/*.json")}
+    if architecture not in names:
+        hint = _closest(architecture, names)
+        raise InputError(
+            f"configuration: {key}.architecture: open_clip knows no architecture "
+            f"{architecture!r}{hint}"
+        )
+    if weights is None:
+        return
+    known = tags().get(architecture, {})
+    if weights not in known:
+        shown = ", ".join(sorted(known)[:9]) or "none known"
+        raise InputError(
+            f"configuration: {key}.weights: {weights!r} is neither a file nor one of the pretrained"
+            f" weights of {architecture}{_closest(weights, known)} (known: {shown}; or random)"
+        )
+    quick = bool(loads(names[architecture].read_text()).get("quick_gelu"))
+    if known[weights] != quick:
+        stem = architecture.removesuffix("-quickgelu")
+        raise InputError(
+            f"configuration: {key}: the weights {weights!r} were trained with "
+            f"{'QuickGELU' if known[weights] else 'GELU'}; use the architecture "
+            f"{f'{stem}-quickgelu' if known[weights] else stem}"
+        )
+
+
+@cache
+def tags() -> dict[str, dict[str, bool]]:
+    """Whether each pretrained tag was trained with QuickGELU, by architecture and tag."""
+    package = _package()
+    if package is None:
+        return {}
+    tables: dict[str, dict] = {}
+    for node in ast.parse((package / "pretrained.py").read_text()).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            tables[node.targets[0].id] = _table(node.value, tables)
+    found = tables["_PRETRAINED"]
+    # As open_clip does: under the name with the ending, those trained with QuickGELU.
+    for name, entries in list(found.items()):
+        if quick := {tag: True for tag, is_quick in entries.items() if is_quick}:
+            found[f"{name}-quickgelu"] = quick
+    return found
+
+
+def _package() -> Path | None:
+    spec = find_spec("open_clip")
+    return Path(spec.origin).parent if spec and spec.origin else None
+
+
+def _table(node: ast.expr, tables: dict[str, dict]) -> dict:
+    """A table of tags, or of architectures, as it is written."""
+    if isinstance(node, ast.Name):
+        return tables.get(node.id, {})
+    if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "dict":
+        pairs = [(keyword.arg, keyword.value) for keyword in node.keywords]
+    elif isinstance(node, ast.Dict):
+        pairs = [
+            (key.value if isinstance(key, ast.Constant) else None, value)
+            for key, value in zip(node.keys, node.values, strict=True)
+        ]
+    else:
+        return {}
+    table: dict = {}
+    for name, value in pairs:
+        if name is None:
+            table |= _table(value, tables)
+        elif isinstance(value, ast.Call) and getattr(value.func, "id", "") != "dict":
+            table[name] = any(
+                keyword.arg == "quick_gelu" and getattr(keyword.value, "value", False) is True
+                for keyword in value.keywords
+            )
+        else:
+            table[name] = _table(value, tables)
+    return table
+
+
+def _closest(name: str, known: dict) -> str:
+    close = get_close_matches(name, known, n=3, cutoff=0.4)
+    return f"; did you mean {' or '.join(close)}?" if close else ""

@@ -1,0 +1,230 @@
+"""Settings: check the merged configuration before anything runs.
+
+Imported when Snakemake builds the job graph, so it stays light: no torch, no pandas.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError, best_match
+
+from negtrace import vocabulary
+from negtrace.errors import InputError
+from negtrace.study.known_models import check_name
+from negtrace.study.model_sources import brings_weights, is_path, local_path
+from negtrace.study.values import check_values, path_fault, shown
+
+SCHEMA_FILE = Path(__file__).parents[2] / "schemas" / "config.schema.json"
+
+# Folders that results/ and results/{dataset}/ have of their own.
+RESERVED = {"datasets": ("models", "logs", "benchmarks"), "models": ("source",)}
+
+TYPE_NAMES = {
+    "object": "a mapping of keys to values",
+    "array": "a list",
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "null",
+}
+
+# What text that does not match a pattern of the schema lacks.
+PATTERNS = {
+    "^[A-Za-z0-9][A-Za-z0-9_-]*$": "is no name: letters, digits, - and _ only",
+    "^[0-9a-f]{64}$": "is no sha256: it has 64 digits 0-9 and a-f",
+    "^https?://[^/]+/.+": "is no address: it starts with http:// or https:// and names a file",
+}
+
+
+def validate(config: Mapping[str, Any]) -> None:
+    """Check the configuration against its schema, its names and the local files it mentions.
+
+    Raises:
+        InputError: names the key and what is allowed, or the missing file.
+    """
+    check_values(config)
+    error = best_match(Draft202012Validator(schema()).iter_errors(config))
+    if error is not None:
+        raise InputError(f"configuration: {describe(error)}")
+    check_names(config)
+    check_confirmation(config["study"])
+    check_thresholds(config["segments"])
+    check_mirror(config["downloads"]["mirror"])
+    check_files(config)
+
+
+def schema() -> dict[str, Any]:
+    """The configuration's JSON schema; ``{"vocabulary": "SITES"}`` stands for one of these names."""
+    return json.loads(SCHEMA_FILE.read_text(encoding="utf-8"), object_hook=_with_names)
+
+
+def _with_names(node: dict[str, Any]) -> dict[str, Any]:
+    named, _, or_all = str(node.get("vocabulary", "")).partition(" and ")
+    if not named:
+        return node
+    names = list(getattr(vocabulary, named))
+    return {"enum": [*names, vocabulary.ALL] if or_all else names}
+
+
+def describe(error: ValidationError) -> str:
+    """One sentence about a schema violation: the key, what it holds, what it may hold."""
+    where = ".".join(str(part) for part in error.absolute_path)
+    key, value, allowed = where or "the top level", error.instance, error.validator_value
+    match error.validator:
+        case "additionalProperties":
+            keys = sorted(error.schema["properties"])
+            wrong = next(name for name in value if name not in keys)
+            path = f"{where}.{wrong}" if where else wrong
+            return f"unknown key {path}{did_you_mean(wrong, keys)} (allowed: {', '.join(keys)})"
+        case "required":
+            missing = next(name for name in allowed if name not in value)
+            return f"{key} lacks the key {missing!r} (needed: {', '.join(allowed)})"
+        case "enum":
+            return (
+                f"{key} is {shown(value)}{did_you_mean(value, allowed)} "
+                f"(allowed: {', '.join(map(str, allowed))})"
+            )
+        case "type":
+            kinds = [allowed] if isinstance(allowed, str) else allowed
+            return (
+                f"{key} is {shown(value)}, but must be {' or '.join(TYPE_NAMES[k] for k in kinds)}"
+            )
+        case "minimum":
+            return f"{key} is {value}, but must be at least {allowed}"
+        case "maximum":
+            return f"{key} is {value}, but must be at most {allowed}"
+        case "exclusiveMinimum":
+            return f"{key} is {value}, but must be more than {allowed}"
+        case "minItems" | "minProperties":
+            return f"{key} is empty, but must name at least {allowed}"
+        case "uniqueItems":
+            return f"{key} names something twice: {shown(value)}"
+        case "pattern":
+            return f"{key}: {shown(value)} {PATTERNS[allowed]}"
+        case "maxLength":
+            return f"{key} has {len(value)} characters, but may have at most {allowed}"
+    return f"{key}: {' '.join(error.message.split())[:300]}"
+
+
+def did_you_mean(wrong: Any, allowed: Iterable[Any]) -> str:
+    """A hint at the closest allowed word, or nothing."""
+    close = get_close_matches(str(wrong), [str(word) for word in allowed], n=1)
+    return f", did you mean {close[0]!r}?" if close else ""
+
+
+def check_names(config: Mapping[str, Any]) -> None:
+    """Every dataset and model of the study is defined, and none has a reserved name."""
+    for kind, reserved in RESERVED.items():
+        for name in config["study"][kind]:
+            if name not in config[kind]:
+                raise InputError(
+                    f"configuration: study.{kind} names {name!r}"
+                    f"{did_you_mean(name, config[kind])}, which is not defined under {kind} "
+                    f"(defined: {', '.join(sorted(config[kind]))})"
+                )
+        for name in reserved:
+            if name in config[kind]:
+                raise InputError(
+                    f"configuration: {kind}.{name}: results has a folder {name} of its own; "
+                    "choose another name"
+                )
+
+
+def check_confirmation(study: Mapping[str, Any]) -> None:
+    """What the study confirms has been swept."""
+    if study["confirm"] and "head" not in study["sites"]:
+        raise InputError(
+            f"configuration: study.confirm is {study['confirm']}, which needs the site head; add "
+            "it to study.sites, or set study.confirm to []"
+        )
+
+
+def check_thresholds(segments: Mapping[str, float]) -> None:
+    """The segments do not overlap."""
+    below, start = segments["incorrect_below"], segments["correct_from"]
+    if below > start:
+        raise InputError(
+            f"configuration: segments.incorrect_below is {below}, but must not exceed "
+            f"segments.correct_from ({start})"
+        )
+
+
+def check_mirror(mirror: str | None) -> None:
+    """The mirror is a folder, or can become one."""
+    if mirror and os.path.exists(mirror) and not os.path.isdir(mirror):
+        raise InputError(
+            f"configuration: downloads.mirror: {mirror} is a file; name a folder, or null"
+        )
+    if mirror and (fault := path_fault(mirror)):
+        raise InputError(f"configuration: downloads.mirror {fault}")
+
+
+def check_files(config: Mapping[str, Any]) -> None:
+    """Local files, folders and open_clip's names of the study's datasets and models exist."""
+    for name in config["study"]["datasets"]:
+        check_dataset_files(f"datasets.{name}", config["datasets"][name])
+    for name in config["study"]["models"]:
+        if "plant" not in config["models"][name]:
+            check_model_files(f"models.{name}", config["models"][name])
+
+
+def check_model_files(key: str, model: Mapping[str, Any]) -> None:
+    """Local files and folders of one model exist, and its names are open_clip's."""
+    architecture, weights = model["architecture"], model.get("weights")
+    if weights is None and not brings_weights(architecture):
+        raise InputError(
+            f"configuration: {key} lacks the key 'weights': pretrained weights of open_clip, the "
+            "path of a checkpoint, or 'random'; only hf-hub: and local-dir: models bring their own"
+        )
+    named = not is_path(architecture) and ":" not in architecture
+    remedies = {
+        "architecture": (local_path(architecture), "name an open_clip architecture"),
+        "weights": (weights, "name pretrained weights of open_clip, or 'random'"),
+    }
+    for part, (path, remedy) in remedies.items():
+        if model.get(part) is not None and is_path(model[part]):
+            # A model may be a file or a folder of files.
+            folder = os.path.isdir(str(path))
+            check_exists(f"{key}.{part}", str(path), f"correct the path, or {remedy}", folder)
+    if named:
+        elsewhere = weights is None or weights == "random" or is_path(weights) or ":" in weights
+        check_name(key, architecture, None if elsewhere else weights)
+
+
+def check_dataset_files(key: str, dataset: Mapping[str, Any]) -> None:
+    """Local files and folders of one dataset exist."""
+    annotations, images = dataset.get("annotations"), dataset.get("images")
+    if isinstance(annotations, str):
+        check_exists(
+            f"{key}.annotations",
+            annotations,
+            "put a file in VALSE's format there (VALSE's own is data/existence.json in the "
+            "repository Heidelberg-NLP/VALSE), or change the key",
+        )
+    if isinstance(images, str):
+        remedy = "put the dataset's images there, or change the key"
+        check_exists(f"{key}.images", images, remedy, folder=True)
+    for where, entry in ((key, dataset), (f"{key}.subjects", dataset.get("subjects", {}))):
+        if "file" in entry:
+            check_exists(f"{where}.file", entry["file"], "correct the path")
+
+
+def check_exists(key: str, path: str, remedy: str, folder: bool = False) -> None:
+    """A file, or a folder, is there.
+
+    Raises:
+        InputError: names the key, the path and the remedy.
+    """
+    if fault := path_fault(path):
+        raise InputError(f"configuration: {key} {fault}; {remedy}")
+    if not (os.path.isdir if folder else os.path.isfile)(path):
+        kind = "folder" if folder else "file"
+        raise InputError(f"configuration: {key}: there is no {kind} {path}; {remedy}")

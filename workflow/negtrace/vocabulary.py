@@ -1,0 +1,238 @@
+"""Vocabulary: the names that tables, configuration, figures and report share, each in one place.
+
+Standard library only, because Snakemake's parse imports it.  A step's code hash covers just those
+definitions that its modules use, so that a new title reruns no sweep.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple, Protocol, TypeVar
+
+Polarity = Literal["negated", "affirmative"]
+Negation = Literal["caption", "foil"]
+
+
+class Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+N = TypeVar("N", bound=Named)
+
+
+def by_name(*records: N) -> dict[str, N]:
+    """Records by name, in the order in which they are shown."""
+    return {record.name: record for record in records}
+
+
+# The word that makes a sentence the negated one.
+NEGATOR = "no"
+
+# In the place of a negation, a segment or a position: not told apart.
+ALL = "all"
+
+# Which of an item's two sentences is the negated one; the paper's figures show foil first.
+NEGATIONS: tuple[Negation, ...] = ("foil", "caption")
+
+POLARITIES: tuple[Polarity, ...] = ("negated", "affirmative")
+
+# What most tables are of; their first columns.
+LABELS = ("dataset", "model", "wording")
+
+
+class Wording(NamedTuple):
+    """How an item's sentences are put."""
+
+    name: str
+    about: str
+
+
+WORDINGS = by_name(
+    Wording("standard", "the sentences as they are in the dataset"),
+    Wording(
+        "rephrased",
+        "captions that start with There is/are; “some” makes both sentences equally long",
+    ),
+)
+
+
+class Direction(NamedTuple):
+    """Which sentence's run is patched into which."""
+
+    name: str
+    source: Polarity
+    base: Polarity
+    about: str
+
+
+DIRECTIONS = by_name(
+    Direction("negate", "negated", "affirmative", "the paper's: the negation is brought in"),
+    Direction("affirm", "affirmative", "negated", "the reverse: the negation is taken out"),
+)
+
+
+SOURCE_OF: dict[str, Polarity] = {d.name: d.source for d in DIRECTIONS.values()}
+BASE_OF: dict[str, Polarity] = {d.name: d.base for d in DIRECTIONS.values()}
+
+
+class Role(NamedTuple):
+    """What a token of a sentence is."""
+
+    name: str
+    about: str
+
+
+# In sentence order, in which maps show them.
+ROLES = by_name(
+    Role("SOT", "start token"),
+    Role("there", "“There”"),
+    Role("be", "“is” or “are”"),
+    Role("determiner", "“no”, or what stands in its place: a, some"),
+    Role("shared_before", "before the first token that differs"),
+    Role("edit", "tokens that differ"),
+    Role("shared_between", "between two spans that differ"),
+    Role("shared_after", "behind the last token that differs"),
+    Role("subject_first", "first token of the subject"),
+    Role("subject_rest", "every further token of the subject, a trailing phrase included"),
+    Role("full_stop", "the full stop"),
+    Role("EOT", "end token"),
+    Role("padding", "what fills the context behind the end token, where the tower reads it"),
+    Role("pooled", "the position that is read out, where it lies behind the end token"),
+)
+# Roles of sentences that differ in the determiner after "There is/are", and of all others.
+THERE_ROLES = (
+    *("SOT", "there", "be", "determiner", "subject_first", "subject_rest", "full_stop", "EOT"),
+)
+DIFF_ROLES = ("SOT", "shared_before", "edit", "shared_between", "shared_after", "EOT")
+# Where the two sentences differ.
+EDITED_ROLES = ("determiner", "edit")
+
+
+class Site(NamedTuple):
+    """Which activation is patched."""
+
+    name: str
+    label: str  # what is patched, in words
+    figure: str  # stem of the figure of its map
+    title: str  # of that figure
+
+
+SITES = by_name(
+    Site("resid", "hidden state", "cte_map", "Restoration by token and hidden state"),
+    Site(
+        "attn_out",
+        "attention output",
+        "attn_out_restoration",
+        "Restoration by attention output",
+    ),
+    Site("mlp_out", "MLP output", "mlp_out_restoration", "Restoration by MLP output"),
+    Site("head", "head", "head_restoration", "Restoration by head"),
+    Site("q", "queries of a head", "query_restoration", "Restoration by a head's queries"),
+    Site("k", "keys of a head", "key_restoration", "Restoration by a head's keys"),
+    Site("v", "values of a head", "value_restoration", "Restoration by a head's values"),
+    Site(
+        "pattern",
+        "attention pattern of a head",
+        "pattern_restoration",
+        "Restoration by a head's attention pattern",
+    ),
+)
+
+
+class Segment(NamedTuple):
+    """Items by d, with the configuration's thresholds."""
+
+    name: str
+    about: str
+
+
+SEGMENTS = by_name(
+    Segment("correct", "d at or above segments.correct_from"),
+    Segment("ambiguous", "d between the thresholds"),
+    Segment("incorrect", "d below segments.incorrect_below"),
+)
+
+
+class Effect(NamedTuple):
+    """How the effect of a patch is expressed; a column of the table restoration_map."""
+
+    name: str
+    label: str  # of its axis or colour bar
+    is_share: bool  # whether 1 is the whole effect
+
+
+EFFECTS = by_name(
+    Effect("ratio", "restoration", True),
+    Effect("mean", "mean restoration", True),
+    Effect("difference", "change of the score, logits", False),
+    Effect("flip_rate", "share of items that change class", True),
+)
+
+
+class Control(NamedTuple):
+    """A negative control: an entry of the configuration that is derived from another."""
+
+    name: str
+    section: Literal["datasets", "models"]
+    notice: str  # what a reader of its results must know first
+
+
+CONTROLS = by_name(
+    Control(
+        "neutral",
+        "datasets",
+        "A negative control: a neutral word stands where the original has “no”. What is called "
+        "negation here is that swap, and accuracy means nothing.",
+    ),
+    Control(
+        "shuffled",
+        "datasets",
+        "A negative control: every item has the image of another. Accuracy should be about one "
+        "half over both negations; what restoration still shows does not depend on the picture.",
+    ),
+    Control(
+        "random",
+        "models",
+        "The model's weights are random: it has learned nothing, and its maps are null pictures.",
+    ),
+)
+
+
+class Confirmation(NamedTuple):
+    """What a study does to confirm its maps, with the tables and figures that it makes."""
+
+    name: str
+    tables: tuple[str, ...]
+    figures: tuple[str, ...]
+
+
+CONFIRMATIONS = by_name(
+    Confirmation("contributions", ("contributions", "contribution_map"), ("direct_and_total",)),
+    Confirmation("ablation", ("ablations", "confirmation", "curves"), ("ablation", "faithfulness")),
+)
+
+
+class Figure(NamedTuple):
+    """A kind of figure; its caption is ``report/captions/{name}.rst``."""
+
+    name: str  # of its file, up to the first dot
+    title: str
+
+
+# In reading order.
+FIGURES = by_name(
+    Figure("planted", "The planted circuit, and what patching finds"),
+    Figure("histogram_of_d", "Items by d"),
+    Figure("cte_map", SITES["resid"].title),
+    *(Figure(f"cte_map_{name}", f"{SITES['resid'].title}: {name} items") for name in SEGMENTS),
+    *(Figure(site.figure, site.title) for site in SITES.values() if site.name != "resid"),
+    Figure("direct_and_total", "Direct and total effect of each head"),
+    Figure("ablation", "The found heads ablated, beside random heads"),
+    Figure("faithfulness", "Faithfulness and completeness by number of heads"),
+    Figure("selectivity", "Negator selectivity by head"),
+    Figure("attention_by_role", "Attention to the negator by query token"),
+    Figure("selectivity_correlation", "Correlation of selectivity with d"),
+    Figure("d_by_similarity", "d against the similarity of the sentences"),
+    Figure("d_by_subject_size", "d against the size of the subject"),
+    Figure("d_by_tokens", "d against the length of the caption"),
+)

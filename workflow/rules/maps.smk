@@ -1,0 +1,144 @@
+# Maps: segments by threshold, effects by role, what makes an item hard. Touches no model.
+#
+# In:  scores, sweeps, attention (all candidates) and pairs (those that pass the filter).
+# Out: segments, accuracy, one map and its stability per sweep, maps of attention, features.
+
+
+rule segments:
+    input:
+        scores=f"{OF_RUN}/scores.parquet",
+        pairs=PAIRS,
+    output:
+        segments=f"{OF_RUN}/segments.parquet",
+        accuracy=f"{OF_RUN}/accuracy.parquet",
+    log:
+        log_of("segments", RUN),
+    benchmark:
+        benchmark_of("segments", RUN)
+    conda:
+        ANALYSIS
+    params:
+        code=code_hash("segments"),
+        thresholds=as_json(config["segments"]),
+    shell:
+        shell_line("segments")
+
+
+rule restoration_map:
+    input:
+        sweep=SWEEP,
+        scores=f"{OF_RUN}/scores.parquet",
+        segments=f"{OF_RUN}/segments.parquet",
+    output:
+        restoration_map=f"{OF_RUN}/map.{{site}}.{{direction}}.parquet",
+    log:
+        log_of("restoration_map", RUN_SWEEP),
+    benchmark:
+        benchmark_of("restoration_map", RUN_SWEEP)
+    conda:
+        ANALYSIS
+    params:
+        code=code_hash("restoration_map"),
+        statistics=STATISTICS,
+    shell:
+        shell_line("restoration_map")
+
+
+rule stability:
+    input:
+        sweep=SWEEP,
+        scores=f"{OF_RUN}/scores.parquet",
+        segments=f"{OF_RUN}/segments.parquet",
+    output:
+        ranks=f"{OF_RUN}/ranks.{{site}}.{{direction}}.parquet",
+        overlap=f"{OF_RUN}/overlap.{{site}}.{{direction}}.parquet",
+        split_halves=f"{OF_RUN}/split_halves.{{site}}.{{direction}}.parquet",
+    log:
+        log_of("stability", RUN_SWEEP),
+    benchmark:
+        benchmark_of("stability", RUN_SWEEP)
+    conda:
+        ANALYSIS
+    params:
+        code=code_hash("stability"),
+        statistics=STATISTICS,
+    shell:
+        shell_line("stability")
+
+
+rule attention_maps:
+    input:
+        attention=f"{OF_RUN}/attention.parquet",
+        selectivity=f"{OF_RUN}/selectivity.parquet",
+        segments=f"{OF_RUN}/segments.parquet",
+    output:
+        selectivity_map=f"{OF_RUN}/selectivity_map.parquet",
+        attention_map=f"{OF_RUN}/attention_map.parquet",
+    log:
+        log_of("attention_maps", RUN),
+    benchmark:
+        benchmark_of("attention_maps", RUN)
+    conda:
+        ANALYSIS
+    params:
+        code=code_hash("attention_maps"),
+    shell:
+        shell_line("attention_maps")
+
+
+rule selectivity_correlation:
+    input:
+        selectivity=f"{OF_RUN}/selectivity.parquet",
+        segments=f"{OF_RUN}/segments.parquet",
+    output:
+        selectivity_correlation=f"{OF_RUN}/selectivity_correlation.parquet",
+    log:
+        log_of("selectivity_correlation", RUN),
+    benchmark:
+        benchmark_of("selectivity_correlation", RUN)
+    conda:
+        ANALYSIS
+    params:
+        code=code_hash("selectivity_correlation"),
+    shell:
+        shell_line("selectivity_correlation")
+
+
+rule features:
+    input:
+        segments=f"{OF_RUN}/segments.parquet",
+        candidates=CANDIDATES,
+        sentences=f"{OF_RUN}/sentences.parquet",
+        alignment=f"{OF_RUN}/alignment.parquet",
+        subject_sizes=subject_sizes,
+    output:
+        features=f"{OF_RUN}/features.parquet",
+    log:
+        log_of("features", RUN),
+    benchmark:
+        benchmark_of("features", RUN)
+    conda:
+        ANALYSIS
+    params:
+        code=code_hash("features"),
+    shell:
+        shell_line("features")
+
+
+rule feature_correlations:
+    input:
+        features=f"{OF_RUN}/features.parquet",
+    output:
+        feature_summary=f"{OF_RUN}/feature_summary.parquet",
+        feature_correlations=f"{OF_RUN}/feature_correlations.parquet",
+        accuracy_above_area=f"{OF_RUN}/accuracy_above_area.parquet",
+    log:
+        log_of("feature_correlations", RUN),
+    benchmark:
+        benchmark_of("feature_correlations", RUN)
+    conda:
+        ANALYSIS
+    params:
+        code=code_hash("feature_correlations"),
+    shell:
+        shell_line("feature_correlations")
