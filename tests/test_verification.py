@@ -5,19 +5,18 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from argparse import Namespace
 from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from negtrace.steps.verify import step
 
 from negtrace.data.images import FILE_COLUMNS, check_unchanged
 from negtrace.data.items import text_frame
 from negtrace.errors import InputError
 from negtrace.models.tower_file_check import check_tower
 from negtrace.models.weights import Weights
+from negtrace.steps.report import verify
 from negtrace.tables.store import labelled, provenance, read_source, sha256, write_json, write_table
 from negtrace.verification import findings
 
@@ -71,7 +70,7 @@ def results(tmp_path) -> Path:
 
 def test_a_whole_study_has_no_findings(results, capsys):
     assert list(findings(results)) == []
-    step(Namespace(results=results))
+    verify(str(results))
     assert "every result is whole" in capsys.readouterr().out
 
 
@@ -152,7 +151,7 @@ def test_damage_is_named_and_nothing_else(results, damage, expected, capsys):
         assert re.search(pattern, finding), found
         assert finding.isprintable()
     with pytest.raises(InputError, match=f"{len(found)} findings"):
-        step(Namespace(results=results))
+        verify(str(results))
 
 
 def test_annotations_that_were_changed_make_the_items_stale(results):

@@ -84,7 +84,7 @@ def test_the_configuration_allows_the_vocabulary_and_nothing_else():
     "records", [vocabulary.ROLES, vocabulary.SITES, vocabulary.FIGURES, vocabulary.CONTROLS]
 )
 def test_no_list_of_names_stands_in_a_second_place(records):
-    """Three names of a kind in a row, anywhere else in the library, are a copy of the vocabulary."""
+    """Four names of a kind in a row, anywhere else in the library, are a copy."""
     names = "|".join(map(re.escape, records))
     copy = re.compile(rf'(?:"(?:{names})",?\s+){{4,}}')
     for path in (ROOT / "workflow/negtrace").rglob("*.py"):

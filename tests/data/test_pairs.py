@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from negtrace import vocabulary
 from negtrace.data import pairs
 from negtrace.data.items import VOTES
 from negtrace.data.readers.valse import read_valse
@@ -277,7 +278,7 @@ ITEMS = st.lists(
 )
 
 
-@given(ITEMS, st.sampled_from(pairs.WORDINGS), st.integers(0, 4))
+@given(ITEMS, st.sampled_from(tuple(vocabulary.WORDINGS)), st.integers(0, 4))
 def test_every_item_is_in_exactly_one_table(rows, wording, min_votes):
     items = pd.DataFrame(
         {

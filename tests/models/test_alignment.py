@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from negtrace import vocabulary
 from negtrace.errors import InputError
 from negtrace.models import alignment
 from negtrace.models.tower import TowerShape
@@ -258,7 +259,7 @@ def test_which_schema(negated, affirmative, there):
     roles = set(aligned(negated, affirmative)["role"])
     assert ("determiner" in roles) == there
     assert ("edit" in roles) == (not there)
-    assert roles <= set(alignment.THERE_ROLES if there else alignment.DIFF_ROLES)
+    assert roles <= set(vocabulary.THERE_ROLES if there else vocabulary.DIFF_ROLES)
 
 
 def test_a_single_edit_is_one_span_even_among_repeated_words():
@@ -429,7 +430,7 @@ def test_roles_of_any_two_sequences(a, b):
     ):
         assert len(roles) == len(tokens)
         assert (roles[0], roles[-1]) == ("SOT", "EOT")
-        assert set(roles[1:-1]) <= set(alignment.DIFF_ROLES[1:-1])
+        assert set(roles[1:-1]) <= set(vocabulary.DIFF_ROLES[1:-1])
     assert "edit" in pair.negated_roles + pair.affirmative_roles
 
 

@@ -15,7 +15,7 @@ from negtrace.models.architectures import as_markdown, survey
 from negtrace.models.open_clip_tower import text_tower
 from negtrace.patching.forward_passes import run_sentences
 
-PAGE = Path(__file__).parents[1] / "docs" / "architectures.md"
+PAGE = Path(__file__).parents[2] / "docs" / "architectures.md"
 SURVEY = survey()
 TRACED = SURVEY.loc[SURVEY["refused"].isna(), "architecture"].tolist()
 VOCABULARY = 90

@@ -49,7 +49,7 @@ def sharded(state: dict, folder: Path, stem: str = "model", ending: str = ".safe
         (b"<HTML><body>", "a web page"),
         (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
         (b"GGUF\x03", "a GGUF file"),
-        (gzip.compress(b"x"), "a gzip file; unpack it"),
+        (gzip.compress(b"x", mtime=0), "a gzip file; unpack it"),
         (b'{"embed_dim": 3}', "a JSON file, not weights"),
         (b'{"embed_dim": ', "neither weights nor valid JSON"),
         (b'{"weight_map": {}}', "weight_map names no files"),

@@ -152,7 +152,8 @@ def test_the_hub_is_asked_over_http(checkpoint, tmp_path):
     path = f"/{REPOSITORY}/resolve/main/open_clip_pytorch_model.bin"
     script = (
         "import sys; from pathlib import Path;"
-        "from negtrace.fetching.downloads import Downloads; from negtrace.models.model_specs import Pretrained;"
+        "from negtrace.fetching.downloads import Downloads;"
+        "from negtrace.models.model_specs import Pretrained;"
         "from negtrace.models.weights_download import _fetch_checkpoint as fetch;"
         f"names = {Pretrained.__name__}('{REPOSITORY}', ('open_clip_model.safetensors',"
         " 'open_clip_pytorch_model.bin'), None, None);"
@@ -164,7 +165,7 @@ def test_the_hub_is_asked_over_http(checkpoint, tmp_path):
             **os.environ,
             "HF_ENDPOINT": server.url(""),
             "HF_HOME": str(tmp_path / "cache"),
-            "PYTHONPATH": str(Path(weights_download.__file__).parents[1]),
+            "PYTHONPATH": str(Path(weights_download.__file__).parents[2]),
         }
         done = subprocess.run(
             [sys.executable, "-c", script, str(tmp_path / "checkpoint")],

@@ -228,9 +228,9 @@ def interventions(draw):
     window = draw(st.integers(1, 3)) if SITES[site].windows else 1
     a_head = st.tuples(st.integers(1, 3), st.integers(1, 2))
     a_set = st.lists(a_head, min_size=1, max_size=4, unique=True).map(tuple)
-    head_sets = ()
+    head_sets = None
     if site == "head" and window == 1:
-        head_sets = tuple(draw(st.lists(a_set, max_size=2)))
+        head_sets = tuple(draw(st.lists(a_set, max_size=2))) or None
     roles = st.sampled_from([("edit", "EOT"), ("SOT",), ("shared_after", "EOT")])
     positions = draw(st.one_of(st.sampled_from(["each", "all"]), roles))
     donors = ["source"] if SITES[site].same_positions else ["source", "zero", "mean"]

@@ -21,7 +21,7 @@ from negtrace.replication.publication import read_published
 from negtrace.replication.published import PAPER, TOLERANCES
 
 SCORES = SHARED_VALSE.parents[1] / "reference" / "authors_items.csv"
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 pytestmark = pytest.mark.skipif(
     not (SCORES.exists() and SHARED_VALSE.exists()), reason="the authors' scores are not here"

@@ -10,10 +10,10 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
-from negtrace.figures.maps.ledger import ledger_figure
-from negtrace.figures.maps.style import save
 
 from negtrace.errors import InputError
+from negtrace.figures.ledger import ledger_figure
+from negtrace.figures.style import save
 from negtrace.replication.ledger import (
     DEVIATES,
     DIFFERS,

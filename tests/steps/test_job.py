@@ -29,10 +29,11 @@ def folder(tmp_path) -> Path:
             "wording": "standard",
             "item_id": ids,
             "pair_id": "p",
-            "image_file": "x.png",
             "negation": "foil",
             "s_negated": [0.0, 0.0, 0.0],
             "s_affirmative": [2.0, 0.5, -3.0],
+            "s_caption": [2.0, 0.5, -3.0],
+            "s_foil": [0.0, 0.0, 0.0],
             "d": [2.0, 0.5, -3.0],
         }
     )

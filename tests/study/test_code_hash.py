@@ -21,8 +21,8 @@ RUNNING = {
 MODEL_STEPS = RUNNING | LOADING | {"subject_segmentation", "plant", "planted"}
 FEATURES = {"features", "feature_correlations", "selectivity_correlation"}
 GROUPED = {
-    *("segments", "restoration_map", "stability", "attention_maps", "specificity", *FEATURES),
-    *("contribution_map", "contributions", "ablation"),
+    *("segments", "restoration_map", "stability", "attention_maps", "specificity"),
+    *("contribution_map", "contributions", "report"),
 }
 
 

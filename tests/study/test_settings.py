@@ -16,9 +16,9 @@ from snakemake.utils import update_config
 from negtrace import vocabulary
 from negtrace.errors import InputError
 from negtrace.patching.sites import SITES
-from negtrace.statistics.groups import ALL, SEGMENTS
-from negtrace.study.settings import SCHEMA_FILE, validate
-from negtrace.vocabulary import BASE_OF, WORDINGS
+from negtrace.study import settings
+from negtrace.study.settings import validate
+from negtrace.vocabulary import ALL, BASE_OF, SEGMENTS, WORDINGS
 
 ROOT = Path(__file__).parents[2]
 STUDIES = sorted((ROOT / "workflow/studies").glob("*.yaml"))
@@ -206,7 +206,7 @@ def test_ready_made_studies_need_no_file_of_the_user(config, study, tmp_path, mo
 
 
 def test_defaults_name_every_key_of_the_schema(config):
-    sections = json.loads(SCHEMA_FILE.read_text())["properties"]
+    sections = json.loads(settings.SCHEMA_FILE.read_text())["properties"]
     assert set(config) == set(sections)
     for section in ("study", "downloads", "filter", "segments", "statistics", "compute", "figures"):
         assert set(config[section]) == set(sections[section]["properties"]), section
@@ -222,7 +222,7 @@ def test_every_default_key_has_a_comment_above_it():
 
 
 def test_choices_are_those_of_the_library(config):
-    properties = json.loads(SCHEMA_FILE.read_text())["properties"]
+    properties = settings.schema()["properties"]
     study = {
         key: value.get("items", {}).get("enum")
         for key, value in properties["study"]["properties"].items()

@@ -28,7 +28,8 @@ def rule_of(step: str) -> str:
 def test_a_command_names_labels_inputs_settings_and_outputs():
     assert shell_line("segments") == (
         "python -m negtrace.steps segments"
-        " --dataset={wildcards.dataset:q} --model={wildcards.model:q} --wording={wildcards.wording:q}"
+        " --dataset={wildcards.dataset:q} --model={wildcards.model:q}"
+        " --wording={wildcards.wording:q}"
         " --scores={input.scores:q} --pairs={input.pairs:q} --thresholds={params.thresholds:q}"
         " --segments={output.segments:q} --accuracy={output.accuracy:q} > {log:q} 2>&1"
     )

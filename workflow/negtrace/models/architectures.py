@@ -63,8 +63,8 @@ def as_markdown(table: pd.DataFrame) -> str:
         "",
         f"The text towers of open_clip {version('open_clip_torch')}'s own configurations:"
         f" {len(supported)} can be traced, {len(refused)} are refused by name. Written by"
-        " `python -m negtrace.models.architectures`; a test compares the forward pass of each, scaled"
-        " down, with open_clip's.",
+        " `python -m negtrace.models.architectures`; a test compares the forward pass of each,"
+        " scaled down, with open_clip's.",
         "",
         "| " + " | ".join(columns) + " |",
         "|" + "---|" * len(columns),

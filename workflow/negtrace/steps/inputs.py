@@ -159,14 +159,14 @@ def control(
 @step()
 def segmenter(model: str, segmenter: Output, downloads: Downloads) -> None:
     """Fetch CLIPSeg, or note where it lies."""
-    from negtrace.data.clipseg import FILES
     from negtrace.fetching.hub_repository import fetch_repository
     from negtrace.tables.store import write_json
 
+    files = ("*.json", "*.txt", "*.safetensors", "*.bin")
     folder, urls = Path(model), {}
     if not folder.is_dir():
         folder = segmenter.parent / "segmenter"
-        urls = fetch_repository(model, folder, FILES, downloads)
+        urls = fetch_repository(model, folder, files, downloads)
     write_json({"folder": str(folder), "urls": urls}, segmenter)
 
 

@@ -62,7 +62,7 @@ def validate(config: Mapping[str, Any]) -> None:
 
 
 def schema() -> dict[str, Any]:
-    """The configuration's JSON schema; ``{"vocabulary": "SITES"}`` stands for one of these names."""
+    """The configuration's schema; ``{"vocabulary": "SITES"}`` in it means one of these names."""
     return json.loads(SCHEMA_FILE.read_text(encoding="utf-8"), object_hook=_with_names)
 
 
