@@ -90,8 +90,8 @@ def test_planted_cells_are_counted_with_false_alarms():
         {"site": "head", "planted": [True, True, False], "found": [True, False, True]}
     )
     assert evidence.of_planted(planted) == [
-        "Positive control, site head: 2 of 3 cells are planted; 2 are found (significant, "
-        "interval above 0.1), 1 of them planted."
+        "Positive control, site head: 2 of 3 cells are planted; 2 are found "
+        "(interval above 0.1), 1 of them planted."
     ]
 
 

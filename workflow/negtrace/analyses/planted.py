@@ -311,7 +311,8 @@ def found(
     table = table[(table["negation"] == ALL) & (table["segment"] == segment)]
     table = table[~table["known"]]
     both = cells.merge(table, on=["site", "layer", "head", "role"])
-    significant = (both["p_fwer"] <= alpha) & (both["ratio_ci_low"] > LEAST)
+    # A segment has intervals only.
+    significant = ~(both["p_fwer"] > alpha) & (both["ratio_ci_low"] > LEAST)
     both = both.assign(planted=both["restoration"] == 1, found=significant)
     measured = ["ratio", "ratio_ci_low", "ratio_ci_high", "p_fwer"]
     return both[["site", "layer", "head", "role", "planted", "found", *measured]]

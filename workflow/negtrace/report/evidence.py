@@ -169,6 +169,6 @@ def of_planted(planted: pd.DataFrame) -> list[str]:
         both = int((cells["planted"] & cells["found"]).sum())
         said.append(
             f"Positive control, site {site}: {wanted} of {len(cells)} cells are planted; {found}"
-            f" are found (significant, interval above 0.1), {both} of them planted."
+            f" are found (interval above 0.1), {both} of them planted."
         )
     return said

@@ -22,7 +22,7 @@ known by definition (`families.py` corrects for all maps of a model).
 Findings rest on the rows over all items.  A segment is a selection on d, which has noise in common
 with every change and is the ratio's denominator: a patched score that has nothing to do with either
 sentence passes for a restoration of about one half there, and for a significant one
-(docs/calibration.md).  Rows of a segment describe it, as the paper does.
+(docs/calibration.md).  Rows of a segment describe it, as the paper does, and have no tests.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ from negtrace.statistics.resampling import (
     share_interval,
     sign_flip_tests,
 )
-from negtrace.vocabulary import EFFECTS
+from negtrace.vocabulary import ALL, EFFECTS
 
 ESTIMATES = tuple(EFFECTS)
 TESTS = ["p", "p_fwer", "q_fdr"]
@@ -124,10 +124,10 @@ def effect_map(
     Returns:
         columns negation, segment, `CELL`; each of `ESTIMATES` with its `_ci_low` and `_ci_high`
         (null with fewer than 6 pairs, and for a ratio whose denominator may be 0 or is made by
-        one pair); sd of R; p, p_fwer, q_fdr (of `difference` against 0; null where `known`, i.e.
-        where every value follows from the definitions); n (values), n_items, n_pairs, n_effective
-        (pairs of equal size that are worth as much) and few_pairs (fewer than `FEW_PAIRS`: if
-        changes are skewed, a family-wise error of 5% is up to 12%).
+        one pair); sd of R; p, p_fwer, q_fdr (of `difference` against 0; null in segments and where
+        `known`, i.e. where every value follows from the definitions); n (values), n_items, n_pairs,
+        n_effective (pairs of equal size that are worth as much) and few_pairs (fewer than
+        `FEW_PAIRS`: if changes are skewed, a family-wise error of 5% is up to 12%).
 
     Raises:
         InputError: see `item_values`.
@@ -142,7 +142,8 @@ def effect_map(
             n_pairs=("pair_id", "nunique"),
         )
         table = pd.concat(
-            [sums.cells, estimates(sums, options), counts.reset_index(drop=True)], axis=1
+            [sums.cells, estimates(sums, options, segment == ALL), counts.reset_index(drop=True)],
+            axis=1,
         )
         effective = effective_number(sums.n)
         parts.append(
@@ -170,15 +171,16 @@ def fractions(sums: PairSums) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     }
 
 
-def estimates(sums: PairSums, options: Options) -> pd.DataFrame:
-    """`ESTIMATES` with their limits, and `TESTS`; a row per cell."""
+def estimates(sums: PairSums, options: Options, tested: bool) -> pd.DataFrame:
+    """`ESTIMATES` with their limits, and `TESTS`, null unless wanted; a row per cell."""
     columns = {}
     for name, (numerator, denominator) in fractions(sums).items():
         with np.errstate(divide="ignore", invalid="ignore"):
             columns[name] = numerator.sum(0) / denominator.sum(0)
     for name, limits in intervals(sums, options).items():
         columns[f"{name}_ci_low"], columns[f"{name}_ci_high"] = limits
-    return pd.DataFrame(columns | cell_tests(sums, options)._asdict())
+    tests = cell_tests(sums, options)._asdict() if tested else dict.fromkeys(TESTS, np.nan)
+    return pd.DataFrame(columns | tests)
 
 
 def cell_tests(sums: PairSums, options: Options) -> Tests:

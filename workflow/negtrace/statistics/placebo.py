@@ -66,10 +66,12 @@ def placebo_map(
     parts = []
     for negation, segment, part in maps(values, segments):
         sums = pair_sums(part)
-        real = estimates(sums, options)
-        placebo = estimates(pair_sums(part.assign(change=part["change_donor"])), options)
+        real = estimates(sums, options, tested=False)
+        placebo = estimates(pair_sums(part.assign(change=part["change_donor"])), options, False)
         rest = estimates(
-            pair_sums(part.assign(change=part["change"] - part["change_donor"])), options
+            pair_sums(part.assign(change=part["change"] - part["change_donor"])),
+            options,
+            tested=segment == ALL,
         )
         ends = ("", "_ci_low", "_ci_high")
         counts = by_cell(part).agg(

@@ -23,6 +23,7 @@ from negtrace.errors import InputError
 from negtrace.statistics.effect_sizes import DEFAULTS, TESTS, Options, estimates
 from negtrace.statistics.map_values import CELL, MAP, PairSums, item_values, maps, pair_sums
 from negtrace.statistics.resampling import resamples
+from negtrace.vocabulary import ALL
 
 GROUP = ["negation", "segment"]
 RANK_COLUMNS = [*GROUP, *CELL, "ratio", "rank", "rank_ci_low", "rank_ci_high", "n_pairs"]
@@ -115,7 +116,7 @@ def split_halves(
     """Choose the k highest cells on one half of the pairs, and test them on the other.
 
     The halves are drawn once for all groups, by a shuffle with the seed.  `p_fwer` and `q_fdr`
-    correct for the k cells that were tested.
+    correct for the k cells that were tested; they are null in segments, which are chosen by d.
 
     Args:
         sweep, scores, segments: as for `effect_sizes.effect_map`.
@@ -141,7 +142,9 @@ def split_halves(
         chosen = np.argsort(-sortable(ratio), kind="stable")[:k]
         tested = testing.of_cells(chosen)
         parts.append(
-            pd.concat([tested.cells, estimates(tested, options)[TESTED]], axis=1).assign(
+            pd.concat(
+                [tested.cells, estimates(tested, options, segment == ALL)[TESTED]], axis=1
+            ).assign(
                 negation=negation,
                 segment=segment,
                 rank=np.arange(1, len(chosen) + 1),

@@ -58,8 +58,8 @@ def transfer_map(
             continue
         sums = pair_sums(part)
         other = part.assign(change=part["change_donor"])
-        of_d = estimates(pair_sums(other), options)
-        of_change = estimates(pair_sums(other.assign(d=part["change"])), options)
+        of_d = estimates(pair_sums(other), options, tested=False)
+        of_change = estimates(pair_sums(other.assign(d=part["change"])), options, tested=False)
         counts = by_cell(part).agg(
             n=("item_id", "size"), n_items=("item_id", "nunique"), n_pairs=("pair_id", "nunique")
         )
