@@ -22,6 +22,8 @@ lint: .venv/test.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/snakemake --lint
+	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 bench: .venv/bench.stamp
 	$(BIN)/python benchmarks/bench.py

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from negtrace.models.checkpoints import model_weights
-from negtrace.models.model_specs import ModelSpec, architecture_config
+from negtrace.models.model_specs import ModelSpec
 from negtrace.models.openclip import LoadedModel, load
 from negtrace.models.weight_files import read_weight_file
 
@@ -52,7 +52,8 @@ def perturbed(model: nn.Module, seed: int = 0) -> nn.Module:
 def tiny(architecture: str, seed: int = 0) -> nn.Module:
     """A random model of a configuration file."""
     torch.manual_seed(seed)
-    model = open_clip.create_model(architecture_config(architecture)[0]).eval()
+    open_clip.add_model_config(Path(architecture))
+    model = open_clip.create_model(Path(architecture).stem).eval()
     return perturbed(model.requires_grad_(False), seed)
 
 

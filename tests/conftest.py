@@ -17,7 +17,6 @@ from hypothesis import HealthCheck, settings
 from torch import nn
 
 from negtrace.models.alignment import Tokenizer, align
-from negtrace.models.model_specs import architecture_config
 from negtrace.models.open_clip_tower import text_tower
 from negtrace.models.tower import TextTower, TowerShape
 
@@ -101,7 +100,8 @@ def tiny_models(tmp_path_factory) -> dict[str, TinyModel]:
         path = folder / f"tiny_{structure}.json"
         path.write_text(json.dumps(configuration(structure)))
         torch.manual_seed(len(models))
-        model = open_clip.create_model(architecture_config(str(path))[0]).double().eval()
+        open_clip.add_model_config(path)
+        model = open_clip.create_model(path.stem).double().eval()
         model.requires_grad_(False)
         for weight in model.parameters():
             weight.add_(0.1 * torch.randn_like(weight))

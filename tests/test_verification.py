@@ -68,9 +68,10 @@ def results(tmp_path) -> Path:
     return folder
 
 
-def test_a_whole_study_has_no_findings(results, capsys):
+def test_a_whole_study_has_no_findings(results, capsys, monkeypatch):
+    monkeypatch.chdir(results.parent)
     assert list(findings(results)) == []
-    verify(str(results))
+    verify()
     assert "every result is whole" in capsys.readouterr().out
 
 
@@ -143,7 +144,8 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize(("damage", "expected"), DAMAGE.values(), ids=DAMAGE)
-def test_damage_is_named_and_nothing_else(results, damage, expected, capsys):
+def test_damage_is_named_and_nothing_else(results, damage, expected, monkeypatch):
+    monkeypatch.chdir(results.parent)
     damage(results)
     found = list(findings(results))
     assert len(found) == len(expected), found
@@ -151,7 +153,7 @@ def test_damage_is_named_and_nothing_else(results, damage, expected, capsys):
         assert re.search(pattern, finding), found
         assert finding.isprintable()
     with pytest.raises(InputError, match=f"{len(found)} findings"):
-        verify(str(results))
+        verify()
 
 
 def test_annotations_that_were_changed_make_the_items_stale(results):

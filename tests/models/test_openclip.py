@@ -13,8 +13,8 @@ from PIL import Image
 
 from negtrace.data.image_embeddings import encode_images
 from negtrace.errors import InputError
-from negtrace.models.configurations import refusal
-from negtrace.models.model_specs import ModelSpec, architecture_config, preflight
+from negtrace.models.configurations import read_configuration, refusal
+from negtrace.models.model_specs import ModelSpec, preflight
 from negtrace.models.open_clip_tokenizers import as_tokenizer
 from negtrace.models.openclip import load, tokenizer_of
 from negtrace.trace import trace
@@ -38,21 +38,21 @@ def test_unknown_architecture_suggests_a_name():
 
 def test_configuration_file_must_exist_and_be_one(tmp_path):
     with pytest.raises(InputError, match=r"missing\.json"):
-        architecture_config(str(tmp_path / "missing.json"))
+        read_configuration(str(tmp_path / "missing.json"))
     broken = tmp_path / "broken.json"
     broken.write_text('{"embed_dim": 3')
     with pytest.raises(InputError, match=r"broken\.json: no readable model configuration"):
-        architecture_config(str(broken))
+        read_configuration(str(broken))
     broken.write_text('{"embed_dim": 3}')
     with pytest.raises(InputError, match="has no vision_cfg, text_cfg"):
-        architecture_config(str(broken))
+        read_configuration(str(broken))
 
 
 def test_file_may_not_shadow_another_architecture(tmp_path):
     path = tmp_path / "ViT-B-32.json"
     path.write_text(json.dumps(configuration("causal_gelu")))
     with pytest.raises(InputError, match="rename the file"):
-        architecture_config(str(path))
+        read_configuration(str(path))
 
 
 @pytest.mark.parametrize(

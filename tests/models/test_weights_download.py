@@ -18,7 +18,7 @@ from torch import nn
 from negtrace.errors import InputError
 from negtrace.fetching.downloads import Downloads
 from negtrace.models import weights_download
-from negtrace.models.model_specs import ModelSpec, Pretrained, architecture_config
+from negtrace.models.model_specs import ModelSpec, Pretrained
 from negtrace.models.openclip import load
 from negtrace.models.weights_download import fetch_weights
 from negtrace.tables.store import sha256
@@ -53,7 +53,8 @@ def tagged(monkeypatch, architecture):
     """Make `published` a pretrained tag of the architecture, with the given sources."""
 
     def tag(**sources) -> ModelSpec:
-        name = architecture_config(architecture)[0]
+        open_clip.add_model_config(Path(architecture))
+        name = Path(architecture).stem
         tags = {"published": {"quick_gelu": True, "mean": (0.5, 0.5, 0.5), **sources}}
         monkeypatch.setitem(open_clip.pretrained._PRETRAINED, name, tags)
         return ModelSpec(architecture, "published")

@@ -33,7 +33,7 @@ def test_a_command_names_labels_inputs_settings_and_outputs():
         " --scores={input.scores:q} --pairs={input.pairs:q} --thresholds={params.thresholds:q}"
         " --segments={output.segments:q} --accuracy={output.accuracy:q} > {log:q} 2>&1"
     )
-    assert shown_line("verify").endswith("verify --results={params.results:q} 2>&1 | tee {log:q}")
+    assert shown_line("verify").endswith("negtrace.steps verify 2>&1 | tee {log:q}")
 
 
 def test_lists_and_composed_parameters():

@@ -23,7 +23,8 @@ _SAID = re.compile(r"os error (\d+)|\[?errno (\d+)", re.IGNORECASE)
 
 def in_words(error: BaseException) -> str | None:
     """One line about an error that is a limit of the machine: path, cause and remedy; else None."""
-    chain, found = error, None
+    chain: BaseException | None = error
+    found = None
     while chain is not None and found is None:
         found = _of_one(chain)
         chain = chain.__cause__ or chain.__context__

@@ -5,16 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
 LOG_SECONDS = 15
 
+T = TypeVar("T")
+
 silent = partial(tqdm, disable=True)
 
 
-class LogLines(tqdm):
+class LogLines(tqdm):  # type: ignore[type-arg]  # not subscriptable when it runs
     """A tqdm that ends each report with a newline, because a log has no cursor to send back."""
 
     @staticmethod
@@ -27,7 +29,7 @@ class LogLines(tqdm):
         return print_status
 
 
-def bar(**options: Any) -> tqdm:
+def bar(**options: Any) -> tqdm[Any]:
     """A tqdm bar; outside a terminal it writes a line every `LOG_SECONDS` seconds, and the last."""
     if sys.stderr.isatty():
         return tqdm(**options)
@@ -35,6 +37,6 @@ def bar(**options: Any) -> tqdm:
     return LogLines(**{**sparse, **options})
 
 
-def track(items: Iterable, **options: Any) -> tqdm:
+def track(items: Iterable[T], **options: Any) -> Iterable[T]:
     """Iterate with a bar."""
     return bar(iterable=items, **options)

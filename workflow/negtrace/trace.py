@@ -83,7 +83,7 @@ def trace(
     check_choice("direction", direction, BASE_OF)
     if not isinstance(intervention, Intervention):
         intervention = Intervention(intervention)
-    texts, images = [_sentences("negated", negated), _sentences("affirmative", affirmative)], []
+    texts = _sentences("negated", negated), _sentences("affirmative", affirmative)
     check_structure(model)
     cut = as_tokenizer(tokenizer)
     with evaluating(model):
@@ -94,7 +94,7 @@ def trace(
             image_embedding(model, one, tower.shape.embed_dim, preprocess)
             for one in image_list(image)
         ]
-        n = max(map(len, (*texts, images)))
+        n = max(*map(len, texts), len(images))
         items, vectors = _items(*texts, images, n)
         pairs = items.drop_duplicates("pair_id")
         alignment = align(pairs, cut, tower.shape)
@@ -123,7 +123,7 @@ def trace(
     if not single:
         cells["item"] = cells["item_id"].astype(int)
     frame = cells[[name for name in ("item", *COLUMNS) if name in cells]]
-    both = {key: unpatched[key].tolist() for key in ("s_negated", "s_affirmative")}
+    both: dict[Any, Any] = {key: unpatched[key].tolist() for key in ("s_negated", "s_affirmative")}
     frame.attrs = {key: values[0] for key, values in both.items()} if single else both
     return frame
 

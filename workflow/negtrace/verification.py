@@ -74,11 +74,12 @@ def _pictures(path: Path, files: pd.DataFrame) -> Iterator[str]:
     folder = path.parent / "source" / "images"
     if not folder.is_dir():
         return
-    for row in files[files["reason"].isna()].itertuples():
-        picture = folder / row.image_file
+    there = files[files["reason"].isna()]
+    for name, digest in zip(there["image_file"], there["sha256"], strict=True):
+        picture = folder / name
         if not picture.is_file():
             yield f"stale: {path}: the picture {picture} is gone; delete the table and run again"
-        elif sha256(picture) != row.sha256:
+        elif sha256(picture) != digest:
             yield f"corrupt: {picture}: is another picture than {path.name} says; delete both"
 
 

@@ -363,7 +363,6 @@ rule prefetch:
     params:
         code=code_hash("prefetch"),
         config=as_json(config),
-        results="results",
     shell:
         shown_line("prefetch")
 
@@ -376,6 +375,5 @@ rule verify:
         ANALYSIS
     params:
         code=code_hash("verify"),
-        results="results",
     shell:
         shown_line("verify")

@@ -144,7 +144,6 @@ rule report:
         ANALYSIS
     params:
         code=code_hash("report"),
-        results="results",
         alpha=ALPHA,
     shell:
         shell_line("report")

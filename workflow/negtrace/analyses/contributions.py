@@ -39,9 +39,8 @@ from negtrace.patching.scores import item_vectors
 from negtrace.patching.sentences import Sentence, sentence_pairs
 from negtrace.progress import silent
 from negtrace.statistics.groups import COMPONENT_KEYS
-from negtrace.vocabulary import POLARITIES
+from negtrace.vocabulary import POLARITIES, Polarity
 
-COMPONENTS = ("embedding", "head", "attention_bias", "mlp", "constant")
 BYTES_PER_VALUE = 8  # terms are float64
 
 
@@ -106,16 +105,17 @@ def contributions(
         progress: called with ``total`` and ``desc``, returns a bar with ``update`` and ``close``.
 
     Returns:
-        item_id, pair_id, component (one of `COMPONENTS`), layer (null for embedding and constant),
-        head (null but for heads), role (of the source position; null unless `by_role`),
-        s_negated, s_affirmative, d.  Summed over the rows of an item, the last three are the
-        item's scores and d.
+        item_id, pair_id, component (embedding, head, attention_bias, mlp or constant), layer (null
+        for embedding and constant), head (null but for heads), role (of the source position; null
+        unless `by_role`), s_negated, s_affirmative, d.  Summed over the rows of an item, the last
+        three are the item's scores and d.
 
     Raises:
         InputError: a candidate's pair is not in `alignment`.
     """
     candidates = candidates.reset_index(drop=True)
-    items: dict[Any, np.ndarray] = candidates.groupby("pair_id", observed=True).indices
+    of_pair = candidates.groupby("pair_id", observed=True).indices
+    items = {str(pair): np.asarray(rows) for pair, rows in of_pair.items()}
     pairs = [pair for pair in sentence_pairs(alignment) if pair.pair_id in items]
     missing = set(items) - {pair.pair_id for pair in pairs}
     if missing:
@@ -197,7 +197,7 @@ def z_by_role(
 
 
 def tidy(
-    candidates: pd.DataFrame, labels: pd.DataFrame, shares: Mapping[str, np.ndarray]
+    candidates: pd.DataFrame, labels: pd.DataFrame, shares: Mapping[Polarity, np.ndarray]
 ) -> pd.DataFrame:
     """One row per item and component, from an array [items, components] for each polarity."""
     of_item = candidates.loc[candidates.index.repeat(len(labels))].reset_index(drop=True)

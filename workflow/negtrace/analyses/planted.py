@@ -33,8 +33,10 @@ from typing import Any, Literal
 import open_clip
 import pandas as pd
 import torch
+from open_clip.model import CLIP
+from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 
 from negtrace.errors import InputError
 from negtrace.models.alignment import DETERMINER_POSITION
@@ -151,7 +153,7 @@ def expected(plant: Plant) -> pd.DataFrame:
         "attn_out": {(l1, plant.carrier), (l2, "EOT")},
         "mlp_out": set(),
     }
-    rows = [
+    rows: list[tuple[str, int, int | None, str, float]] = [
         (site, layer, None, role, float((layer, role) in cells))
         for site, cells in flagged.items()
         for layer in range(site != "resid", plant.layers + 1)
@@ -183,7 +185,7 @@ def architecture(plant: Plant) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def planted_model(plant: Plant, active: bool = True) -> nn.Module:
+def planted_model(plant: Plant, active: bool = True) -> CLIP:
     """The open_clip model, in float32 and evaluation mode; the same plant gives the same weights.
 
     Its image encoder is random, and tells bright pictures from dark ones (`see_brightness`).
@@ -226,7 +228,7 @@ def residual_directions(width: int) -> tuple[dict[str, Tensor], Tensor]:
     return dict(zip(names, basis[:, 1:].T, strict=False)), basis[:, 1 + len(names) :]
 
 
-def fill_with_noise(block: nn.Module, plant: Plant) -> None:
+def fill_with_noise(block: ResidualAttentionBlock, plant: Plant) -> None:
     """Random attention and MLP that write `noise` times the size of what they read; no biases."""
     attention, mlp = block.attn, block.mlp
     sizes = {
@@ -242,7 +244,7 @@ def fill_with_noise(block: nn.Module, plant: Plant) -> None:
 
 
 def plant_head(
-    model: nn.Module,
+    model: CLIP,
     plant: Plant,
     place: Place,
     names: tuple[str, str, str],
@@ -272,7 +274,7 @@ def plant_head(
     attention.out_proj.weight[:, first] = written
 
 
-def see_brightness(visual: nn.Module) -> None:
+def see_brightness(visual: VisionTransformer) -> None:
     """Make a random image encoder's first coordinate positive for bright pictures, else negative.
 
     Without it a random encoder gives nearly the same embedding to every picture, and so the same

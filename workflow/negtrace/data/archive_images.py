@@ -56,7 +56,7 @@ def fetch_images(
     archive: ImageArchive,
     folder: Path,
     downloads: Downloads,
-    progress: Callable[..., tqdm] = bar,
+    progress: Callable[..., tqdm[Any]] = bar,
 ) -> pd.DataFrame:
     """Have the items' images in a folder, as far as they can be had.
 
@@ -206,7 +206,7 @@ def _fetch(
     archive: ImageArchive,
     kept: Path,
     downloads: Downloads,
-    progress: Callable[..., tqdm],
+    progress: Callable[..., tqdm[Any]],
 ) -> dict[str, str | None]:
     """Fetch sources of one kind; what is wrong with each, by its name."""
     paths = {source.name: source.path for source in sources}

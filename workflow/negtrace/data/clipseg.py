@@ -8,7 +8,7 @@ CLIPSeg turns an image and a phrase into a map of logits over the image.  Of the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from negtrace.errors import InputError
 
 MODEL = "CIDAS/clipseg-rd64-refined"
 THRESHOLD = 0.25
+# What is fetched of the model.
+FILES = ("*.json", "*.txt", "*.safetensors", "*.bin")
 
 
 def clipseg_areas(
@@ -28,7 +30,7 @@ def clipseg_areas(
     model: str | Path = MODEL,
     batch_size: int = 16,
     device: str = "cpu",
-    progress: Callable[[Iterator], Iterator] = iter,
+    progress: Callable[[Iterable[pd.DataFrame]], Iterable[pd.DataFrame]] = iter,
 ) -> pd.DataFrame:
     """Subject sizes from CLIPSeg's maps.
 

@@ -109,7 +109,8 @@ def neutral_swap(candidates: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """
     accepted: list[dict[str, Any]] = []
     rejected: list[dict[str, str]] = []
-    for item in candidates.to_dict("records"):
+    rows: list[Any] = candidates.to_dict("records")
+    for item in rows:
         sentence, fault = neutral_sentence(item["negated"], item["affirmative"])
         if sentence is None:
             rejected.append({"item_id": item["item_id"], "reason": fault})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def encode_images(
     files: Sequence[Path],
     batch_size: int = 64,
     device: str = "cpu",
-    progress: Callable[[Iterator], Iterator] = iter,
+    progress: Callable[[Iterable[Sequence[Path]]], Iterable[Sequence[Path]]] = iter,
 ) -> np.ndarray:
     """Unit-norm image embeddings, float32 [n, embed_dim], in the order of `files`.
 

@@ -79,9 +79,9 @@ def check_unchanged(folder: Path, image_files: pd.DataFrame) -> None:
     """
     there = image_files[image_files["reason"].isna()]
     changed = [
-        row.image_file
-        for row in there.itertuples()
-        if not (folder / row.image_file).is_file() or sha256(folder / row.image_file) != row.sha256
+        name
+        for name, digest in zip(there["image_file"], there["sha256"], strict=True)
+        if not (folder / name).is_file() or sha256(folder / name) != digest
     ]
     if changed:
         more = f" and {len(changed) - 10} more" if len(changed) > 10 else ""

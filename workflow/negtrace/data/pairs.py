@@ -201,7 +201,8 @@ def candidates(items: pd.DataFrame, wording: str) -> tuple[pd.DataFrame, pd.Data
     """
     accepted: list[dict[str, Any]] = []
     rejected: list[dict[str, str]] = []
-    for item in items.to_dict("records"):
+    rows: list[Any] = items.to_dict("records")
+    for item in rows:
         pair = minimal_pair(item["caption"], item["foil"], wording)
         if not item["image_file"].strip():
             pair = "image_file is empty"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from negtrace.errors import InputError
 from negtrace.messages import one_line
@@ -81,7 +82,7 @@ def _eight_bit(image: Image.Image) -> Image.Image:
             raise PictureError("its samples are floats beyond 0 to 1; save it with 8 bits")
     elif image.mode.startswith("I;16") or image.format == "PPM":  # PPM is scaled to 16 bit
         values /= WHITE_16_BIT
-        if image.format == "TIFF" and image.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
+        if isinstance(image, TiffImageFile) and image.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
             values = 1 - values
     else:
         raise PictureError("its samples are 32-bit integers; save it with 8 bits")

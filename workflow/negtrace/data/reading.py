@@ -6,6 +6,8 @@ that the model cannot tell apart, and which are two spellings of one pair.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from negtrace.data.items import text_frame
@@ -48,10 +50,11 @@ def read_candidates(
     reasons = reasons.mask(reasons.isna() & ~readable["pair_id"].isin(negated), NO_NEGATOR_TOKEN)
     kept = readable[reasons.isna()].reset_index(drop=True)
     left_out = candidates[["item_id"]].assign(reason=reasons)[reasons.notna()]
+    rows: list[Any] = left_out.to_dict("records")
     return (
         kept,
         alignment[alignment["pair_id"].isin(kept["pair_id"])].reset_index(drop=True),
-        text_frame(left_out.to_dict("records"), REASON_COLUMNS),
+        text_frame(rows, REASON_COLUMNS),
     )
 
 

@@ -339,15 +339,15 @@ def scene_about(
     same_colour = [c for c in others if c[0] == colour and c[1] != shape]
     same_shape = [c for c in others if c[1] == shape and c[0] != colour]
     apart = [c for c in others if c[0] != colour and c[1] != shape]
-    two_words = colour is not None and shape is not None
+    named = [] if colour is None or shape is None else [(colour, shape)]
     shown: list[tuple[str, str]] = []
     if relation == "present":
         matching = [c for c in others if subject.matches(Thing(*c)) and UNNAMED not in c]
-        shown = [(colour, shape)] if two_words else _draw(matching, 1, rng)
+        shown = named or _draw(matching, 1, rng)
         apart = list(others)
-    elif two_words and relation == "partial":
+    elif named and relation == "partial":
         shown = _draw((same_colour, same_shape)[int(rng.integers(2))], 1, rng)
-    elif two_words and relation == "look_alike":
+    elif named and relation == "look_alike":
         shown = [*_draw(same_colour, 1, rng), *_draw(same_shape, 1, rng)]
     more = int(rng.integers(0 if shown else 1, MOST_THINGS - len(shown) + 1))
     return place([*shown, *_draw(apart, more, rng)], rng)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -175,7 +176,7 @@ def read_boxes(path: Path | str) -> pd.DataFrame:
         keys = [identifier(value) or "" for value in table[key]]
     except ValueError as error:
         raise InputError(f"{path}: a {key} is {error}") from None
-    boxes = numbers.assign(**{key: keys}).reset_index(drop=True)
+    boxes: pd.DataFrame = numbers.assign(**{key: keys}).reset_index(drop=True)
     image = boxes.groupby(key)[["image_width", "image_height"]].transform("first")
     checks = {
         f"has no {key}": boxes[key].str.strip() == "",
@@ -217,9 +218,9 @@ def _intervals(start: pd.Series, end: pd.Series, length: float) -> tuple[np.ndar
     Returns:
         lengths of the pieces [pieces], and whether each box covers each piece [boxes, pieces].
     """
-    start, end = (np.clip(edge.to_numpy(), 0, length)[:, None] for edge in (start, end))
-    edges = np.unique(np.concatenate([start, end]))
-    return np.diff(edges), (start <= edges[:-1]) & (edges[1:] <= end)
+    starts, ends = (np.clip(edge.to_numpy(), 0, length)[:, None] for edge in (start, end))
+    edges = np.unique(np.concatenate([starts, ends]))
+    return np.diff(edges), (starts <= edges[:-1]) & (edges[1:] <= ends)
 
 
 def subject_sizes(
@@ -237,8 +238,9 @@ def subject_sizes(
         area, area_above: shares of the image, one per item; null where unknown.
         missing: why an area is null, for all items or one per item.
     """
+    phrases: list[Any] = [subject_phrase(sentence) for sentence in items["affirmative"]]
     table = items[["item_id"]].assign(
-        subject=[subject_phrase(sentence) for sentence in items["affirmative"]],
+        subject=phrases,
         area=area,
         area_above=area_above,
         method=method,

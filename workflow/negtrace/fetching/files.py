@@ -63,7 +63,7 @@ def fetch_file(url: str, path: Path, downloads: Downloads, sha256: str | None = 
 
 
 def fetch_files(
-    files: Mapping[str, Path], downloads: Downloads, progress: Callable[..., tqdm] = bar
+    files: Mapping[str, Path], downloads: Downloads, progress: Callable[..., tqdm[Any]] = bar
 ) -> dict[str, Outcome]:
     """Many files in parallel, as `fetch_file` does; one that cannot be had is no error.
 
@@ -97,7 +97,7 @@ def download(
     path: Path,
     client: Client,
     expected: str | None = None,
-    progress: Callable[..., tqdm] = bar,
+    progress: Callable[..., tqdm[Any]] = bar,
 ) -> Origin:
     """Fetch a file over HTTP, resuming what there is of it.
 
@@ -128,7 +128,7 @@ def in_parallel(
     work: Callable[[K], T],
     items: Collection[K],
     downloads: Downloads,
-    progress: Callable[..., tqdm],
+    progress: Callable[..., tqdm[Any]],
     **labels: Any,
 ) -> dict[K, T]:
     """The result of every item, by at most `connections` threads."""
@@ -184,7 +184,7 @@ def _turn(part: Path) -> Iterator[None]:
             lock.unlink(missing_ok=True)
 
 
-def _continue(url: str, part: Path, client: Client, progress: Callable[..., tqdm]) -> None:
+def _continue(url: str, part: Path, client: Client, progress: Callable[..., tqdm[Any]]) -> None:
     """Fetch what `part` lacks, in one attempt."""
     have = part.stat().st_size if part.exists() else 0
     validator = _validator_file(part).read_text() if have and _validator_file(part).exists() else ""

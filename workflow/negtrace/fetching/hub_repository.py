@@ -36,7 +36,8 @@ def fetch_repository(
     """
     record = folder / FETCHED
     if record.is_file():
-        return json.loads(record.read_text())
+        recorded: dict[str, str] = json.loads(record.read_text())
+        return recorded
     mirrored = downloads.mirrored(model_url(repository))
     if mirrored:
         folder.mkdir(parents=True, exist_ok=True)

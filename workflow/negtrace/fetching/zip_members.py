@@ -17,12 +17,12 @@ from functools import partial
 from http import HTTPStatus
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from remotezip import RangeNotSupported, RemoteZip, RemoteZipError
 from tqdm import tqdm
 
-from negtrace.fetching.downloads import Downloads, Outcome
+from negtrace.fetching.downloads import Downloads, Origin, Outcome
 from negtrace.fetching.files import download, in_parallel
 from negtrace.fetching.transport import RANGES_REFUSED, Client, Fault, in_words
 from negtrace.progress import bar
@@ -53,7 +53,7 @@ def fetch_members(
     members: Mapping[str, Path],
     downloads: Downloads,
     archive: Path,
-    progress: Callable[..., tqdm] = bar,
+    progress: Callable[..., tqdm[Any]] = bar,
 ) -> dict[str, Outcome]:
     """Single members of a zip archive, in parallel, each checked against its CRC.
 
@@ -73,10 +73,12 @@ def fetch_members(
         InputError: `url` names no file.
     """
     mirrored = downloads.mirrored(url)
-    at_hand = {name: _at_hand(name, path, mirrored) for name, path in members.items()}
-    wanted = [name for name, outcome in at_hand.items() if outcome is None]
+    found = {name: _at_hand(name, path, mirrored) for name, path in members.items()}
+    at_hand = {name: outcome for name, outcome in found.items() if outcome is not None}
+    wanted = [name for name in members if name not in at_hand]
     if not wanted:
         return at_hand
+    origin: Origin
     whole, origin = archive, "network"
     if mirrored and mirrored.is_file():
         whole, origin = mirrored, "mirror"
@@ -95,7 +97,8 @@ def fetch_members(
             fetched = in_parallel(write, wanted, downloads, progress, desc="members", unit="file")
     except Fault as fault:
         fetched = dict.fromkeys(wanted, Outcome(None, str(fault)))
-    return at_hand | fetched
+    outcomes = at_hand | fetched
+    return {name: outcomes[name] for name in members}
 
 
 def _at_hand(name: str, path: Path, mirrored: Path | None) -> Outcome | None:
@@ -109,7 +112,7 @@ def _at_hand(name: str, path: Path, mirrored: Path | None) -> Outcome | None:
 
 
 def _opened(
-    url: str, whole: Path, client: Client, progress: Callable[..., tqdm]
+    url: str, whole: Path, client: Client, progress: Callable[..., tqdm[Any]]
 ) -> AbstractContextManager[Read]:
     """What reads members: out of the whole archive if it is here, else by range requests."""
     if whole.exists():

@@ -113,7 +113,7 @@ def direct_and_total(
 
 def _label_largest(axis: Axes, heads: pd.DataFrame) -> None:
     """Write block.head over the points furthest from 0."""
-    distance = np.hypot(heads["direct"], heads["total"])
+    distance = pd.Series(np.hypot(heads["direct"], heads["total"]), heads.index)
     for row in heads.loc[distance.nlargest(LABELLED_HEADS).index].itertuples():
         axis.annotate(
             f"{row.layer}.{row.head}",
@@ -155,7 +155,7 @@ def ablated_against_random(
                 linestyle="--",
                 label="nothing ablated",
             )
-            p = results.loc[(null, measure), "p"]
+            p = results["p"][null, measure]
             axis.set_xlabel(f"{QUANTITY_LABELS[measure]} (p = {p:.2g})")
             axis.yaxis.get_major_locator().set_params(integer=True)
         axes[0, column].set_title(f"{NULL_LABELS[null]} (n = {len(drawn)})")

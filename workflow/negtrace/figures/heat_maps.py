@@ -16,7 +16,7 @@ from matplotlib.patches import Rectangle
 from negtrace.errors import InputError
 from negtrace.figures.shown import available_segment, segment_label
 from negtrace.figures.style import figure_width, new_figure
-from negtrace.vocabulary import ALL, NEGATIONS, ROLES
+from negtrace.vocabulary import ALL, NEGATIONS, ROLES, Negation
 
 PALETTE = "vlag"
 HATCH_COLOUR = "0.62"
@@ -39,7 +39,7 @@ class Panels(NamedTuple):
     means: dict[str, pd.DataFrame]  # negation -> rows x columns
     deviations: dict[str, pd.DataFrame]  # negation -> rows x columns, see `cte_map`
     failing: dict[str, pd.DataFrame]  # negation -> rows x columns: not significant, and not 0
-    counts: dict[str, int]  # negation -> number of items
+    counts: Mapping[Negation, int]  # negation -> number of items
     label: str  # which items, in words
 
     @property
@@ -49,16 +49,16 @@ class Panels(NamedTuple):
     @property
     def largest(self) -> float:
         """Largest absolute mean in either panel; 1 if all are 0 or there is none."""
-        largest = (np.nanmax(np.abs(grid.to_numpy())) for grid in self._filled)
+        largest = (float(np.nanmax(np.abs(grid.to_numpy()))) for grid in self._filled)
         return max(largest, default=0.0) or 1.0
 
     @property
     def lowest(self) -> float:
-        return min((np.nanmin(grid.to_numpy()) for grid in self._filled), default=0.0)
+        return min((float(np.nanmin(grid.to_numpy())) for grid in self._filled), default=0.0)
 
     @property
     def highest(self) -> float:
-        return max((np.nanmax(grid.to_numpy()) for grid in self._filled), default=0.0)
+        return max((float(np.nanmax(grid.to_numpy())) for grid in self._filled), default=0.0)
 
     @property
     def _filled(self) -> list[pd.DataFrame]:

@@ -274,7 +274,8 @@ def attention_layer(settings: Mapping[str, Any], selectivity: pd.DataFrame) -> i
 def most_selective_layer(selectivity: pd.DataFrame) -> int:
     """Block of the head with the highest mean selectivity over all items."""
     overall = selectivity[(selectivity["negation"] == ALL) & (selectivity["segment"] == ALL)]
-    return int(overall.loc[overall["mean"].idxmax(), "layer"])
+    highest: Any = overall["mean"].idxmax()
+    return int(overall["layer"][highest])
 
 
 def _deviation_bars(axis: Axes, grid: pd.DataFrame) -> None:
@@ -283,7 +284,7 @@ def _deviation_bars(axis: Axes, grid: pd.DataFrame) -> None:
     width = 0.84 / max(1, len(varying))
     for place, (role, values) in enumerate(varying.iterrows()):
         left = np.arange(len(values)) + 0.08 + place * width
-        colour = ROLE_COLOURS[role]
+        colour = ROLE_COLOURS[str(role)]
         axis.bar(left, values.fillna(0), width, align="edge", label=role, color=colour)
 
 
@@ -302,4 +303,4 @@ def wanted_segment(settings: Mapping[str, Any], segment: str | None) -> str:
 
 
 def _alpha(settings: Mapping[str, Any]) -> float:
-    return settings.get("alpha", ALPHA)
+    return float(settings.get("alpha", ALPHA))

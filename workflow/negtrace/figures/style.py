@@ -15,6 +15,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.typing import RcKeyType
 
 from negtrace.tables.store import atomic_path
 from negtrace.vocabulary import ALL
@@ -44,7 +45,7 @@ WIDTH_CM = 18.0
 CM_PER_INCH = 2.54
 
 # svg.fonttype keeps text as text; svg.hashsalt makes element ids the same in every run.
-STYLE = {
+STYLE: dict[RcKeyType, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "negtrace",
     "font.family": "sans-serif",
@@ -108,4 +109,4 @@ def titled(figure: Figure, text: str, label: str) -> None:
 
 def figure_width(settings: Mapping[str, Any]) -> float:
     """Width of a figure in inches, if its columns fit in."""
-    return settings.get("width_cm", WIDTH_CM) / CM_PER_INCH
+    return float(settings.get("width_cm", WIDTH_CM)) / CM_PER_INCH

@@ -210,7 +210,7 @@ def complete_pair(pair: AlignedPair, lengths: tuple[int, int], pools_at_end: boo
     """
     spoken = (len(pair.negated_roles), len(pair.affirmative_roles))
     behind = tuple(length - n for length, n in zip(lengths, spoken, strict=True))
-    columns: list[list] = [list(column) for column in pair]
+    columns: list[list[Any]] = [list(column) for column in pair]
     for number, extra in enumerate(behind):
         roles = [PADDING] * extra
         if extra and pools_at_end:
@@ -289,7 +289,7 @@ def align(
     token_texts = {i: tokenizer.decode(i) for i in {i for ids in tokens.values() for i in ids}}
     words = {token: bare_word(text) for token, text in token_texts.items()}
 
-    columns: dict[str, list] = {name: [] for name in COLUMN_TYPES}
+    columns: dict[str, list[Any]] = {name: [] for name in COLUMN_TYPES}
     for pair_id, negated, affirmative in distinct.itertuples(index=False, name=None):
         if tokens[negated] == tokens[affirmative]:
             raise InputError(

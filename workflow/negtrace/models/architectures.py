@@ -5,7 +5,9 @@ python -m negtrace.models.architectures > docs/architectures.md
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.metadata import version
+from typing import Any
 
 import open_clip
 import pandas as pd
@@ -31,7 +33,7 @@ def _builtin() -> list[str]:
     return [path.stem for path in folder.glob("*.json")]
 
 
-def _row(name: str) -> dict:
+def _row(name: str) -> dict[str, Any]:
     config = open_clip.get_model_config(name)
     text = config["text_cfg"]
     row = {"architecture": name, "refused": refusal(config)}
@@ -80,7 +82,7 @@ def as_markdown(table: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def _cells(row: dict, columns: list[str]) -> list[str]:
+def _cells(row: Mapping[Any, Any], columns: list[str]) -> list[str]:
     return [f"{row[c]:.0f}" if isinstance(row[c], float) else str(row[c]) for c in columns]
 
 

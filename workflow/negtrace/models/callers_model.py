@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,6 +14,9 @@ from torch import Tensor, nn
 
 from negtrace.errors import InputError
 from negtrace.messages import one_line
+
+if TYPE_CHECKING:
+    from open_clip.model import CLIP
 
 Preprocess = Callable[[Image.Image], Tensor]
 
@@ -43,7 +46,7 @@ def image_list(images: Any) -> list[Any]:
 
 
 def image_embedding(
-    model: nn.Module, image: Any, embed_dim: int, preprocess: Preprocess | None = None
+    model: CLIP, image: Any, embed_dim: int, preprocess: Preprocess | None = None
 ) -> Float[np.ndarray, " embed_dim"]:
     """Unit-norm embedding of an image, float64.
 
@@ -83,22 +86,24 @@ def image_embedding(
             f"the image is a tensor {list(image.shape)}; use pixels [3, height, width] or an "
             f"embedding [{embed_dim}]"
         )
-    embedding = image.detach().double().cpu().numpy()
+    embedding: np.ndarray = image.detach().double().cpu().numpy()
     norm = np.linalg.norm(embedding)
     if not np.isfinite(norm) or norm == 0:
         what = "zero" if norm == 0 else "not finite (NaN or infinity)"
         raise InputError(f"the image's embedding is {what}; use another image or other weights")
-    return embedding / norm
+    unit: np.ndarray = embedding / norm
+    return unit
 
 
-def _encoded(model: nn.Module, pixels: Float[Tensor, "3 h w"]) -> Tensor:
+def _encoded(model: CLIP, pixels: Float[Tensor, "3 h w"]) -> Tensor:
     """The model's own embedding of pixels [embed_dim]."""
     weight = next(
         (w for w in model.visual.parameters() if w.ndim > 1), next(model.visual.parameters())
     )
     batch = pixels[None].to(weight.device, _input_dtype(model, weight))
     try:
-        return model.encode_image(batch)[0]
+        embedding: Tensor = model.encode_image(batch)[0]
+        return embedding
     except Exception as error:
         raise InputError(
             f"the model's encode_image fails for pixels {list(pixels.shape)} ({one_line(error)}); "
@@ -106,10 +111,11 @@ def _encoded(model: nn.Module, pixels: Float[Tensor, "3 h w"]) -> Tensor:
         ) from error
 
 
-def _input_dtype(model: nn.Module, fallback: Tensor) -> torch.dtype:
+def _input_dtype(model: CLIP, fallback: Tensor) -> torch.dtype:
     """Precision that the image tower's first product expects of pixels."""
     products = (m for m in model.visual.modules() if isinstance(m, nn.Conv2d | nn.Linear))
-    return next((m.weight.dtype for m in products), fallback.dtype)
+    dtypes: Iterator[torch.dtype] = (module.weight.dtype for module in products)
+    return next(dtypes, fallback.dtype)
 
 
 def several(values: Sequence[Any], n: int, what: str) -> list[Any]:

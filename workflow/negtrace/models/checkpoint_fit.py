@@ -64,7 +64,7 @@ def fitted(state: Mapping[str, Tensor], model: nn.Module) -> Weights:
 
 def _with_text(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     linear = {n: w for n, w in state.items() if n.startswith("text_projection.")}
-    rest = convert_to_custom_text_state_dict({"text_projection": None, **state})
+    rest: dict[str, Tensor] = convert_to_custom_text_state_dict({"text_projection": None, **state})
     if "text_projection" not in state:
         del rest["text.text_projection"]
     return rest | {f"text.{name}": weight for name, weight in linear.items()}

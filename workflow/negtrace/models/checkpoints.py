@@ -109,7 +109,7 @@ def _flat(content: Any, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
             yield from _flat(value, f"{prefix}{number}.")
 
 
-def _of_module(content: Mapping) -> dict[str, Any]:
+def _of_module(content: Mapping[str, Any]) -> dict[str, Any]:
     """Weights and parts of a pickled module, which has been read as a record."""
     inside = getattr(content, "__dict__", {})
     skipped = inside.get("_non_persistent_buffers_set") or ()

@@ -69,13 +69,15 @@ def read_configuration(architecture: str, folder: Path | str | None = None) -> C
     repository, local = repository_of(architecture), folder_of(architecture)
     if repository is not None and not is_repository(repository):
         raise InputError(f"{architecture}: write it as hf-hub:owner/name")
-    if repository is not None and folder is None:
-        raise InputError(
-            f"{architecture}: its configuration lies on the hub; fetch it first "
-            "(weights_download.fetch_weights), or name a downloaded folder as local-dir:/folder"
-        )
-    if local is not None or repository is not None:
-        return of_folder(local or Path(folder), architecture)
+    if repository is not None:
+        if folder is None:
+            raise InputError(
+                f"{architecture}: its configuration lies on the hub; fetch it first "
+                "(weights_download.fetch_weights), or name a downloaded folder as local-dir:/folder"
+            )
+        local = Path(folder)
+    if local is not None:
+        return of_folder(local, architecture)
     if architecture.endswith(".json"):
         path = Path(architecture)
         found = of_file(path)
@@ -192,7 +194,7 @@ def _named(
     """
     source = found.model["text_cfg"].get("hf_tokenizer_name") or None
     has_one = folder is not None and any((folder / file).is_file() for file in TOKENIZER_FILES)
-    if own_tokenizer and has_one and (source or not _is_clips(folder)):
+    if folder is not None and own_tokenizer and has_one and (source or not _is_clips(folder)):
         source = str(folder)
     elif source and folder is not None and (folder / source).is_dir():
         source = str(folder / source)
@@ -207,7 +209,7 @@ def _is_clips(folder: Path) -> bool:
         if (folder / file).is_file():
             content = _mapping(folder / file)
             vocabulary = content.get("model", {}).get("vocab") if "model" in content else content
-            return vocabulary == open_clip.SimpleTokenizer().encoder
+            return bool(vocabulary == open_clip.SimpleTokenizer().encoder)
     return False
 
 

@@ -168,7 +168,8 @@ def model_configuration(config: Mapping[str, Any], where: str) -> dict[str, Any]
             "(model_type clip, both towers) is read"
         )
     # Older files leave out what is as in the first CLIP.
-    default = {"hidden_act": "quick_gelu", "layer_norm_eps": 1e-5, "num_hidden_layers": 12}
+    default: dict[str, Any] = {"hidden_act": "quick_gelu", "layer_norm_eps": 1e-5}
+    default["num_hidden_layers"] = 12
     text = default | {"hidden_size": 512, "intermediate_size": 2048, "num_attention_heads": 8}
     text |= {"vocab_size": 49408, "max_position_embeddings": 77, "eos_token_id": 49407}
     vision = default | {"hidden_size": 768, "intermediate_size": 3072, "num_attention_heads": 12}
@@ -184,7 +185,7 @@ def model_configuration(config: Mapping[str, Any], where: str) -> dict[str, Any]
             f"{where}: towers of different activations, or pictures without three channels, are "
             "not supported"
         )
-    model = {
+    model: dict[str, Any] = {
         "embed_dim": config.get("projection_dim", 512),
         "quick_gelu": quick,
         "vision_cfg": {

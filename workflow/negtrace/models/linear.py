@@ -32,8 +32,8 @@ def can_pack(weight: Tensor) -> bool:
     return (
         weight.device.type == "cpu"
         and weight.dtype == torch.float32
-        and torch.backends.mkldnn.is_available()
-        and torch.backends.mkldnn.enabled
+        and bool(torch.backends.mkldnn.is_available())
+        and bool(torch.backends.mkldnn.enabled)
         and hasattr(torch.ops.mkldnn, "_linear_pointwise")
     )
 
@@ -61,9 +61,10 @@ class Linear:
     def __call__(self, x: Float[Tensor, "... inputs"]) -> Float[Tensor, "... outputs"]:
         if can_pack(self.weight):
             name, algorithm = FUSED[self.activation]
-            return torch.ops.mkldnn._linear_pointwise(
+            product: Tensor = torch.ops.mkldnn._linear_pointwise(
                 x, self._packed, self.bias, name, [], algorithm
             )
+            return product
         rows = x.flatten(0, -2)
         product = torch.addmm(self.bias, rows, self.weight.T, alpha=self.scale)
         return self._activate(product).view(*x.shape[:-1], -1)
@@ -72,7 +73,8 @@ class Linear:
     def _packed(self) -> Tensor:
         """The scaled weight as oneDNN wants it; a copy, made when it is first needed."""
         weight = self.weight if self.scale == 1.0 else self.weight * self.scale
-        return torch.ops.mkldnn._reorder_linear_weight(weight.contiguous())
+        packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous())
+        return packed
 
     def _activate(self, product: Tensor) -> Tensor:
         if self.activation == "none":

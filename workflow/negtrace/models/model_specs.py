@@ -24,7 +24,12 @@ from negtrace.models.configurations import (
 )
 from negtrace.models.preprocessing import checked
 from negtrace.models.weight_files import PREFERRED, weight_file
-from negtrace.study.model_sources import brings_weights, folder_of, is_repository, repository_of
+from negtrace.study.model_sources import (
+    brings_weights,
+    is_repository,
+    local_path,
+    repository_of,
+)
 
 RANDOM = "random"
 
@@ -63,19 +68,9 @@ class ModelSpec:
     @property
     def is_tag(self) -> bool:
         """Whether the weights are one of open_clip's tags."""
-        return not self.is_random and not self.brings_weights and not Path(self.weights).exists()
-
-
-def architecture_config(architecture: str) -> tuple[str, dict[str, Any]]:
-    """Name and configuration of an architecture, registering a configuration file if it is one.
-
-    Raises:
-        InputError: as `configurations.read_configuration`.
-    """
-    found = read_configuration(architecture)
-    if architecture.endswith(".json") and found.name == Path(architecture).stem:
-        open_clip.add_model_config(Path(architecture))
-    return found.name, found.model
+        if self.weights is None or self.weights == RANDOM:
+            return False
+        return not Path(self.weights).exists()
 
 
 def configuration(spec: ModelSpec, folder: Path | str | None = None) -> Configuration:
@@ -107,15 +102,16 @@ def preflight(spec: ModelSpec) -> str:
     Raises:
         InputError: unknown architecture or weights, or a text tower that cannot be traced.
     """
-    if repository_of(spec.architecture) is not None:
-        if not is_repository(repository_of(spec.architecture)):
+    repository = repository_of(spec.architecture)
+    if repository is not None:
+        if not is_repository(repository):
             raise InputError(f"{spec.architecture}: write it as hf-hub:owner/name")
         if spec.is_tag:
             raise InputError(_no_weights(spec.architecture, spec.weights, []))
         return spec.architecture
     found = configuration(spec)
     if spec.brings_weights:
-        weight_file(folder_of(spec.architecture))
+        weight_file(local_path(spec.architecture))
     if spec.is_tag:
         _check_tag(found, spec)
     return found.name
@@ -138,8 +134,8 @@ def _check_tag(found: Configuration, spec: ModelSpec) -> None:
         )
 
 
-def _no_weights(name: str, weights: str, tags: list[str]) -> str:
-    close = get_close_matches(weights, tags, n=1)
+def _no_weights(name: str, weights: object, tags: list[str]) -> str:
+    close = get_close_matches(str(weights), tags, n=1)
     hint = f", did you mean {close[0]!r}?" if close else ""
     return (
         f"{name}: {one_line(weights)!r} is neither a file or folder nor one of its pretrained "

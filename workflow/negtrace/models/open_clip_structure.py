@@ -7,6 +7,7 @@ the forward pass without a trace in the weights that are read off; each is refus
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeAlias
 
 import open_clip
 import torch
@@ -27,6 +28,8 @@ from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
 from negtrace.errors import InputError
 
+# An open_clip model with a text tower, or that tower.
+Model: TypeAlias = CLIP | CustomTextCLIP | open_clip.CoCa | TextTransformer
 MODELS = (CLIP, CustomTextCLIP, open_clip.CoCa, TextTransformer)
 NORMS = (LayerNorm, LayerNormFp32, nn.LayerNorm)
 ABSENT = (nn.Identity,)
@@ -91,12 +94,12 @@ REMEDIES = {
 }
 
 
-def text_module(model: nn.Module) -> nn.Module:
+def text_module(model: Model) -> TextTransformer | CLIP:
     """The part of a model that encodes text: of its own, or the model itself."""
     return model if isinstance(model, TextTransformer) else getattr(model, "text", model)
 
 
-def check_structure(model: nn.Module) -> None:
+def check_structure(model: Model) -> None:
     """Compare a model's text tower with the structure that `tower.py` describes.
 
     Raises:
@@ -122,7 +125,7 @@ def check_structure(model: nn.Module) -> None:
     _check_mask_and_pooling(model, text)
 
 
-def _computing(text: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+def _computing(text: TextTransformer | CLIP) -> Iterator[tuple[str, nn.Module]]:
     """Every module that takes part in encoding text, by name, its class checked."""
     if isinstance(text, TextTransformer):
         yield "text", text
@@ -151,8 +154,9 @@ def _parts(name: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
         )
     for part, classes in PARTS.get(type(module), {}).items():
         if part in module._modules:
-            _check_class(f"{name}.{part}", module._modules[part], classes)
-            yield from _parts(f"{name}.{part}", module._modules[part])
+            inner = getattr(module, part)
+            _check_class(f"{name}.{part}", inner, classes)
+            yield from _parts(f"{name}.{part}", inner)
 
 
 BLOCKS = (ResidualAttentionBlock, CustomResidualAttentionBlock)
@@ -203,7 +207,7 @@ def _check_norm(name: str, norm: nn.LayerNorm, width: int) -> None:
         )
 
 
-def _check_embedding(text: nn.Module) -> None:
+def _check_embedding(text: TextTransformer | CLIP) -> None:
     if text.token_embedding.max_norm is not None:
         raise InputError(
             "token_embedding of the text tower has a max_norm, which changes its weights while it "
@@ -223,6 +227,7 @@ def _check_blocks(blocks: nn.ModuleList) -> None:
                     f"block {number} of the text tower has {key} {value}, block 1 has "
                     f"{shapes[0][key]}; only towers of equal blocks can be traced"
                 )
+    block: ResidualAttentionBlock
     for number, block in enumerate(blocks, start=1):
         attention = block.attn
         odd = [
@@ -246,7 +251,7 @@ def _lacks(module: nn.Module, name: str) -> bool:
     return getattr(module, name, None) is None
 
 
-def _block_shape(block: nn.Module) -> dict[str, object]:
+def _block_shape(block: ResidualAttentionBlock) -> dict[str, object]:
     activation = block.mlp.gelu
     return {
         "heads": block.attn.num_heads,
@@ -255,7 +260,7 @@ def _block_shape(block: nn.Module) -> dict[str, object]:
     }
 
 
-def _check_mask_and_pooling(model: nn.Module, text: nn.Module) -> None:
+def _check_mask_and_pooling(model: Model, text: TextTransformer | CLIP) -> None:
     norms = [text.ln_final, *(n for b in text.transformer.resblocks for n in (b.ln_1, b.ln_2))]
     if len({norm.eps for norm in norms}) > 1:
         raise InputError("the LayerNorms of the text tower differ in eps; it cannot be traced")
@@ -288,11 +293,13 @@ def _check_mask_and_pooling(model: nn.Module, text: nn.Module) -> None:
         )
 
 
-def eos_id(model: nn.Module, text: nn.Module) -> int:
+def eos_id(model: Model, text: TextTransformer | CLIP) -> int:
     """The token that a text tower with pool_type eos is pooled at."""
-    return model.text_eos_id if type(model) is CLIP else text.eos_id
+    found: int = model.text_eos_id if type(model) is CLIP else text.eos_id
+    return found
 
 
-def pool_type(model: nn.Module, text: nn.Module) -> str:
+def pool_type(model: Model, text: TextTransformer | CLIP) -> str:
     """open_clip's name of how a text tower is pooled."""
-    return model.text_pool_type if type(model) is CLIP else text.pool_type
+    found: str = model.text_pool_type if type(model) is CLIP else text.pool_type
+    return found

@@ -31,7 +31,7 @@ def _byte_pair_tokenizer(made: open_clip.SimpleTokenizer) -> Tokenizer:
         return [made.sot_token_id, *made.encode(sentence), made.eot_token_id]
 
     def decode(token: int) -> str:
-        return made.decoder[token].replace("</w>", "")
+        return str(made.decoder[token]).replace("</w>", "")
 
     return Tokenizer(encode, decode, start_tokens=1, pad_id=0, own=made)
 
@@ -44,7 +44,7 @@ def _hugging_face_tokenizer(made: open_clip.tokenizer.HFTokenizer) -> Tokenizer:
         return [0 if made.strip_sep_token and i == inner.sep_token_id else i for i in ids]
 
     def decode(token: int) -> str:
-        return inner.convert_ids_to_tokens(token)
+        return str(inner.convert_ids_to_tokens(token))
 
     start_tokens = len(encode("")) - 1  # all that an empty sentence has besides the end token
     return Tokenizer(encode, decode, start_tokens, pad_id=inner.pad_token_id, own=made)

@@ -7,17 +7,30 @@ from functools import reduce
 from typing import Any
 
 import torch
-from open_clip.transformer import QuickGELU
+from open_clip.transformer import QuickGELU, ResidualAttentionBlock
 from torch import Tensor, nn
 
 from negtrace.errors import InputError
-from negtrace.models.open_clip_structure import check_structure, eos_id, pool_type, text_module
-from negtrace.models.tower import Activation, TextTower, TowerShape
+from negtrace.models.open_clip_structure import (
+    Model,
+    check_structure,
+    eos_id,
+    pool_type,
+    text_module,
+)
+from negtrace.models.tower import Activation, Pooling, TextTower, TowerShape
+
+# How open_clip says where a tower is read out.
+POOLS: dict[str, Pooling] = {
+    "argmax": "eot",
+    "eos": "eot",
+    "first": "first",
+    "last": "last",
+    "class": "class",
+}
 
 
-def text_tower(
-    model: nn.Module, identity: dict[str, Any] | None = None, pad_id: int = 0
-) -> TextTower:
+def text_tower(model: Model, identity: dict[str, Any] | None = None, pad_id: int = 0) -> TextTower:
     """The text tower of an open_clip model, sharing its weights.
 
     LayerScale is folded into the projections that it follows, which changes no output.  A class
@@ -57,7 +70,7 @@ def text_tower(
         embed_dim=_projection_width(projection, token_embedding.shape[1]),
         activation=_activation(first.mlp.gelu),
         causal=text.attn_mask is not None,
-        pool={"argmax": "eot", "eos": "eot"}.get(pool, pool),
+        pool=POOLS[pool],
         ln_eps=first.ln_1.eps,
         pad_id=pad_id,
         eos_id=eos_id(model, text) if pool == "eos" else None,
@@ -90,7 +103,7 @@ def _common_dtype(weights: Mapping[str, Tensor]) -> torch.dtype:
     return reduce(torch.promote_types, (weight.dtype for weight in weights.values()))
 
 
-def _block_weights(block: nn.Module) -> dict[str, Tensor]:
+def _block_weights(block: ResidualAttentionBlock) -> dict[str, Tensor]:
     attention = block.attn
     out_scale, mlp_scale = _layer_scale(block.ls_1), _layer_scale(block.ls_2)
     return {
@@ -125,7 +138,7 @@ def _activation(module: nn.GELU | QuickGELU) -> Activation:
     return "gelu_tanh" if module.approximate == "tanh" else "gelu"
 
 
-def _projection_width(projection: nn.Module | Tensor | None, width: int) -> int:
+def _projection_width(projection: nn.Linear | Tensor | None, width: int) -> int:
     if projection is None:
         return width
     return projection.out_features if isinstance(projection, nn.Linear) else projection.shape[1]

@@ -17,6 +17,7 @@ from typing import Any
 
 import open_clip
 import torch
+from open_clip.model import CLIP
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 from torch import Tensor, nn
@@ -36,7 +37,7 @@ from negtrace.models.model_specs import RANDOM, ModelSpec, configuration, prefli
 from negtrace.models.open_clip_tokenizers import as_tokenizer
 from negtrace.models.preprocessing import preprocessing
 from negtrace.models.weight_files import read_weight_file, weight_file
-from negtrace.study.model_sources import FOLDER, folder_of
+from negtrace.study.model_sources import FOLDER, local_path
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class LoadedModel:
             ``activation_assumed`` why it is a guess, where it is.
     """
 
-    model: nn.Module
+    model: CLIP
     preprocess: Callable[[Image.Image], Tensor]
     tokenizer: Tokenizer
     identity: dict[str, Any]
@@ -82,7 +83,7 @@ def load(
     pixels = preprocessing(found, tag, path, spec.preprocess)
     torch.manual_seed(spec.seed)
     model = _built(found, pixels.settings)
-    identity = {
+    identity: dict[str, Any] = {
         "architecture": found.name,
         "weights": _shown_weights(spec, path),
         "seed": spec.seed if spec.is_random else None,
@@ -113,16 +114,16 @@ def _checkpoint(spec: ModelSpec, given: Path | str | None, tag: Mapping[str, Any
             raise InputError(
                 f"{spec.weights}: the weights cannot be downloaded ({one_line(error)})"
             ) from error
-    return weight_file(Path(spec.weights) if spec.weights else folder_of(spec.architecture))
+    return weight_file(Path(spec.weights) if spec.weights else local_path(spec.architecture))
 
 
 def _shown_weights(spec: ModelSpec, path: Path | None) -> str:
-    if spec.is_random:
+    if path is None:
         return RANDOM
-    return spec.weights if spec.is_tag else path.name
+    return spec.weights if spec.weights and spec.is_tag else path.name
 
 
-def _built(found: Configuration, pixels: Mapping[str, Any]) -> nn.Module:
+def _built(found: Configuration, pixels: Mapping[str, Any]) -> CLIP:
     """A model with random weights, by open_clip's way of reading a folder.
 
     Raises:
@@ -151,7 +152,7 @@ def _built(found: Configuration, pixels: Mapping[str, Any]) -> nn.Module:
 
 
 def _fill(
-    model: nn.Module, found: Configuration, spec: ModelSpec, path: Path, is_tag: bool
+    model: CLIP, found: Configuration, spec: ModelSpec, path: Path, is_tag: bool
 ) -> dict[str, Any]:
     """Give a model the weights of a file; returns what is to be known of them."""
     file = read_weight_file(path)

@@ -16,17 +16,18 @@ from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import torch
+from numpy._core import multiarray
 
 # Pickles at the head of a file of torch before 1.6: magic number, version, system, then the object.
 LEGACY_PICKLES = 4
 
 _NUMPY = [
     *(
-        (getattr(np._core.multiarray, name), f"numpy.{core}.multiarray.{name}")
+        (getattr(multiarray, name), f"numpy.{core}.multiarray.{name}")
         for core in ("core", "_core")
         for name in ("scalar", "_reconstruct")
     ),
@@ -39,8 +40,8 @@ _NUMPY = [
 class Record:
     """Stands for an object of any class: its items and attributes, none of its code."""
 
-    def __new__(cls, *arguments: Any) -> OrderedDict:  # the one kind that takes items and state
-        return OrderedDict()
+    def __new__(cls, *arguments: Any) -> Any:
+        return OrderedDict()  # the one kind that takes items and state
 
 
 class Opaque:
@@ -84,7 +85,7 @@ def _names(path: Path) -> Iterator[str]:
     """Names of all globals, under the spelling of Python 3."""
     for content in _pickles(path):
         for opcode, argument, _ in pickletools.genops(content):
-            if opcode.name == "GLOBAL":
+            if opcode.name == "GLOBAL" and argument:
                 module, name = argument.split(" ", 1)
                 module, name = NAME_MAPPING.get((module, name), (module, name))
                 yield f"{IMPORT_MAPPING.get(module, module)}.{name}"
@@ -92,7 +93,7 @@ def _names(path: Path) -> Iterator[str]:
                 break
 
 
-def _pickles(path: Path) -> Iterator[io.BufferedIOBase]:
+def _pickles(path: Path) -> Iterator[IO[bytes]]:
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             for name in archive.namelist():

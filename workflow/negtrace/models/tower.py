@@ -30,6 +30,8 @@ from negtrace.models.linear import Linear
 from negtrace.study.layout import TOWER_DESCRIPTION as SHAPE_FILE
 from negtrace.study.layout import TOWER_WEIGHTS as WEIGHTS_FILE
 
+Part = Literal["q", "k", "v"]
+PARTS: tuple[Part, ...] = ("q", "k", "v")
 Activation = Literal["gelu", "gelu_tanh", "quick_gelu"]
 Pooling = Literal["eot", "first", "last", "class"]
 
@@ -177,10 +179,10 @@ class TextTower:
     ) -> Float[Tensor, "... three_width"]:
         """Queries, keys and values of all heads, concatenated, from the block's input."""
         normed = self.attention_norm(block, resid)
-        return torch.cat([self.project(block, part, normed) for part in "qkv"], dim=-1)
+        return torch.cat([self.project(block, part, normed) for part in PARTS], dim=-1)
 
     def project(
-        self, block: int, part: Literal["q", "k", "v"], normed: Float[Tensor, "... width"]
+        self, block: int, part: Part, normed: Float[Tensor, "... width"]
     ) -> Float[Tensor, "... width"]:
         """Queries, keys or values alone, from an input that `attention_norm` has treated."""
         return self.linear[block - 1][part](normed)
@@ -193,7 +195,8 @@ class TextTower:
         self, x: Float[Tensor, "*batch n width"]
     ) -> Float[Tensor, "*batch heads n head_width"]:
         """Queries, keys or values head by head; a view."""
-        return x.unflatten(-1, (self.shape.heads, -1)).transpose(-3, -2)
+        split: Tensor = x.unflatten(-1, (self.shape.heads, -1))
+        return split.transpose(-3, -2)
 
     def attend(
         self,
@@ -235,7 +238,8 @@ class TextTower:
         weight, heads = self.blocks[block - 1]["out.weight"], self.shape.heads
         out = rearrange(weight, "w (h d) -> h w d", h=heads)
         rows = rearrange(z, "... (h d) -> h (...) d", h=heads)
-        return torch.einsum("hrd,hwd->hrw", rows, out).unflatten(1, z.shape[:-1])
+        summed: Tensor = torch.einsum("hrd,hwd->hrw", rows, out).unflatten(1, z.shape[:-1])
+        return summed
 
     def mlp_out(self, block: int, mid: Float[Tensor, "... width"]) -> Float[Tensor, "... width"]:
         """What the MLP adds to the residual stream."""
@@ -265,10 +269,11 @@ def _linear_maps(shape: TowerShape, w: Mapping[str, Tensor]) -> dict[str, Linear
     # QuickGELU(x) = SiLU(s x) / s: the products on both sides take the factors in for nothing.
     quick = shape.activation == "quick_gelu"
     s = QUICK_GELU_SLOPE if quick else 1.0
+    activation = "silu" if shape.activation == "quick_gelu" else shape.activation
     return {
-        **{part: Linear(*both) for part, *both in zip("qkv", weights, biases, strict=True)},
+        **{p: Linear(w, b) for p, w, b in zip(PARTS, weights, biases, strict=True)},
         "out": Linear(w["out.weight"], w["out.bias"]),
-        "fc": Linear(w["fc.weight"], s * w["fc.bias"], s, "silu" if quick else shape.activation),
+        "fc": Linear(w["fc.weight"], s * w["fc.bias"], s, activation),
         "proj": Linear(w["proj.weight"], w["proj.bias"], 1 / s),
     }
 
@@ -317,7 +322,8 @@ def read_description(folder: Path) -> dict[str, Any]:
         InputError: the folder holds no tower.
     """
     try:
-        return json.loads((Path(folder) / SHAPE_FILE).read_text())
+        description: dict[str, Any] = json.loads((Path(folder) / SHAPE_FILE).read_text())
+        return description
     except (OSError, ValueError) as error:
         raise InputError(
             f"{folder}: no readable text tower there ({error}); delete the folder and run again"

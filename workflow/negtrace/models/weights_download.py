@@ -22,7 +22,7 @@ from negtrace.models.configurations import OPEN_CLIP_FILE
 from negtrace.models.model_specs import ModelSpec, Pretrained, configuration, preflight, pretrained
 from negtrace.models.weight_files import INDEX, files_of, kind_of, shard_names, weight_file
 from negtrace.models.weights import Weights
-from negtrace.study.model_sources import folder_of, repository_of
+from negtrace.study.model_sources import local_path, repository_of
 from negtrace.tables.store import sha256, sha256_of_files, write_json
 
 TOKENIZER_FILES = ("*.json", "*.txt", "*.model", "*.jinja")
@@ -54,12 +54,12 @@ def fetch_weights(spec: ModelSpec, folder: Path, downloads: Downloads) -> Weight
         checkpoint, url = _fetch_checkpoint(sources, folder / "checkpoint", downloads)
         urls |= {str(checkpoint): url, **_fetch_shards(sources, checkpoint, downloads)}
     elif not spec.is_random:
-        place = Path(spec.weights) if spec.weights else folder_of(spec.architecture)
+        place = Path(spec.weights) if spec.weights else local_path(spec.architecture)
         checkpoint = weight_file(place)
     return Weights(
-        checkpoint and str(checkpoint),
-        checkpoint and _digest(files_of(checkpoint)),
-        tokenizer and str(tokenizer),
+        str(checkpoint) if checkpoint else None,
+        _digest(files_of(checkpoint)) if checkpoint else None,
+        str(tokenizer) if tokenizer else None,
         urls,
     )
 

@@ -46,7 +46,8 @@ class Run(NamedTuple):
             return self.mid[i] - self.resid[i]
         if name == "mlp_out":
             return self.resid[block] - self.mid[i]
-        return getattr(self, name)[i]
+        whole: Tensor = getattr(self, name)
+        return whole[i]
 
 
 def padded_tokens(

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from numbers import Integral
-from typing import Literal, get_args
+from typing import Any, Literal, TypeGuard, get_args
 
 from negtrace.errors import InputError
 from negtrace.messages import one_line
-from negtrace.models.alignment import PADDING, POOLED
 from negtrace.models.tower import TowerShape
 from negtrace.patching.sentences import Sentence
 from negtrace.patching.sites import SITES, Cell, Site, head_set
-from negtrace.vocabulary import DIFF_ROLES, THERE_ROLES
+from negtrace.vocabulary import ROLES
 
 Donor = Literal["source", "zero", "mean"]
-ROLES = tuple(dict.fromkeys((*THERE_ROLES, *DIFF_ROLES, PADDING, POOLED)))
 
 NO_COUNTERPART = "no counterpart in the source sentence"
 OTHER_PLACES = "the two sentences' tokens do not stand in the same places"
@@ -161,7 +159,7 @@ def check_head_sets(sets: object) -> None:
             raise InputError(f"a set names a head twice: {one_line(repr(heads))}")
 
 
-def _is_list(value: object) -> bool:
+def _is_list(value: object) -> TypeGuard[Sequence[Any]]:
     return isinstance(value, tuple | list)
 
 

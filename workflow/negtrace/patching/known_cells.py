@@ -45,9 +45,10 @@ def known_layers(
             tokens = list(base.tokens)
             for position in place.targets:
                 tokens[position] = source.tokens[position]
-            for name, sentence in (("source", source), ("base", base)):
-                if tuple(tokens) == sentence.tokens:
-                    known[0] = name
+            if tuple(tokens) == source.tokens:
+                known[0] = "source"
+            if tuple(tokens) == base.tokens:
+                known[0] = "base"
         if site.counts_hidden_states and pooled in place.targets:
             known[last] = "source"
     if pooled not in place.targets and not site.read_by_later_rows:

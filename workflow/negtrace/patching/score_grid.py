@@ -54,7 +54,8 @@ def make_study(
 ) -> Study:
     """Collect what a sweep needs; pairs ordered by length so that batches are even."""
     pairs = sorted(sentence_pairs(alignment), key=lambda p: len(p.affirmative.tokens))
-    rows = candidates.reset_index(drop=True).groupby("pair_id", observed=True).indices
+    of_pair = candidates.reset_index(drop=True).groupby("pair_id", observed=True).indices
+    rows = {str(pair): np.asarray(at) for pair, at in of_pair.items()}
     pairs = [pair for pair in pairs if pair.pair_id in rows]
     ordered = scores.set_index("item_id").loc[candidates["item_id"]]
     return Study(
@@ -127,7 +128,7 @@ def tidy(
         base = pair.sentence(BASE_OF[direction])
         if each:
             exists[items, len(base.tokens) :] = False
-            padding = [i for i, name in enumerate(base.roles) if name == PADDING]
+            padding = np.flatnonzero([name == PADDING for name in base.roles])
             exists[np.ix_(items, padding[1:])] = False  # patched with the first, as one
             role[items, : len(base.tokens)] = base.roles
     wanted = np.broadcast_to(exists[:, None, :], grid.s_patched.shape)
@@ -142,19 +143,20 @@ def tidy(
     sets = {"head_set": cell.astype(np.int16) + 1} if intervention.head_sets else {}
     layers = np.array([c.layer for c in grid.cells], dtype=np.int16)
     every = len(item)
+    reason = np.where(eligible, np.array(None), intervention.reason)
     return pd.DataFrame(
         {
             "item_id": candidates["item_id"].to_numpy()[item],
             "pair_id": candidates["pair_id"].to_numpy()[item],
-            "site": pd.Categorical.from_codes(np.zeros(every, dtype=int), [intervention.site]),
-            "direction": pd.Categorical.from_codes(np.zeros(every, dtype=int), [direction]),
+            "site": pd.Categorical.from_codes([0] * every, pd.Index([intervention.site])),
+            "direction": pd.Categorical.from_codes([0] * every, pd.Index([direction])),
             "layer": layers[cell],
             "head": heads[cell],
             **sets,
             "position": pd.array(position if each else [pd.NA] * every, dtype="Int16"),
             "role": role[item, position],
             "eligible": eligible,
-            "reason": pd.Series(np.where(eligible, None, intervention.reason), dtype="string"),
+            "reason": pd.Series(reason, dtype="string"),
             "known": grid.known[wanted],
             "s_patched": s_patched,
             "restoration": restoration,

@@ -7,6 +7,7 @@ sample is taken that holds every token id and every length among them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float, Int
@@ -18,6 +19,9 @@ from negtrace.models.alignment import Tokenizer
 from negtrace.models.sentence_faults import longest_sentence, sentence_fault
 from negtrace.models.tower import TextTower
 from negtrace.patching.forward_passes import run_sentences
+
+if TYPE_CHECKING:
+    from open_clip.model import CLIP
 
 # Largest difference of an entry of two unit-norm embeddings that rounding explains.
 TOLERANCES = {
@@ -116,7 +120,7 @@ def model_tokens(
         InputError: they are not the traced tokens followed by padding, up to the model's context.
     """
     shape = tower.shape
-    given = tokenizer.own(list(texts))
+    given: Tensor = tokenizer.own(list(texts))
     if given.shape[1] != shape.context_length:
         if shape.reads_whole_context:
             raise InputError(
@@ -141,7 +145,7 @@ def model_tokens(
 
 
 def own_embeddings(
-    model: nn.Module, given: Int[Tensor, "batch context"], texts: Sequence[str]
+    model: CLIP, given: Int[Tensor, "batch context"], texts: Sequence[str]
 ) -> Float[Tensor, "batch embed_dim"]:
     """The model's own unit-norm embeddings, float64 on the CPU.
 
@@ -149,7 +153,7 @@ def own_embeddings(
         InputError: the model fails, or an embedding is not finite.
     """
     try:
-        own = model.encode_text(given.to(model.logit_scale.device), normalize=True)
+        own: Tensor = model.encode_text(given.to(model.logit_scale.device), normalize=True)
         own = own.double().cpu()
     except Exception as error:
         raise InputError(
@@ -188,7 +192,7 @@ def check_finite(model: nn.Module) -> None:
     logit_scale(model)
 
 
-def logit_scale(model: nn.Module) -> float:
+def logit_scale(model: CLIP) -> float:
     """Factor between a cosine and a score.
 
     Raises:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
 import pandas as pd
-
-Direction = Literal["negate", "affirm"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ def sentence_pairs(alignment: pd.DataFrame) -> list[SentencePair]:
     tokens = ordered["token_id"].to_numpy(int)
     roles = ordered["role"].to_numpy(str)
     counterparts = ordered["counterpart"].fillna(-1).to_numpy(int)
-    by_sentence = ordered.groupby(["pair_id", "polarity"], observed=True).indices
+    by_sentence: dict[Any, Any] = ordered.groupby(["pair_id", "polarity"], observed=True).indices
     for (pair_id, polarity), rows in by_sentence.items():
         sentences.setdefault(str(pair_id), {})[str(polarity)] = Sentence(
             *(tuple(column[rows].tolist()) for column in (tokens, roles, counterparts))

@@ -30,10 +30,11 @@ def take_shard(
             f"compute.shards is {shards}, but there are only {len(pairs)} pairs; lower it"
         )
     chosen = set(pairs[shard - 1 :: shards])
-    return tuple(
+    ours, items = (
         table[table["pair_id"].astype(str).isin(chosen)].reset_index(drop=True)
         for table in (alignment, candidates)
     )
+    return ours, items
 
 
 def gather(parts: Sequence[pd.DataFrame], items: pd.DataFrame) -> pd.DataFrame:

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from negtrace.models.tower import TowerShape
+from negtrace.models.tower import Part, TowerShape
 from negtrace.patching.tail_block import Heads, Outputs, Replace, TailBlock
 
 Activation = Literal["resid", "attn_out", "mlp_out", "z", "q", "k", "v", "pattern"]
@@ -160,7 +160,7 @@ def patch_z(block: TailBlock, heads: Sequence[Heads]) -> Outputs:
     return _changed_heads(block, heads, block.read_later(block.patched("z")))
 
 
-def patch_projection(part: Literal["q", "k", "v"]) -> Patch:
+def patch_projection(part: Part) -> Patch:
     """Replace heads' queries, keys or values."""
 
     def patch(block: TailBlock, heads: Sequence[Heads]) -> Outputs:
@@ -195,7 +195,8 @@ def _changed_heads(
     """
     change = z - block.read_later(block.base("z"))
     added = block.tower.heads_out(block.number, change[:, 0])
-    sums = [added[[head - 1 for head in chosen]].sum(0) for chosen in heads]
+    every = range(1, len(added) + 1)
+    sums = [added[[head - 1 for head in chosen or every]].sum(0) for chosen in heads]
     return block.add_mlp(block.read_later(block.base("mid")) + torch.stack(sums, dim=1))
 
 

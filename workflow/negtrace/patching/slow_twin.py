@@ -11,10 +11,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+if TYPE_CHECKING:
+    from open_clip.model import CLIP
+    from open_clip.transformer import Attention, ResidualAttentionBlock
+
+
+Change = Callable[[Tensor], Tensor]
 
 
 @dataclass
@@ -22,33 +31,38 @@ class Hooks:
     """Hooks on a text tower that are removed on leaving the context, with a count of firings."""
 
     fired: int = 0
-    handles: list = field(default_factory=list)
+    handles: list[RemovableHandle] = field(default_factory=list)
 
-    def on_output(self, module: nn.Module, change: Callable[[Tensor], Tensor]) -> None:
+    def on_output(self, module: nn.Module, change: Change) -> None:
         """Replace the output of a module by `change(output)`."""
 
-        def hook(module: nn.Module, args: tuple, output: Tensor) -> Tensor:
+        def hook(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
             self.fired += 1
             return change(output)
 
         self.handles.append(module.register_forward_hook(hook))
 
-    def on_input(self, module: nn.Module, change: Callable[[Tensor], Tensor]) -> None:
+    def on_input(self, module: nn.Module, change: Change) -> None:
         """Replace the first argument of a module by `change(argument)`."""
 
-        def hook(module: nn.Module, args: tuple) -> tuple:
+        def hook(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
             self.fired += 1
             return (change(args[0]), *args[1:])
 
         self.handles.append(module.register_forward_pre_hook(hook))
 
-    def on_z(self, attention: nn.Module, change: Callable[[Tensor], Tensor]) -> None:
+    def on_z(self, attention: Attention | nn.MultiheadAttention, change: Change) -> None:
         """Replace the concatenated head outputs z [batch, n, width] by `change(z)`."""
         if not isinstance(attention, nn.MultiheadAttention):
             self.on_input(attention.out_proj, change)
             return
 
-        def hook(module: nn.MultiheadAttention, args: tuple, kwargs: dict, output: tuple) -> tuple:
+        def hook(
+            module: nn.MultiheadAttention,
+            args: tuple[Any, ...],
+            kwargs: dict[str, Any],
+            output: object,
+        ) -> tuple[Tensor, None]:
             self.fired += 1
             z = change(multihead_z(module, args[0], kwargs["attn_mask"]))
             return (F.linear(z, module.out_proj.weight, module.out_proj.bias), None)
@@ -56,12 +70,20 @@ class Hooks:
         self.handles.append(attention.register_forward_hook(hook, with_kwargs=True))
 
     def on_attention(
-        self, attention: nn.Module, part: str, change: Callable[[Tensor], Tensor]
+        self,
+        attention: Attention | nn.MultiheadAttention,
+        part: str,
+        change: Change,
     ) -> None:
         """Replace q, k or v [batch, n, width], or the pattern [batch, heads, n, n]."""
         width, heads = attention.out_proj.in_features, attention.num_heads
 
-        def hook(module: nn.Module, args: tuple, kwargs: dict, output: object) -> object:
+        def hook(
+            module: Attention | nn.MultiheadAttention,
+            args: tuple[Any, ...],
+            kwargs: dict[str, Any],
+            output: object,
+        ) -> object:
             self.fired += 1
             qkv = F.linear(args[0], attention.in_proj_weight, attention.in_proj_bias)
             parts = dict(zip("qkv", qkv.split(width, dim=-1), strict=True))
@@ -129,15 +151,13 @@ def multihead_z(attention: nn.MultiheadAttention, x: Tensor, mask: Tensor | None
     return z.transpose(0, 1)
 
 
-def text_blocks(model: nn.Module) -> nn.ModuleList:
+def text_blocks(model: CLIP) -> list[ResidualAttentionBlock]:
     """The residual blocks of an open_clip model's text tower."""
     text = model.text if hasattr(model, "text") else model
-    return text.transformer.resblocks
+    return list(text.transformer.resblocks)
 
 
-def attach(
-    active: Hooks, model: nn.Module, site: str, layer: int, change: Callable[[Tensor], Tensor]
-) -> None:
+def attach(active: Hooks, model: CLIP, site: str, layer: int, change: Change) -> None:
     """Put `change` on the activation of a site at a layer."""
     blocks = text_blocks(model)
     if site == "resid" and layer == 0:
@@ -156,12 +176,12 @@ def attach(
         raise ValueError(f"unknown site {site!r}")
 
 
-def _encode(model: nn.Module, tokens: Tensor) -> Tensor:
+def _encode(model: CLIP, tokens: Tensor) -> Tensor:
     """Unit-norm sentence embedding [1, embed_dim] by open_clip alone."""
     return F.normalize(model.encode_text(tokens), dim=-1)
 
 
-def pad(model: nn.Module, tokens: Sequence[int], pad_id: int = 0) -> Tensor:
+def pad(model: CLIP, tokens: Sequence[int], pad_id: int = 0) -> Tensor:
     """Token ids [1, context length]."""
     text = model.text if hasattr(model, "text") else model
     padded = torch.full((1, text.context_length), pad_id)
@@ -170,12 +190,12 @@ def pad(model: nn.Module, tokens: Sequence[int], pad_id: int = 0) -> Tensor:
 
 
 def activations(
-    model: nn.Module, tokens: Sequence[int], site: str, layers: Sequence[int], pad_id: int = 0
+    model: CLIP, tokens: Sequence[int], site: str, layers: Sequence[int], pad_id: int = 0
 ) -> dict[int, Tensor]:
     """A sentence's activations of a site at several layers, read off one forward pass."""
     seen: dict[int, Tensor] = {}
 
-    def reader(layer: int) -> Callable[[Tensor], Tensor]:
+    def reader(layer: int) -> Change:
         def read(activation: Tensor) -> Tensor:
             seen[layer] = activation.clone()
             return activation
@@ -187,7 +207,7 @@ def activations(
 
 
 def replaced_embedding(
-    model: nn.Module,
+    model: CLIP,
     tokens: Sequence[int],
     site: str,
     values: Mapping[int, Tensor],
@@ -212,14 +232,15 @@ def replaced_embedding(
         RuntimeError: a hook did not fire exactly once.
     """
 
-    def writer(layer: int) -> Callable[[Tensor], Tensor]:
+    def writer(layer: int) -> Change:
         chosen = heads[layer] if isinstance(heads, Mapping) else heads
 
         def write(activation: Tensor) -> Tensor:
             activation = activation.clone()
             for target, origin in zip(targets, sources, strict=True):
                 if site == "pattern":
-                    for head in chosen:
+                    every = range(1, activation.shape[1] + 1)
+                    for head in every if chosen is None else chosen:
                         activation[0, head - 1, target] = values[layer][0, head - 1, origin]
                 elif chosen is None:
                     activation[0, target] = values[layer][0, origin]
@@ -236,7 +257,7 @@ def replaced_embedding(
 
 
 def patched_embedding(
-    model: nn.Module,
+    model: CLIP,
     base: Sequence[int],
     source: Sequence[int],
     site: str,
@@ -259,10 +280,10 @@ def patched_embedding(
 
 
 def run_hooked(
-    model: nn.Module,
+    model: CLIP,
     tokens: Sequence[int],
     site: str,
-    changes: Mapping[int, Callable[[Tensor], Tensor]],
+    changes: Mapping[int, Change],
     pad_id: int = 0,
 ) -> Tensor:
     """Embedding of a sentence with one hook per layer, each of which must fire exactly once."""

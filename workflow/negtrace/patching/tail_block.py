@@ -15,7 +15,7 @@ from einops import rearrange
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from negtrace.models.tower import TextTower, softmax
+from negtrace.models.tower import PARTS, TextTower, softmax
 from negtrace.patching.tails import PairBatch, Tail
 
 States = Float[Tensor, "m cells B width"]  # of all rows of a tail
@@ -85,7 +85,7 @@ class TailBlock:
         for start in range(0, cells, step):
             x = states[:, start : start + step]
             normed = self.tower.attention_norm(self.number, x)
-            k, v = (self.tower.project(self.number, part, normed) for part in "kv")
+            k, v = (self.tower.project(self.number, part, normed) for part in PARTS[1:])
             x, normed = self.read_later(x), self.read_later(normed)
             q = self.tower.project(self.number, "q", normed)
             z = replace("z", self.attention(q, k, v))

@@ -17,6 +17,7 @@ import pandas as pd
 
 from negtrace.errors import InputError
 from negtrace.replication.publication import Block, Published
+from negtrace.vocabulary import CONTROLS
 
 REPLICATES, DEVIATES, NOT_COMPARABLE = "replicates", "deviates", "not comparable"
 
@@ -57,6 +58,19 @@ def comparability(
     if annotations_sha256 != published.annotations_sha256:
         return f"another dataset: its annotations are not those of {published.dataset}"
     return images_note
+
+
+def other_items(kind: str, image_files: pd.DataFrame) -> str | None:
+    """Why a run's items are not the published ones, whatever its annotations, or None.
+
+    Args:
+        kind: the dataset's, in the configuration.
+        image_files: table of that name.
+    """
+    if kind in CONTROLS:
+        return f"another dataset: a negative control ({kind})"
+    origins = set(image_files["origin"].dropna())
+    return "other images: they are stand-ins" if origins & {"generated", "scenes"} else None
 
 
 def ledger(published: Published, ours: Tables, obstacle: str | None = None) -> pd.DataFrame:
@@ -126,7 +140,7 @@ def _item_counts(ours: Tables) -> dict[tuple[str | None, str], pd.DataFrame]:
     return counts
 
 
-def _our_values(block: Block, tables: Tables) -> tuple[dict[tuple, float], str]:
+def _our_values(block: Block, tables: Tables) -> tuple[dict[tuple[Any, ...], float], str]:
     """Our values by coordinates in the block's order, and why one may not be among them."""
     name = f"{block.table} in wording {block.wording}"
     table = tables.get((block.wording, block.table), tables.get((None, block.table)))

@@ -39,7 +39,8 @@ def summary(ledger: pd.DataFrame) -> pd.DataFrame:
         n_structural_deviates = int((structural["verdict"] == DEVIATES).sum())
         compared = shown[shown["verdict"] != NOT_COMPARABLE]
         near_zero = compared["published"].abs() <= compared["tolerance"]
-        worst = shown.loc[compared["deviation"].abs().idxmax()] if len(compared) else None
+        furthest: Any = compared["deviation"].abs().idxmax() if len(compared) else None
+        worst = None if furthest is None else shown.loc[furthest]
         lacking = cells.loc[cells["verdict"] == NOT_COMPARABLE, "reason"].drop_duplicates()
         rows.append(
             {
@@ -120,7 +121,8 @@ def sentences(summary: pd.DataFrame, identity: pd.DataFrame | None = None) -> li
     reasons = set(summary["reasons"].dropna())
     if total["n"] == total["n_not_comparable"] and len(reasons) == 1:
         return [*said, f"Nothing is compared: {reasons.pop()}."]
-    return said + [_of_figure(row) for row in summary.to_dict("records")]
+    rows: list[Any] = summary.to_dict("records")
+    return said + [_of_figure(row) for row in rows]
 
 
 def _of_identity(identity: pd.DataFrame | None) -> str:

@@ -13,11 +13,11 @@ OUTPUTS = FOLDER / "clip_vitb32.json"  # see `identity.read_golden`
 
 def picture_urls() -> dict[str, str]:
     """Addresses of the pictures that published outputs are of, by their key."""
-    return json.loads(OUTPUTS.read_text())["pictures"]
+    urls: dict[str, str] = json.loads(OUTPUTS.read_text())["pictures"]
+    return urls
 
 
 def is_published(architecture: str, weights: str | None) -> bool:
     """Whether a model goes by the name of the one whose outputs are published."""
-    return {"architecture": architecture, "weights": weights} == json.loads(OUTPUTS.read_text())[
-        "model"
-    ]
+    published: dict[str, str] = json.loads(OUTPUTS.read_text())["model"]
+    return published == {"architecture": architecture, "weights": weights}

@@ -40,7 +40,7 @@ def read_golden(path: Path | str) -> dict[str, Any]:
         InputError: the file cannot be read, or a check is of an unknown kind.
     """
     try:
-        golden = json.loads(Path(path).read_text())
+        golden: dict[str, Any] = json.loads(Path(path).read_text())
     except (OSError, ValueError) as error:
         raise InputError(
             f"{path}: no readable file of published outputs ({error}); restore it"
@@ -175,10 +175,14 @@ def _features(tower: TextTower, tokens: Sequence[int]) -> Float[Tensor, " embed_
 
 
 def _scores(
-    loaded: LoadedModel, tower: TextTower, texts: Sequence[str], picture: Path
+    loaded: LoadedModel, tower: TextTower, texts: Sequence[str], picture: Path | None
 ) -> np.ndarray:
     """Logit scale x cosine of a picture and every text, float64 [texts]."""
     sentences = [tower.shape.complete(loaded.tokenizer.encode(text)) for text in texts]
-    embeddings = run_sentences(tower, sentences).embedding.double().numpy()
+    embeddings: np.ndarray = run_sentences(tower, sentences).embedding.double().numpy()
     scale = loaded.model.logit_scale.exp().item()
-    return scale * embeddings @ encode_images(loaded, [picture])[0].astype(float)
+    if picture is None:
+        raise InputError("published scores: a check of scores names no picture; add it")
+    of_picture = encode_images(loaded, [picture])[0].astype(float)
+    logits: np.ndarray = scale * embeddings @ of_picture
+    return logits

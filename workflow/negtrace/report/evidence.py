@@ -52,7 +52,8 @@ def top_cells(table: pd.DataFrame, count: int = TOP_CELLS) -> list[dict[str, Any
     cell = best["role"].astype(str)
     if best["head"].notna().any():
         cell = "head " + best["head"].astype(str)
-    return best.assign(cell=cell).to_dict("records")
+    cells: list[Any] = best.assign(cell=cell).to_dict("records")
+    return cells
 
 
 def of_placebo(table: pd.DataFrame, what: str, alpha: float) -> list[str]:

@@ -85,14 +85,14 @@ def headline(
 def of_accuracy(accuracy: pd.DataFrame) -> list[str]:
     """How many items there are and how often the caption wins, by negation."""
     rows = accuracy.set_index("negation")
-    overall = rows.loc[ALL]
+    overall: Any = rows.loc[ALL]
     sentences = [
         f"{plural(overall['n_items'], 'item')} over {plural(overall['n_pairs'], 'distinct pair')}"
         f" of sentences; the caption scores higher than the foil in {overall['accuracy']:.1%}."
     ]
     for negation in NEGATIONS:
         if negation in rows.index:
-            row = rows.loc[negation]
+            row: Any = rows.loc[negation]
             sentences.append(
                 f"Negation in the {negation}: {row['accuracy']:.1%} of"
                 f" {plural(row['n_items'], 'item')} ({plural(row['n_pairs'], 'pair')}) are right;"

@@ -197,7 +197,8 @@ class Section:
     @property
     def excluded_counts(self) -> list[tuple[str, int]]:
         """(reason, number of items), the most frequent first."""
-        return list(self.excluded["reason"].value_counts().items())
+        counts = self.excluded["reason"].value_counts()
+        return [(str(reason), count) for reason, count in counts.items()]
 
     @property
     def facts(self) -> list[tuple[str, list[tuple[str, Any]]]]:

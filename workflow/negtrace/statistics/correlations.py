@@ -46,7 +46,9 @@ def correlate(values: pd.DataFrame, d: pd.Series) -> pd.DataFrame:
 
 def _varies(values: np.ndarray) -> np.ndarray:
     """Whether the values of each column [items, columns] differ by more than rounding."""
-    return np.ptp(values, axis=0) > ROUNDING * np.abs(values).max(axis=0)
+    spread = np.ptp(values, axis=0)
+    varies: np.ndarray = spread > ROUNDING * np.abs(values).max(axis=0)
+    return varies
 
 
 def _both(x: np.ndarray, y: np.ndarray) -> np.ndarray:

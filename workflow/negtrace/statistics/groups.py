@@ -170,4 +170,5 @@ def _with_zeros(by_role: pd.Series, role: str) -> pd.Series:
         [(*cell, role) for cell in there], names=by_role.index.names
     )
     missing = wanted.difference(by_role.index)
-    return pd.concat([by_role, pd.Series(0.0, index=missing, name=by_role.name)])
+    both: pd.Series = pd.concat([by_role, pd.Series(0.0, index=missing, name=by_role.name)])
+    return both

@@ -86,7 +86,7 @@ def _rows_of(scores: pd.DataFrame, item_ids: pd.Series) -> np.ndarray:
     if known.has_duplicates:
         twice = known[known.duplicated()][0]
         raise InputError(f"scores: item {twice} has several rows; pass one model and wording")
-    found = known.get_indexer(item_ids.astype(object))
+    found: np.ndarray = known.get_indexer(item_ids.astype(object))
     if (found < 0).any():
         missing = item_ids.iloc[int(np.argmin(found))]
         raise InputError(f"scores: no row for item {missing} of the sweep; compute both again")
@@ -94,7 +94,8 @@ def _rows_of(scores: pd.DataFrame, item_ids: pd.Series) -> np.ndarray:
 
 
 def _sign(d: np.ndarray) -> np.ndarray:
-    return np.sign(d) * (np.abs(d) > ROUNDING)
+    sign: np.ndarray = np.sign(d) * (np.abs(d) > ROUNDING)
+    return sign
 
 
 def maps(values: pd.DataFrame, segments: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:

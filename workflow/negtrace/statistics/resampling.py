@@ -176,7 +176,8 @@ def _quantiles(
     lower = np.floor(place).astype(int)
     upper = np.ceil(place).astype(int)
     low, high = (np.take_along_axis(ordered, at, axis=0) for at in (lower, upper))
-    return low + (place - lower) * (high - low)
+    between: np.ndarray = low + (place - lower) * (high - low)
+    return between
 
 
 def _bca_probabilities(
@@ -197,7 +198,8 @@ def _bca_probabilities(
         acceleration = (pull**3).sum(0) / (6 * (pull**2).sum(0) ** 1.5)
     acceleration = np.nan_to_num(acceleration)  # 0 / 0: a quantity that no cluster changes
     z = bias + norm.ppf(tails)
-    return norm.cdf(bias + z / (1 - acceleration * z))
+    adjusted: np.ndarray = norm.cdf(bias + z / (1 - acceleration * z))
+    return adjusted
 
 
 def sign_flip_tests(

@@ -185,7 +185,8 @@ def resampled_ratios(sums: PairSums, options: Options) -> Float[np.ndarray, "rep
 
 def fraction(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
-        return numerator / denominator
+        quotient: np.ndarray = numerator / denominator
+        return quotient
 
 
 def sortable(ratio: np.ndarray) -> np.ndarray:
@@ -196,7 +197,8 @@ def sortable(ratio: np.ndarray) -> np.ndarray:
 def descending_ranks(
     ratio: Float[np.ndarray, "replicates cells"],
 ) -> Int[np.ndarray, "replicates cells"]:
-    return rankdata(-sortable(ratio), method="min", axis=1).astype(int)
+    from_best: np.ndarray = rankdata(-sortable(ratio), method="min", axis=1)
+    return from_best.astype(int)
 
 
 def highest(
@@ -213,7 +215,8 @@ def jaccard(chosen: Bool[np.ndarray, "replicates cells"]) -> Float[np.ndarray, "
     """Jaccard index of rows 0 and 1, 2 and 3, and so on."""
     couples = len(chosen) // 2
     a, b = chosen[0 : 2 * couples : 2], chosen[1 : 2 * couples : 2]
-    return (a & b).sum(1) / (a | b).sum(1)
+    common: np.ndarray = (a & b).sum(1) / (a | b).sum(1)
+    return common
 
 
 def jaccard_by_chance(cells: int, k: int) -> float:

@@ -23,7 +23,7 @@ def scenes(annotations: Output, number: int, seed: int) -> Made:
     return Made({"image_files": file_table(folder / "images", names, "scenes")})
 
 
-@step()
+@step()  # type: ignore[no-redef]  # the name of a __future__ import too
 def annotations(annotations: Output, url: str, sha256: str, downloads: Downloads) -> None:
     """Download a dataset's file of items."""
     from negtrace.fetching.files import fetch_file
@@ -86,7 +86,8 @@ def image_folder(item_table: Table, folder: Input, state: str, files_read: Outpu
     names = image_files(item_table)
     stamped = stamps(folder, names)
     files = warn_of_missing(file_table(folder, names, "folder"))
-    hashes = files.dropna(subset="sha256").set_index("image_file")["sha256"].to_dict()
+    known = files.dropna(subset="sha256")
+    hashes = dict(zip(known["image_file"], known["sha256"], strict=True))
     write_json(record(state, stamped, hashes), files_read)
     return Made({"image_files": files})
 
@@ -126,7 +127,8 @@ def pairs(candidates: Table, rejected: Table, image_files: Table, min_votes: int
     from negtrace.data.pairs import select
     from negtrace.errors import InputError
 
-    missing = image_files.dropna(subset="reason").set_index("image_file")["reason"].to_dict()
+    lacking = image_files.dropna(subset="reason")
+    missing = dict(zip(lacking["image_file"], lacking["reason"], strict=True))
     kept, excluded = select(candidates, rejected, min_votes, missing)
     if kept.empty:
         raise InputError(
@@ -216,11 +218,12 @@ def subject_segmentation(
 
 
 @step()
-def prefetch(config: dict[str, Any], results: str, mirror: Resource) -> None:
+def prefetch(config: dict[str, Any], mirror: Resource) -> None:
     """Copy all that a study downloads into the mirror."""
     from negtrace.data.mirror import copy_into, downloaded, snapshot_datasets
+    from negtrace.study.layout import RESULTS
 
     place = Path(mirror)
     snapshot_datasets(config, place)
-    copied = [copy_into(place, *found) for found in downloaded(config, Path(results))]
+    copied = [copy_into(place, *found) for found in downloaded(config, Path(RESULTS))]
     print(f"{place}: {len(copied)} files, {sum(copied)} of them new")

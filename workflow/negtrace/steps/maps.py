@@ -5,6 +5,7 @@ These steps touch no model.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from negtrace.steps.job import Made, OtherTable, Table, step
@@ -51,7 +52,11 @@ def stability(
     from negtrace.statistics.stability import overlap, ranks, split_halves
 
     options = Options(**statistics)
-    made = {"ranks": ranks, "overlap": overlap, "split_halves": split_halves}
+    made: dict[str, Callable[..., Table]] = {
+        "ranks": ranks,
+        "overlap": overlap,
+        "split_halves": split_halves,
+    }
     return Made({n: of(sweep, scores, segments, options=options) for n, of in made.items()})
 
 

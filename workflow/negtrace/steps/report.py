@@ -30,7 +30,9 @@ def ledger(
     from negtrace.study.layout import wording_and_table
     from negtrace.tables.store import read_provenance
 
-    ours = {wording_and_table(path): table for path, table in tables.items()}
+    ours: dict[tuple[str | None, str], Table] = {
+        wording_and_table(path): table for path, table in tables.items()
+    }
     published = read_published(PAPER, TOLERANCES)
     identity = json.loads(description.read_text(encoding="utf-8"))["identity"]
     annotations = read_provenance(source)["inputs"].get("annotations")
@@ -85,24 +87,26 @@ def merged_config(config: dict[str, Any], merged_config: Output) -> None:
 
 
 @step()
-def report(config: Input, results: str, alpha: float, report: Output) -> None:
+def report(config: Input, alpha: float, report: Output) -> None:
     """Gather the tables and figures of a study into one HTML file."""
     from negtrace.report.assembly import report_of
+    from negtrace.study.layout import RESULTS
     from negtrace.tables.store import write_text
 
-    write_text(report_of(config, Path(results), alpha), report)
+    write_text(report_of(config, Path(RESULTS), alpha), report)
 
 
 @step()
-def verify(results: str) -> None:
+def verify() -> None:
     """Hash every result again and name those that are corrupt or stale."""
     from negtrace.errors import InputError
+    from negtrace.study.layout import RESULTS
     from negtrace.verification import findings
 
     found = 0
-    for finding in findings(Path(results)):
+    for finding in findings(Path(RESULTS)):
         found += 1
         print(finding, flush=True)
     if found:
-        raise InputError(f"{results}: {found} findings, one a line above")
-    print(f"{results}: every result is whole and made from what is there")
+        raise InputError(f"{RESULTS}: {found} findings, one a line above")
+    print(f"{RESULTS}: every result is whole and made from what is there")

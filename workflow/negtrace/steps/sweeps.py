@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from negtrace.models.compute import Compute
 from negtrace.steps.job import Inputs, Label, Made, Table, Tables, step
@@ -45,7 +46,7 @@ def sweep(
         memory_gb=compute.memory_gb,
     )
     frame = run_sweep(loaded, alignment, items, progress=bar)
-    params = {"site": site, "direction": direction, "device": str(loaded.device)}
+    params: dict[str, Any] = {"site": site, "direction": direction, "device": str(loaded.device)}
     if loaded.dtype.itemsize < 4:
         exact = load_tower(tower[0].parent, "float32", str(loaded.device))
         again = run_sweep(exact, alignment, sample_items(items))

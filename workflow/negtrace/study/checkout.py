@@ -96,14 +96,15 @@ def with_own_files(config: Mapping[str, Any], root: Path) -> dict[str, Any]:
         for entry in _mappings(changed.get(section)):
             for key in keys:
                 path = entry.get(key)
-                ours = isinstance(path, str) and path.startswith("workflow/")
-                if ours and not os.path.exists(path) and os.path.exists(root / path):
+                if not isinstance(path, str) or not path.startswith("workflow/"):
+                    continue
+                if not os.path.exists(path) and os.path.exists(root / path):
                     # Relative: results name no place on the machine.
                     entry[key] = os.path.relpath(root / path)
     return changed
 
 
-def _mappings(section: Any) -> list[dict]:
+def _mappings(section: Any) -> list[dict[str, Any]]:
     entries = section.values() if isinstance(section, Mapping) else ()
     return [entry for entry in entries if isinstance(entry, dict)]
 

@@ -48,6 +48,7 @@ def state_of(recorded: Path | str, folder: Path | str, whole: bool = False) -> s
         recorded: JSON file with a `record`.
         whole: whether files that the record does not name count too (see `files_in`).
     """
+    state: str
     try:
         known = json.loads(Path(recorded).read_text())
         state, files = known["state"], known["files"]

@@ -6,11 +6,13 @@ Importing it imports torch, which takes seconds; reading its files takes hundred
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 from difflib import get_close_matches
 from functools import cache
 from importlib.util import find_spec
 from json import loads
 from pathlib import Path
+from typing import Any
 
 from negtrace.errors import InputError
 
@@ -61,7 +63,7 @@ def tags() -> dict[str, dict[str, bool]]:
     package = _package()
     if package is None:
         return {}
-    tables: dict[str, dict] = {}
+    tables: dict[str, dict[str, Any]] = {}
     for node in ast.parse((package / "pretrained.py").read_text()).body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             tables[node.targets[0].id] = _table(node.value, tables)
@@ -78,10 +80,11 @@ def _package() -> Path | None:
     return Path(spec.origin).parent if spec and spec.origin else None
 
 
-def _table(node: ast.expr, tables: dict[str, dict]) -> dict:
+def _table(node: ast.expr, tables: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """A table of tags, or of architectures, as it is written."""
     if isinstance(node, ast.Name):
         return tables.get(node.id, {})
+    pairs: list[tuple[Any, ast.expr]]
     if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "dict":
         pairs = [(keyword.arg, keyword.value) for keyword in node.keywords]
     elif isinstance(node, ast.Dict):
@@ -91,7 +94,7 @@ def _table(node: ast.expr, tables: dict[str, dict]) -> dict:
         ]
     else:
         return {}
-    table: dict = {}
+    table: dict[str, Any] = {}
     for name, value in pairs:
         if name is None:
             table |= _table(value, tables)
@@ -105,6 +108,6 @@ def _table(node: ast.expr, tables: dict[str, dict]) -> dict:
     return table
 
 
-def _closest(name: str, known: dict) -> str:
+def _closest(name: str, known: Iterable[str]) -> str:
     close = get_close_matches(name, known, n=3, cutoff=0.4)
     return f"; did you mean {' or '.join(close)}?" if close else ""

@@ -11,6 +11,9 @@ from typing import Any
 
 from negtrace.vocabulary import CONFIRMATIONS, SEGMENTS, SITES
 
+# Where all results go, from the working folder.
+RESULTS = "results"
+
 TOWER_DESCRIPTION = "tower.json"
 TOWER_WEIGHTS = "tower.safetensors"
 

@@ -63,7 +63,9 @@ def validate(config: Mapping[str, Any]) -> None:
 
 def schema() -> dict[str, Any]:
     """The configuration's schema; ``{"vocabulary": "SITES"}`` in it means one of these names."""
-    return json.loads(SCHEMA_FILE.read_text(encoding="utf-8"), object_hook=_with_names)
+    text = SCHEMA_FILE.read_text(encoding="utf-8")
+    read: dict[str, Any] = json.loads(text, object_hook=_with_names)
+    return read
 
 
 def _with_names(node: dict[str, Any]) -> dict[str, Any]:
@@ -77,10 +79,13 @@ def _with_names(node: dict[str, Any]) -> dict[str, Any]:
 def describe(error: ValidationError) -> str:
     """One sentence about a schema violation: the key, what it holds, what it may hold."""
     where = ".".join(str(part) for part in error.absolute_path)
-    key, value, allowed = where or "the top level", error.instance, error.validator_value
+    key = where or "the top level"
+    value: Any = error.instance
+    allowed: Any = error.validator_value
+    within: Any = error.schema
     match error.validator:
         case "additionalProperties":
-            keys = sorted(error.schema["properties"])
+            keys = sorted(within["properties"])
             wrong = next(name for name in value if name not in keys)
             path = f"{where}.{wrong}" if where else wrong
             return f"unknown key {path}{did_you_mean(wrong, keys)} (allowed: {', '.join(keys)})"

@@ -186,7 +186,8 @@ def read_provenance(path: Path | str) -> dict[str, Any]:
     tables: where the tables among its inputs are, from its own folder.
     """
     metadata = pq.read_schema(path).metadata or {}
-    return json.loads(metadata.get(METADATA_KEY, b"{}"))
+    stored: dict[str, Any] = json.loads(metadata.get(METADATA_KEY, b"{}"))
+    return stored
 
 
 def provenance(

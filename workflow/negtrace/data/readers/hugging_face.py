@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ def read_hugging_face(
     *,
     subset: str | None = None,
     revision: str | None = None,
-    progress: Callable[[Any], Iterator] = iter,
+    progress: Callable[[Any], Iterable[Any]] = iter,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Read a split and write its pictures as PNG files named by their content.
 
@@ -154,7 +154,7 @@ def _write_picture(
     rows: datasets.Dataset, number: int, column: str, folder: Path
 ) -> dict[str, str | None]:
     """A row of ``image_files``; equal pictures share a file."""
-    broken = {"image_file": f"row-{number + 1}.png"}
+    broken: dict[str, str | None] = {"image_file": f"row-{number + 1}.png"}
     try:
         stored = rows[number][column]
         if stored is None or (stored["bytes"] is None and not stored["path"]):

@@ -84,6 +84,8 @@ def _csv(text: str, path: Path, separator: str | None) -> Rows:
     header: list[str] | None = None
     cells: list[list[Any]] = []
     faults: dict[int, str] = {}
+    fields: list[Any]
+    fault: str | None
     while True:
         line = reader.line_num + 1
         try:

@@ -39,12 +39,14 @@ def read_valse(path: str | Path) -> pd.DataFrame:
 def _item_row(item_id: str, item: Any) -> dict[str, Any]:
     """One item's row of the items table; with the reason if its fields are not right."""
     if not isinstance(item, dict):
-        reason = f"the item is {_json_type(item)}, not an object"
-        return {"item_id": item_id, "reason": reason}
+        return {
+            "item_id": item_id,
+            "reason": f"the item is {_json_type(item)}, not an object",
+        }
     for field in FIELDS:
         if not isinstance(item.get(field, ""), str):
-            reason = f"field {field!r} is {_json_type(item[field])}; it has to be a string"
-            return {"item_id": item_id, "reason": reason}
+            fault = f"field {field!r} is {_json_type(item[field])}; it has to be a string"
+            return {"item_id": item_id, "reason": fault}
         if field not in item:
             return {"item_id": item_id, "reason": f"the item has no field {field!r}"}
     image_id = item.get("dataset_idx")
