@@ -11,6 +11,8 @@ transfer    the source sentence of another pair, its *partner*, with the same ed
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -64,10 +66,11 @@ def transfer_partners(
     plain = alignment.assign(counterpart=alignment["counterpart"].fillna(-1)).astype(
         {"pair_id": str, "polarity": str, "role": str}
     )
-    kinds: dict[tuple, list[str]] = {}
-    tokens: dict[str, tuple] = {}
+    kinds: dict[tuple[Any, ...], list[str]] = {}
+    tokens: dict[str, tuple[Any, ...]] = {}
     ordered = plain.sort_values(["pair_id", "polarity", "position"], kind="stable")
-    for pair_id, rows in ordered.groupby("pair_id", sort=True):
+    for name, rows in ordered.groupby("pair_id", sort=True):
+        pair_id = str(name)
         if pair_id in edit_of:
             places = tuple(zip(rows["polarity"], rows["role"], rows["counterpart"], strict=True))
             kinds.setdefault((edit_of[pair_id], places), []).append(pair_id)
@@ -80,7 +83,7 @@ def transfer_partners(
     return partners
 
 
-def derangement(pairs: list[str], tokens: dict[str, tuple]) -> dict[str, str]:
+def derangement(pairs: list[str], tokens: dict[str, tuple[Any, ...]]) -> dict[str, str]:
     """Each pair's partner: those of one sentence stand in a row, moved on by the longest row."""
     runs = pd.Series(pairs).groupby([str(tokens[pair][0]) for pair in pairs], sort=False)
     in_runs = [pair for _, run in runs for pair in run]

@@ -63,7 +63,8 @@ def random_run(
             dim=1,
         ).to(split)
         unit = noise / noise.norm(dim=-1, keepdim=True)
-        return of_base + rearrange(unit * length, "l b n g d -> l b n (g d)")
+        moved_by: Tensor = rearrange(unit * length, "l b n g d -> l b n (g d)")
+        return of_base + moved_by
 
     if part == "resid":
         return base._replace(resid=turned(base.resid, source.resid, 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -95,17 +96,18 @@ def route(grid: pd.DataFrame, sure: pd.DataFrame) -> Route:
             said to be somewhere by these only.
     """
     edited = next((role for role in EDITED_ROLES if role in grid.index), None)
+    of_grid, of_sure = grid.T, sure.T
     between = sure.drop(index=[role for role in (edited, "EOT") if role in sure.index])
-    peaks = between.iloc[:, 1:-1].stack().dropna()
+    peaks: Any = between.iloc[:, 1:-1].stack().dropna()
     carrier = None
     if len(peaks):
         role, layer = peaks.idxmax()
         carrier = (str(role), int(layer), float(peaks.max()))
     return Route(
         edited,
-        None if edited is None else lasting(grid.loc[edited] < HALF),
+        None if edited is None else lasting(of_grid[edited] < HALF),
         carrier,
-        lasting(sure.loc["EOT"] >= HALF) if "EOT" in sure.index else None,
+        lasting(of_sure["EOT"] >= HALF) if "EOT" in sure.index else None,
     )
 
 
@@ -123,7 +125,7 @@ def _in_words(grid: pd.DataFrame, found: Route) -> str:
             f"restoration at the {found.edited} does not fall below one half for good"
             if found.leaves is None
             else f"restoration at the {found.edited} is below one half from hidden state"
-            f" {found.leaves} on ({grid.loc[found.edited, found.leaves]:.2f} there)"
+            f" {found.leaves} on ({grid[found.leaves][found.edited]:.2f} there)"
         )
     if found.carrier is not None:
         role, layer, peak = found.carrier
@@ -137,7 +139,7 @@ def _in_words(grid: pd.DataFrame, found: Route) -> str:
             "EOT does not hold half of the effect at the end"
             if found.arrives is None
             else f"EOT holds at least half of the effect from hidden state {found.arrives} on"
-            f" ({grid.loc['EOT', found.arrives]:.2f} there)"
+            f" ({grid[found.arrives]['EOT']:.2f} there)"
         )
     return "; ".join(clauses)
 

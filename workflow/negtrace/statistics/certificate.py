@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from negtrace.statistics.map_values import BASE_SCORE, ROUNDING
-from negtrace.vocabulary import BASE_OF, SOURCE_OF
+from negtrace.vocabulary import BASE_OF, SOURCE_OF, Polarity
 
 SOURCE_SCORE = {direction: f"s_{source}" for direction, source in SOURCE_OF.items()}
 # Polarity of the base sentence, by that of the source sentence.
@@ -19,7 +19,7 @@ BASE_FOR = {source: BASE_OF[direction] for direction, source in SOURCE_OF.items(
 COLUMNS = ["check", "cells", "computed", "largest", "smallest", "passed"]
 
 
-def self_swaps(table: pd.DataFrame, source: str) -> pd.DataFrame:
+def self_swaps(table: pd.DataFrame, source: Polarity) -> pd.DataFrame:
     """The table with each pair's base sentence as its source sentence, too.
 
     Args:
@@ -27,7 +27,8 @@ def self_swaps(table: pd.DataFrame, source: str) -> pd.DataFrame:
         source: polarity of the source sentence (`vocabulary.SOURCE_OF`).
     """
     if "polarity" not in table:
-        return table.assign(**{f"s_{source}": table[f"s_{BASE_FOR[source]}"]})
+        scored: pd.DataFrame = table.assign(**{f"s_{source}": table[f"s_{BASE_FOR[source]}"]})
+        return scored
     base = table[table["polarity"] == BASE_FOR[source]]
     if "counterpart" in base:
         base = base.assign(counterpart=base["position"].astype("Int16"))
@@ -120,4 +121,5 @@ def distance(sweep: pd.DataFrame, scores: pd.DataFrame, column: dict[str, str]) 
         [of_item[name].to_numpy() for name in column.values()],
         default=np.nan,
     )
-    return np.abs(sweep["s_patched"].to_numpy() - unpatched)
+    apart: np.ndarray = np.abs(sweep["s_patched"].to_numpy() - unpatched)
+    return apart

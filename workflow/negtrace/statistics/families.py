@@ -13,6 +13,7 @@ definition.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -41,7 +42,8 @@ def study_tests(
     Raises:
         InputError: see `map_values.item_values`.
     """
-    labels, sums = [], []
+    labels: list[dict[str, Any]] = []
+    sums: list[PairSums] = []
     for number, (sweep, scores, segments) in enumerate(sweeps):
         for negation, segment, part in maps(item_values(sweep, scores, segments), segments):
             if segment == ALL:

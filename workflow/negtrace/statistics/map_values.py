@@ -40,7 +40,8 @@ class PairSums(NamedTuple):
     @property
     def by_definition(self) -> np.ndarray:
         """Whether nothing in a cell was computed [cells]."""
-        return self.known.sum(0) == self.n.sum(0)
+        whole: np.ndarray = self.known.sum(0) == self.n.sum(0)
+        return whole
 
     def of_pairs(self, which: np.ndarray) -> PairSums:
         return PairSums(self.pairs[which], self.cells, *(table[which] for table in self[2:]))

@@ -91,4 +91,5 @@ def placebo_map(
         if segment != ALL:
             table[SPECIFIC] = np.nan
         parts.append(table)
-    return pd.concat(parts, ignore_index=True)[COLUMNS]
+    whole: pd.DataFrame = pd.concat(parts, ignore_index=True)
+    return whole[COLUMNS]

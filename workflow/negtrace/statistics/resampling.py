@@ -164,7 +164,8 @@ def effective_number(values: Float[np.ndarray, "clusters cells"]) -> Float[np.nd
     Args:
         values: size of each cluster; one that a cell does not have has size 0.
     """
-    return values.sum(0) ** 2 / (values**2).sum(0)
+    effective: np.ndarray = values.sum(0) ** 2 / (values**2).sum(0)
+    return effective
 
 
 def _quantiles(

@@ -8,6 +8,7 @@ every one of them, sorted (Simonsohn, Simmons & Nelson 2020).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,6 +37,7 @@ def specification_curve(
     named = pd.DataFrame(heads, columns=HEAD)
     parts = []
     for labels, part in maps.groupby(list(choices), observed=True, dropna=False, sort=True):
+        chosen: dict[str, Any] = dict(zip(choices, labels, strict=True))
         for effect in (name for name in EFFECTS if name in part):
             table = part.dropna(subset=[effect])
             if table.empty:
@@ -43,9 +45,7 @@ def specification_curve(
             rank = rankdata(-table[effect].to_numpy(), method="min").astype(int)
             ranked = table[HEAD].astype(int).assign(value=table[effect], rank=rank)
             parts.append(
-                named.merge(ranked, on=HEAD).assign(
-                    **dict(zip(choices, labels, strict=True)), effect=effect, n_heads=len(table)
-                )
+                named.merge(ranked, on=HEAD).assign(**chosen, effect=effect, n_heads=len(table))
             )
     columns = ["specification", *choices, "effect", *HEAD, "value", "rank", "n_heads"]
     if not parts:
