@@ -1,13 +1,13 @@
 # make demo: the default study, from nothing to its report.  make test: lint and all tests.
-# make bench: the engine against its peers.
-# Both make an environment of their own in .venv first; PYTHON chooses the interpreter (3.11+).
+# make bench: the engine against its peers.  make docs: the documentation, as a small site.
+# All make an environment of their own in .venv first; PYTHON chooses the interpreter (3.11+).
 
 PYTHON ?= python3
 BIN := .venv/bin
 # Jobs of the workflow find this environment's python too.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench docs gallery clean
 
 demo: .venv/run.stamp
 	$(BIN)/snakemake --cores all
@@ -28,6 +28,17 @@ lint: .venv/test.stamp
 bench: .venv/bench.stamp
 	$(BIN)/python benchmarks/bench.py
 
+docs: .venv/docs.stamp
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo
+	@echo "The site is $(CURDIR)/build/site/index.html"
+
+# The figures that docs/ shows, drawn anew from a study of their own.
+gallery: .venv/run.stamp
+	$(BIN)/snakemake $$($(BIN)/python docs/make_gallery.py --sources) --cores all \
+		--configfile docs/gallery.yaml
+	$(BIN)/python docs/make_gallery.py
+
 .venv/run.stamp: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "negtrace needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
@@ -43,6 +54,10 @@ bench: .venv/bench.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
 	touch $@
 
+.venv/docs.stamp: .venv/run.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[docs]"
+	touch $@
+
 clean:
-	rm -rf .venv .snakemake
+	rm -rf .venv .snakemake build
 	find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +

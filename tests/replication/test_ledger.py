@@ -24,6 +24,7 @@ from negtrace.replication.ledger import (
     REPLICATES,
     comparability,
     ledger,
+    other_items,
 )
 from negtrace.replication.ledger_summary import overall, sentences, summary
 from negtrace.replication.publication import read_published, read_tolerances
@@ -543,3 +544,15 @@ def test_figure_of_another_run_keeps_its_points(published, tables, tmp_path):
     figure = ledger_figure(ledger(published, tables, "another model"), {"width_cm": 12})
     save(figure, tmp_path / "ledger", ["svg"], 100)
     assert (tmp_path / "ledger.svg").read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("kind", "origin", "reason"),
+    [
+        ("neutral", "network", "another dataset: a negative control (neutral)"),
+        ("valse", "generated", "other images: they are stand-ins"),
+        ("valse", "mirror", None),
+    ],
+)
+def test_controls_and_stand_ins_are_not_the_published_items(kind, origin, reason):
+    assert other_items(kind, pd.DataFrame({"origin": [origin, None]})) == reason

@@ -75,7 +75,8 @@ def test_shipped_configuration_is_valid(config):
         (
             "datasets/demo/kind",
             "vals",
-            r"datasets\.demo\.kind is 'vals', did you mean 'valse'.*allowed: scenes, valse",
+            r"datasets\.demo\.kind is 'vals', did you mean 'valse'.*allowed: huggingface, reader, "
+            "scenes, table, valse",
         ),
         ("datasets/demo/image", "x", r"unknown key datasets\.demo\.image"),
         ("datasets/demo", {"kind": "scenes", "items": 3}, r"datasets\.demo lacks the key 'seed'"),

@@ -217,22 +217,23 @@ class Figure(NamedTuple):
 
     name: str  # of its file, up to the first dot
     title: str
+    of_run: bool = False  # whether every dataset, model and wording has one, whatever the sites
 
 
 # In reading order.
 FIGURES = by_name(
     Figure("planted", "The planted circuit, and what patching finds"),
-    Figure("histogram_of_d", "Items by d"),
+    Figure("histogram_of_d", "Items by d", of_run=True),
     Figure("cte_map", SITES["resid"].title),
     *(Figure(f"cte_map_{name}", f"{SITES['resid'].title}: {name} items") for name in SEGMENTS),
     *(Figure(site.figure, site.title) for site in SITES.values() if site.name != "resid"),
     Figure("direct_and_total", "Direct and total effect of each head"),
     Figure("ablation", "The found heads ablated, beside random heads"),
     Figure("faithfulness", "Faithfulness and completeness by number of heads"),
-    Figure("selectivity", "Negator selectivity by head"),
-    Figure("attention_by_role", "Attention to the negator by query token"),
-    Figure("selectivity_correlation", "Correlation of selectivity with d"),
-    Figure("d_by_similarity", "d against the similarity of the sentences"),
-    Figure("d_by_subject_size", "d against the size of the subject"),
-    Figure("d_by_tokens", "d against the length of the caption"),
+    Figure("selectivity", "Negator selectivity by head", of_run=True),
+    Figure("attention_by_role", "Attention to the negator by query token", of_run=True),
+    Figure("selectivity_correlation", "Correlation of selectivity with d", of_run=True),
+    Figure("d_by_similarity", "d against the similarity of the sentences", of_run=True),
+    Figure("d_by_subject_size", "d against the size of the subject", of_run=True),
+    Figure("d_by_tokens", "d against the length of the caption", of_run=True),
 )

@@ -20,8 +20,9 @@ sys.path[:] = [
 from negtrace import vocabulary
 from negtrace.errors import InputError
 from negtrace.replication.published import is_published
-from negtrace.study import checkout, control_entries, layout
+from negtrace.study import checkout, control_entries, extensions, layout
 from negtrace.study.code_hash import code_hash
+from negtrace.study.dataset_kinds import CODE, kinds
 from negtrace.study.folder_state import state_of
 from negtrace.study.last_words import last_words
 from negtrace.study.model_sources import model_files as files_of_model
@@ -31,7 +32,7 @@ from negtrace.study.step_source import shell_line, shown_line
 try:
     config = checkout.with_own_files(config, ROOT)
     validate(config)
-    config = control_entries.with_controls(config)
+    config = extensions.with_versions(control_entries.with_controls(config))
     # 1 or 0, as huggingface_hub reads it.
     OFFLINE = int(
         config["downloads"]["offline"]
@@ -71,7 +72,7 @@ MODELS = {
 }
 
 # Kinds of datasets that are files of items, and of those that are derived from others.
-READERS = ["valse", "table"]
+READERS = kinds()
 DERIVED = control_entries.KINDS
 
 # Environments of jobs on tables, jobs that run a model, and jobs that fetch inputs.
@@ -108,11 +109,6 @@ RUN_INPUTS = {
     "candidates": f"{OF_RUN}/candidates.parquet",
     "images": f"{OF_MODEL}/images.parquet",
 }
-
-
-def results_folder(wildcards):
-    """Where all results lie; a function, because the linter sees a fault in a plain word."""
-    return "results"
 
 
 def log_of(rule, wildcards=""):
@@ -189,7 +185,7 @@ def annotations(wildcards):
     entry = config["datasets"][wildcards.dataset]
     if annotation_kind(wildcards.dataset) in ("scenes", "download"):
         return ANNOTATIONS
-    return entry["file"] if entry["kind"] == "table" else entry["annotations"]
+    return entry[READERS[entry["kind"]].file]
 
 
 def of_original(path):
@@ -223,11 +219,17 @@ def source_state(wildcards):
     return state_of(FILES_READ.format(**wildcards), folder, whole=True)
 
 
+def reader_code(wildcards):
+    """The file of a dataset's reader, if it is one of the user's own."""
+    return config["datasets"][wildcards.dataset].get(CODE, [])
+
+
 def reader_of(wildcards):
     """Params function: how a dataset's file of items is read."""
     entry = config["datasets"][wildcards.dataset]
-    elsewhere = ("annotations", "file", "images", "subjects", "items", "seed")
-    return as_json({key: value for key, value in entry.items() if key not in elsewhere})
+    options = READERS[entry["kind"]].options if entry["kind"] in READERS else ()
+    keys = ("kind", "installed", *options)
+    return as_json({key: entry[key] for key in keys if key in entry})
 
 
 def image_folder(wildcards):

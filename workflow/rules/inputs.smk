@@ -49,6 +49,7 @@ rule annotations:
 rule items:
     input:
         annotations=annotations,
+        code=reader_code,
     output:
         item_table=ITEMS,
     log:

@@ -48,6 +48,10 @@ class ModelSpec:
         preprocess: how pictures are prepared, where the weights do not say it (see
             `preprocessing.KEYS`).
         quick_gelu: what the weights were trained with, where they do not say it.
+        family: code that loads it in open_clip's place (see `families.py`), to which the other
+            keys mean what it takes them for.
+        options: more that the family is told.
+        installed: package and version of a family that is an entry point.
     """
 
     architecture: str
@@ -55,6 +59,9 @@ class ModelSpec:
     seed: int = 0
     preprocess: Mapping[str, Any] | None = None
     quick_gelu: bool | None = None
+    family: str | None = None
+    options: Mapping[str, Any] | None = None
+    installed: str | None = None
 
     @property
     def is_random(self) -> bool:

@@ -36,6 +36,7 @@ from negtrace.models.configurations import (
 from negtrace.models.model_specs import RANDOM, ModelSpec, configuration, preflight
 from negtrace.models.open_clip_tokenizers import as_tokenizer
 from negtrace.models.preprocessing import preprocessing
+from negtrace.models.tower import TextTower
 from negtrace.models.weight_files import read_weight_file, weight_file
 from negtrace.study.model_sources import FOLDER, local_path
 
@@ -45,18 +46,21 @@ class LoadedModel:
     """A model ready for use.
 
     Attributes:
-        model: open_clip module in evaluation mode, float32, on the CPU.
+        model: open_clip module, or one with its `encode_text`, `encode_image` and `logit_scale`, in
+            evaluation mode, float32, on the CPU.
         preprocess: PIL image to pixel tensor [3, height, width].
         tokenizer: how it cuts sentences into tokens.
         identity: architecture, weights, their hash, logit scale; kind of the checkpoint and what
             was changed in it; how pictures are prepared and who says so; activation, and under
             ``activation_assumed`` why it is a guess, where it is.
+        tower: the text tower of a model whose text encoder is not built as open_clip's are.
     """
 
     model: CLIP
     preprocess: Callable[[Image.Image], Tensor]
     tokenizer: Tokenizer
     identity: dict[str, Any]
+    tower: Callable[[nn.Module], TextTower] | None = None
 
 
 def load(

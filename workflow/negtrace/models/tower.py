@@ -397,6 +397,8 @@ def _check_weights(shape: TowerShape, weights: Mapping[str, Tensor]) -> None:
     }
     for block in range(1, shape.layers + 1):
         expected |= {f"blocks.{block}.{name}": size for name, size in sizes.items()}
+    optional = {"projection": (w, shape.embed_dim), "projection_bias": (shape.embed_dim,)}
+    expected |= {name: size for name, size in optional.items() if name in weights}
     for name, size in expected.items():
         if name not in weights:
             raise InputError(f"the text tower has no weight {name!r}")

@@ -148,8 +148,8 @@ def tidy(
         {
             "item_id": candidates["item_id"].to_numpy()[item],
             "pair_id": candidates["pair_id"].to_numpy()[item],
-            "site": pd.Categorical.from_codes([0] * every, pd.Index([intervention.site])),
-            "direction": pd.Categorical.from_codes([0] * every, pd.Index([direction])),
+            "site": pd.Categorical.from_codes(np.zeros(every, int), pd.Index([intervention.site])),
+            "direction": pd.Categorical.from_codes(np.zeros(every, int), pd.Index([direction])),
             "layer": layers[cell],
             "head": heads[cell],
             **sets,

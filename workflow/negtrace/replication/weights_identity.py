@@ -23,7 +23,7 @@ from torch import Tensor
 
 from negtrace.data.image_embeddings import encode_images
 from negtrace.errors import InputError
-from negtrace.models.open_clip_tower import text_tower
+from negtrace.models.families import tower_of
 from negtrace.models.openclip import LoadedModel
 from negtrace.models.tower import TextTower
 from negtrace.patching.forward_passes import run_sentences
@@ -73,7 +73,7 @@ def identity_check(
     Raises:
         InputError: a picture file cannot be read.
     """
-    tower = text_tower(loaded.model, pad_id=loaded.tokenizer.pad_id)
+    tower = tower_of(loaded)
     rows = []
     for check in golden["checks"]:
         tolerance = golden["tolerances"][check["tolerance"]]["value"]

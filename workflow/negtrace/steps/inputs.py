@@ -32,11 +32,11 @@ def annotations(annotations: Output, url: str, sha256: str, downloads: Downloads
 
 
 @step(item_table="items")
-def items(annotations: Input, reader: dict[str, Any]) -> Made:
+def items(annotations: Input, code: Input | None, reader: dict[str, Any]) -> Made:
     """Read a dataset's items, whatever format they are in."""
     from negtrace.data.readers.registry import read_items
 
-    return Made({"item_table": read_items(annotations, reader)})
+    return Made({"item_table": read_items(annotations, reader, code)})
 
 
 @step("image_files", item_table="items")

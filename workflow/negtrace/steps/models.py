@@ -34,19 +34,16 @@ def weights(spec: dict[str, Any], weights: Output, downloads: Downloads) -> None
 @step()
 def tower(weights: Input, spec: dict[str, Any], threads: Resource, description: Output) -> None:
     """Load a model, compare its text tower with it, and write the tower."""
-    from negtrace.models.model_specs import ModelSpec
-    from negtrace.models.open_clip_tower import text_tower
-    from negtrace.models.openclip import load
+    from negtrace.models.families import load, tower_of
     from negtrace.models.tower import save_tower
     from negtrace.models.weights import read_weights
     from negtrace.patching.self_check import check_finite, check_tower
 
     prepared("cpu", threads)
     found = read_weights(weights)
-    loaded = load(ModelSpec(**spec), found.checkpoint, found.tokenizer)
+    loaded = load(spec, found)
     check_finite(loaded.model)
-    identity = {**loaded.identity, "file_sha256": found.sha256}
-    extracted = text_tower(loaded.model, identity, loaded.tokenizer.pad_id)
+    extracted = tower_of(loaded, {**loaded.identity, "file_sha256": found.sha256})
     check_tower(loaded.model, extracted, loaded.tokenizer)
     save_tower(extracted, description.parent)
 
@@ -80,15 +77,13 @@ def identity(weights: Input, pictures: Input, spec: dict[str, Any], threads: Res
     import json
     from pathlib import Path
 
-    from negtrace.models.model_specs import ModelSpec
-    from negtrace.models.openclip import load
+    from negtrace.models.families import load
     from negtrace.models.weights import read_weights
     from negtrace.replication.published import OUTPUTS
     from negtrace.replication.weights_identity import identity_check, read_golden
 
     prepared("cpu", threads)
-    found = read_weights(weights)
-    loaded = load(ModelSpec(**spec), found.checkpoint, found.tokenizer)
+    loaded = load(spec, read_weights(weights))
     files = json.loads(pictures.read_text(encoding="utf-8"))["files"]
     at_hand = {name: Path(file) for name, file in files.items()}
     checks = identity_check(loaded, read_golden(OUTPUTS), at_hand)

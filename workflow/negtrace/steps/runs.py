@@ -18,15 +18,14 @@ def alignment(
 
     from negtrace.data.reading import read_candidates
     from negtrace.errors import InputError
-    from negtrace.models.model_specs import ModelSpec
-    from negtrace.models.openclip import load
+    from negtrace.models.families import load
     from negtrace.models.tower import load_tower
     from negtrace.models.weights import read_weights
     from negtrace.patching.self_check import check_tower
 
     prepared("cpu", threads)
-    stored, found = load_tower(tower[0].parent), read_weights(weights)
-    loaded = load(ModelSpec(**spec), found.checkpoint, found.tokenizer)
+    stored = load_tower(tower[0].parent)
+    loaded = load(spec, read_weights(weights))
     readable, frame, excluded = read_candidates(candidates, loaded.tokenizer, stored.shape)
     if readable.empty:
         raise InputError(
@@ -54,16 +53,14 @@ def images(
 
     from negtrace.data.image_embeddings import encode_images
     from negtrace.data.images import available, check_unchanged
-    from negtrace.models.model_specs import ModelSpec
-    from negtrace.models.openclip import load
+    from negtrace.models.families import load
     from negtrace.models.weights import read_weights
     from negtrace.progress import track
 
     device = prepared(device, threads)
     names = available(image_files)
     check_unchanged(Path(folder), image_files)
-    found = read_weights(weights)
-    loaded = load(ModelSpec(**spec), found.checkpoint, found.tokenizer)
+    loaded = load(spec, read_weights(weights))
     embeddings = encode_images(
         loaded,
         [Path(folder) / name for name in names],

@@ -15,7 +15,10 @@ from typing import Any
 from negtrace.errors import InputError
 
 # What makes a file of an entry that the workflow brings along, by section of the configuration.
-LOCAL = {"models": ("architecture", "weights"), "datasets": ("annotations", "images", "file")}
+LOCAL = {
+    "models": ("architecture", "weights", "family"),
+    "datasets": ("annotations", "images", "file", "code"),
+}
 
 # Characters that the checkout's path may not hold, and why.
 IMPOSSIBLE = {

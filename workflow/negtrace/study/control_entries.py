@@ -20,7 +20,7 @@ def with_controls(config: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration with its controls as datasets and models of their own, in the study too.
 
     `neutral` and `shuffled` add a dataset ``{name}-{control}`` for each of the study's, `random` a
-    model ``{name}-random`` for each of its models that has an architecture.
+    model ``{name}-random`` for each of its models that open_clip builds from an architecture.
 
     Raises:
         InputError: a name is taken.
@@ -44,7 +44,7 @@ def with_controls(config: Mapping[str, Any]) -> dict[str, Any]:
                     **{key: entry[key] for key in ("preprocess", "quick_gelu") if key in entry},
                 }
                 for name, entry in entries.items()
-                if "architecture" in entry
+                if "architecture" in entry and "family" not in entry
             }
             section = "models"
         for name in added:

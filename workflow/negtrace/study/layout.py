@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
-from negtrace.vocabulary import CONFIRMATIONS, SEGMENTS, SITES
+from negtrace.vocabulary import CONFIRMATIONS, FIGURES, SEGMENTS, SITES
 
 # Where all results go, from the working folder.
 RESULTS = "results"
@@ -91,8 +91,7 @@ def segment_maps(sweeps: Iterable[str]) -> dict[str, tuple[str, str]]:
 def figures(study: Mapping[str, Any]) -> list[str]:
     """Names of the figures, without ending."""
     return [
-        *("histogram_of_d", "selectivity", "attention_by_role", "selectivity_correlation"),
-        *("d_by_similarity", "d_by_subject_size", "d_by_tokens"),
+        *(figure.name for figure in FIGURES.values() if figure.of_run),
         *map(map_figure, sweeps(study)),
         *segment_maps(sweeps(study)),
         *(figure for name in study["confirm"] for figure in CONFIRMATIONS[name].figures),

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from negtrace.study.extensions import is_code
+
 # open_clip's own prefixes: configuration, tokenizer and weights lie together in such a place.
 HUB = "hf-hub:"
 FOLDER = "local-dir:"
@@ -57,10 +59,13 @@ def local_path(name: str) -> Path:
 
 def model_files(entry: Mapping[str, Any]) -> list[str]:
     """All local files of a model's entry; of a folder, those that a model can be made of."""
-    found: list[str] = []
+    family = entry.get("family")
+    found: list[str] = [family] if family and is_code(family) else []
     for key in ("architecture", "weights"):
         if is_path(entry.get(key) or ""):
             path = local_path(entry[key])
+            if family and not path.exists():
+                continue  # a name, which its code knows
             files = sorted(path.iterdir()) if path.is_dir() else [path]
             found += [str(f) for f in files if not path.is_dir() or f.suffix in MODEL_FILES]
     return list(dict.fromkeys(found))

@@ -17,6 +17,8 @@ from jsonschema.exceptions import ValidationError, best_match
 
 from negtrace import vocabulary
 from negtrace.errors import InputError
+from negtrace.study.dataset_kinds import CODE, kinds, with_kinds
+from negtrace.study.extensions import MODELS, check_installed, is_code
 from negtrace.study.known_models import check_name
 from negtrace.study.model_sources import brings_weights, is_path, local_path
 from negtrace.study.values import check_values, path_fault, shown
@@ -62,10 +64,12 @@ def validate(config: Mapping[str, Any]) -> None:
 
 
 def schema() -> dict[str, Any]:
-    """The configuration's schema; ``{"vocabulary": "SITES"}`` in it means one of these names."""
+    """The configuration's schema with all kinds of datasets.
+
+    ``{"vocabulary": "SITES"}`` in the file means one of these names.
+    """
     text = SCHEMA_FILE.read_text(encoding="utf-8")
-    read: dict[str, Any] = json.loads(text, object_hook=_with_names)
-    return read
+    return with_kinds(json.loads(text, object_hook=_with_names))
 
 
 def _with_names(node: dict[str, Any]) -> dict[str, Any]:
@@ -184,6 +188,13 @@ def check_files(config: Mapping[str, Any]) -> None:
 def check_model_files(key: str, model: Mapping[str, Any]) -> None:
     """Local files and folders of one model exist, and its names are open_clip's."""
     architecture, weights = model["architecture"], model.get("weights")
+    if family := model.get("family"):
+        # What the other keys mean, only its code knows.
+        if is_code(family):
+            check_exists(f"{key}.family", family, "correct the path")
+        else:
+            check_installed(f"{key}.family", MODELS, family)
+        return
     if weights is None and not brings_weights(architecture):
         raise InputError(
             f"configuration: {key} lacks the key 'weights': pretrained weights of open_clip, the "
@@ -217,9 +228,14 @@ def check_dataset_files(key: str, dataset: Mapping[str, Any]) -> None:
     if isinstance(images, str):
         remedy = "put the dataset's images there, or change the key"
         check_exists(f"{key}.images", images, remedy, folder=True)
-    for where, entry in ((key, dataset), (f"{key}.subjects", dataset.get("subjects", {}))):
-        if "file" in entry:
-            check_exists(f"{where}.file", entry["file"], "correct the path")
+    if CODE in dataset and not is_code(dataset[CODE]):
+        raise InputError(f"configuration: {key}.{CODE}: a reader's file has to end in .py")
+    kind = kinds().get(dataset["kind"])
+    files = {name: dataset[name] for name in kind.files if name != "annotations"} if kind else {}
+    for name, path in files.items():
+        check_exists(f"{key}.{name}", path, "correct the path")
+    if boxes := dataset.get("subjects", {}).get("file"):
+        check_exists(f"{key}.subjects.file", boxes, "correct the path")
 
 
 def check_exists(key: str, path: str, remedy: str, folder: bool = False) -> None:

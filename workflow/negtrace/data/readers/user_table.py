@@ -16,6 +16,16 @@ from negtrace.data.readers.row_files import Rows, read_rows
 from negtrace.errors import InputError
 from negtrace.messages import listed
 
+READER = {
+    "kind": "table",
+    "files": {"file": {"type": "string"}},
+    "options": {
+        "columns": {"$ref": "#/$defs/columns"},
+        "separator": {"type": "string", "minLength": 1, "maxLength": 1},
+        "encoding": {"type": "string", "minLength": 1},
+    },
+}
+
 # What the columns of a table are called if its configuration names no others.
 FIELDS = {"image": "image", "caption": "caption", "foil": "foil"}
 ITEM_FIELDS = {"image": "image_file", "caption": "caption", "foil": "foil"}

@@ -12,6 +12,12 @@ from negtrace.data.readers.json_files import parse_json
 from negtrace.data.readers.text_files import read_text
 from negtrace.errors import InputError
 
+READER = {
+    "kind": "valse",
+    "files": {"annotations": {"$ref": "#/$defs/annotations"}},
+    "options": {},
+}
+
 FIELDS = ("image_file", "caption", "foil")
 
 

@@ -1,0 +1,70 @@
+"""Kinds of datasets that are files of items: what an entry of each in the configuration may hold.
+
+A module of ``data/readers`` that reads a format says so in a literal, which is taken from its
+source: importing it would import pandas, and Snakemake's parse has to be quick::
+
+    READER = {"kind": NAME, "files": {KEY: schema, ...}, "options": {KEY: schema, ...}}
+
+The first of the files holds the items; options are passed on to the reader.  An entry has
+``images``, too, and may have ``subjects``.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from copy import deepcopy
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from negtrace.study.extensions import READERS, installed
+
+FOLDER = Path(__file__).parents[1] / "data" / "readers"
+
+# Code of a user's own: kind, and the key that names its file.
+OWN, CODE = "reader", "code"
+
+
+class Kind(NamedTuple):
+    """Schemas of an entry's keys."""
+
+    files: Mapping[str, Any]
+    options: Mapping[str, Any]
+
+    @property
+    def file(self) -> str:
+        """The key that names the file of items."""
+        return next(iter(self.files))
+
+
+@cache
+def kinds() -> dict[str, Kind]:
+    """Kinds by name: the library's, and entry points that do not bear one of its names."""
+    found = {}
+    for path in sorted(FOLDER.glob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "READER":
+                declared = ast.literal_eval(node.value)
+                found[declared["kind"]] = Kind(declared["files"], declared["options"])
+    own = found[OWN]
+    file = {key: schema for key, schema in own.files.items() if key != CODE}
+    return {name: Kind(file, own.options) for name in installed(READERS)} | found
+
+
+def with_kinds(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration's schema with all kinds in it."""
+    changed = deepcopy(dict(schema))
+    dataset = changed["$defs"]["dataset"]
+    for name, kind in kinds().items():
+        shared = {key: {"$ref": f"#/$defs/{key}"} for key in ("images", "subjects")}
+        entry = {
+            "required": ["kind", *kind.files, "images"],
+            "additionalProperties": False,
+            "properties": {"kind": {"const": name}, **kind.files, **kind.options, **shared},
+        }
+        of_kind = {"properties": {"kind": {"const": name}}, "required": ["kind"]}
+        dataset["properties"]["kind"]["enum"].append(name)
+        dataset["allOf"].append({"if": of_kind, "then": entry})
+    dataset["properties"]["kind"]["enum"].sort()
+    return changed
