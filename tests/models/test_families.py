@@ -11,6 +11,7 @@ import torch
 from negtrace.errors import InputError
 from negtrace.models import families
 from negtrace.models.tower import load_tower
+from negtrace.models.tower_of_model import tower_of
 from negtrace.models.weights import Weights
 from negtrace.patching.self_check import check_tower
 from negtrace.steps.__main__ import main
@@ -60,7 +61,7 @@ def test_a_tower_of_a_users_family_is_stored_with_its_codes_hash(tmp_path):
 
 def test_a_family_may_load_a_model_built_as_open_clips_are(causal):
     loaded = families.LoadedModel(causal.model, None, families.Tokenizer(None, None, 1, 0), {})
-    tower = families.tower_of(loaded, {"weights": "own"})
+    tower = tower_of(loaded, {"weights": "own"})
     assert tower.identity == {"weights": "own"}
     assert tower.weights.keys() == causal.tower.weights.keys()
 

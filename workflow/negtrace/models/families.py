@@ -12,16 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
 from torch import nn
 
 from negtrace.errors import InputError
 from negtrace.models import openclip
 from negtrace.models.alignment import Tokenizer
 from negtrace.models.model_specs import RANDOM, ModelSpec
-from negtrace.models.open_clip_tower import text_tower
 from negtrace.models.openclip import LoadedModel, state_hash
-from negtrace.models.tower import TextTower
 from negtrace.models.weights import Weights
 from negtrace.study.extensions import MODELS, called, function, is_code
 from negtrace.tables.store import sha256
@@ -54,26 +51,6 @@ def load(entry: Mapping[str, Any], weights: Weights) -> LoadedModel:
     return LoadedModel(loaded.model, loaded.preprocess, loaded.tokenizer, identity, loaded.tower)
 
 
-def tower_of(loaded: LoadedModel, identity: Mapping[str, Any] | None = None) -> TextTower:
-    """A model's text tower, as its family gives it, or cut out as open_clip's is.
-
-    Raises:
-        InputError: it has none that `tower.py` describes, or it is no match for the image encoder.
-    """
-    if loaded.tower is None:
-        tower = text_tower(loaded.model, pad_id=loaded.tokenizer.pad_id)
-    else:
-        tower = called(loaded.identity["family"], "tower()", loaded.tower, loaded.model)
-        if not isinstance(tower, TextTower):
-            raise InputError(
-                f"{loaded.identity['family']}: tower() returns no TextTower but a "
-                f"{type(tower).__name__}; correct it"
-            )
-    if "family" in loaded.identity:
-        _check_images(loaded, tower.shape.embed_dim)
-    return TextTower(tower.shape, tower.weights, identity)
-
-
 def _fault(loaded: Any) -> str | None:
     """What a family's model lacks, or None."""
     if not isinstance(loaded, LoadedModel):
@@ -93,21 +70,3 @@ def _fault(loaded: Any) -> str | None:
     except (TypeError, ValueError):
         return "an identity that JSON cannot hold"
     return None
-
-
-def _check_images(loaded: LoadedModel, embed_dim: int) -> None:
-    """An image's embedding has the width of a sentence's."""
-
-    def encoded() -> torch.Size:
-        pixels = loaded.preprocess(Image.new("RGB", (64, 48)))
-        with torch.no_grad():
-            found: torch.Size = loaded.model.encode_image(pixels[None], normalize=True).shape
-            return found
-
-    family = loaded.identity["family"]
-    shape = called(family, "encode_image()", encoded)
-    if shape != (1, embed_dim):
-        raise InputError(
-            f"{family}: encode_image() gives {list(shape)} for one image, but a sentence's "
-            f"embedding has {embed_dim} values; correct it"
-        )

@@ -23,9 +23,9 @@ from torch import Tensor
 
 from negtrace.data.image_embeddings import encode_images
 from negtrace.errors import InputError
-from negtrace.models.families import tower_of
 from negtrace.models.openclip import LoadedModel
 from negtrace.models.tower import TextTower
+from negtrace.models.tower_of_model import tower_of
 from negtrace.patching.forward_passes import run_sentences
 from negtrace.replication.ledger import DIFFERS, MATCHES, NOT_CHECKED
 

@@ -34,8 +34,9 @@ def weights(spec: dict[str, Any], weights: Output, downloads: Downloads) -> None
 @step()
 def tower(weights: Input, spec: dict[str, Any], threads: Resource, description: Output) -> None:
     """Load a model, compare its text tower with it, and write the tower."""
-    from negtrace.models.families import load, tower_of
+    from negtrace.models.families import load
     from negtrace.models.tower import save_tower
+    from negtrace.models.tower_of_model import tower_of
     from negtrace.models.weights import read_weights
     from negtrace.patching.self_check import check_finite, check_tower
 

@@ -6,7 +6,7 @@ A reader takes the path of a file and the options of the dataset's entry, and re
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,11 @@ from negtrace.data.readers.own import read_own
 from negtrace.data.readers.user_table import read_user_table
 from negtrace.data.readers.valse import read_valse
 
-READERS = {"valse": read_valse, "scenes": read_valse, "table": read_user_table}
+READERS: dict[str, Callable[..., pd.DataFrame]] = {
+    "valse": read_valse,
+    "scenes": read_valse,
+    "table": read_user_table,
+}
 
 
 def read_items(path: Path, entry: Mapping[str, Any], code: Path | None = None) -> pd.DataFrame:
