@@ -22,7 +22,7 @@ from negtrace.analyses.features import FEATURES, WITHOUT_NO_PEOPLE
 from negtrace.data.subjects import subject_phrase
 from negtrace.replication.publication import Block, read_published
 from negtrace.replication.published import PAPER, TOLERANCES
-from negtrace.statistics.groups import ALL
+from negtrace.vocabulary import ALL
 
 # The others follow from the sentences alone.
 SIMULATED_TABLES = (

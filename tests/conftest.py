@@ -166,6 +166,7 @@ def effect_rows(*cells: tuple[int, float, float]) -> pd.DataFrame:
             "layer": 2,
             "head": head,
             "role": "all",
+            "known": False,
             "ratio": ratio,
             "ratio_ci_low": ratio - 0.1,
             "ratio_ci_high": ratio + 0.1,

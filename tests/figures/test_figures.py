@@ -387,3 +387,41 @@ def test_other_sites_by_position_count_blocks(site):
 def test_a_site_that_no_item_can_be_patched_at_says_so():
     figure = figures.restoration(cte_table().iloc[:0], SETTINGS)
     assert "no item" in figure.texts[0].get_text()
+
+
+def effect_table(segment: str, bounded: bool) -> pd.DataFrame:
+    """`cte_table` with effect sizes; the determiner in the foil need not have bounded ratios."""
+    table = cte_table(segment).assign(ratio=lambda rows: rows["mean"], p_fwer=0.5)
+    loose = (table["negation"] == "foil") & (table["role"] == "determiner") & (not bounded)
+    return table.assign(
+        ratio_ci_low=(table["ratio"] - 0.1).mask(loose), ratio_ci_high=table["ratio"] + 0.1
+    )
+
+
+def hatched(axis: plt.Axes) -> int:
+    return sum(bool(patch.get_hatch()) for patch in axis.patches)
+
+
+def test_a_ratio_without_a_bounded_interval_has_no_colour_and_no_number():
+    settings = {**SETTINGS, "annotate": True}
+    figure = figures.cte_map(effect_table("all", bounded=False), settings, "all")
+    panels = heat_axes(figure)
+    foil, caption = (drawn(panels[n])[ROLES.index("determiner")] for n in ("foil", "caption"))
+    assert np.isnan(foil).all()
+    assert not np.isnan(caption).any()
+    cells = np.count_nonzero(~np.isnan(drawn(panels["foil"])))
+    assert len(panels["foil"].texts) == cells
+    # Neither what is 0 nor what is no number is hatched.
+    assert hatched(panels["foil"]) == np.count_nonzero(np.nan_to_num(drawn(panels["foil"])))
+
+
+def test_a_map_without_any_bounded_ratio_is_drawn_empty():
+    table = effect_table("all", bounded=True).assign(ratio_ci_low=np.nan)
+    for axis in heat_axes(figures.cte_map(table, SETTINGS, "all")).values():
+        assert np.isnan(drawn(axis)).all()
+
+
+def test_segments_which_have_no_tests_are_not_hatched():
+    tested, segment = effect_table("all", True), effect_table("correct", True).assign(p_fwer=np.nan)
+    assert hatched(heat_axes(figures.cte_map(tested, SETTINGS, "all"))["foil"]) > 0
+    assert hatched(heat_axes(figures.cte_map(segment, SETTINGS, "correct"))["foil"]) == 0

@@ -9,7 +9,7 @@ from test_restoration import PAIRS, Study
 
 from negtrace.errors import InputError
 from negtrace.patching import restoration
-from negtrace.patching.precision import deviation, sample_items
+from negtrace.patching.precision import deviation, sample_items, whole_deviation
 
 
 def in_precision(study: Study, dtype: torch.dtype) -> Study:
@@ -23,10 +23,11 @@ def test_bfloat16_is_close_and_its_deviation_measured(causal, site):
     exact = in_precision(Study(causal), torch.float32).sweep(site, "negate")
     lower = in_precision(Study(causal), torch.bfloat16).sweep(site, "negate")
     found = deviation(lower, exact)
-    expected = (lower["s_patched"] - exact["s_patched"])[exact["eligible"]].abs()
+    computed = exact["eligible"] & ~exact["known"]
+    expected = (lower["s_patched"] - exact["s_patched"])[computed].abs()
     assert found["largest"] == pytest.approx(expected.max())
     assert found["mean"] == pytest.approx(expected.mean())
-    assert found["cells"] == exact["eligible"].sum()
+    assert found["cells"] == computed.sum()
     assert 1e-5 < found["largest"] < 1.5  # of scores up to 20
 
 
@@ -39,7 +40,23 @@ def test_deviation_compares_the_cells_of_the_sample(causal):
     sample["s_patched"] += 0.25
     found = deviation(table, sample)
     assert found["largest"] == pytest.approx(0.25)
-    assert found["cells"] == sample["eligible"].sum() < table["eligible"].sum()
+    assert found["cells"] == (sample["eligible"] & ~sample["known"]).sum() < len(table)
+
+
+def test_shards_make_up_the_deviation_of_the_whole_table(causal):
+    """Known cells, which never differ, do not make it look smaller."""
+    exact = Study(causal).sweep("resid", "negate")
+    noise = np.random.default_rng(0).normal(0, 1, len(exact)) * ~exact["known"]
+    lower = exact.assign(s_patched=exact["s_patched"] + noise)
+    shard = exact["pair_id"].isin(["pair0", "pair2"])
+    parts = [deviation(lower[at], exact[at]) for at in (shard, ~shard)]
+    found = whole_deviation(parts)
+    assert found == pytest.approx(deviation(lower, exact))
+    computed = exact["eligible"] & ~exact["known"]
+    assert found["mean"] == pytest.approx(np.abs(noise[computed]).mean())
+    assert 0 < parts[0]["cells"] < found["cells"]
+    assert whole_deviation([]) == {"largest": 0.0, "mean": 0.0, "cells": 0}
+    assert deviation(lower[:0], exact[:0])["cells"] == 0
 
 
 @pytest.mark.parametrize(
@@ -87,16 +104,3 @@ def test_other_errors_are_not_swallowed(causal, monkeypatch):
     monkeypatch.setattr(restoration, "sweep_batch", broken)
     with pytest.raises(RuntimeError, match="shapes do not match"):
         Study(causal).sweep("resid", "negate")
-
-
-def test_deviation_leaves_out_what_could_not_be_patched(causal):
-    """Rows without a counterpart are no cells, whatever stands in them."""
-    exact = Study(causal).sweep("resid", "affirm")
-    missing = ~exact["eligible"]
-    assert missing.any()
-    lower = exact.assign(s_patched=exact["s_patched"] + 0.5)
-    exact.loc[missing, "s_patched"], lower.loc[missing, "s_patched"] = 0.0, 100.0
-    found = deviation(lower, exact)
-    assert found["largest"] == pytest.approx(0.5)
-    assert found["mean"] == pytest.approx(0.5)
-    assert found["cells"] == (~missing).sum()

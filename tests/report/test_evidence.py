@@ -10,26 +10,38 @@ from negtrace.report import evidence
 
 def test_cells_are_counted_by_both_corrections():
     table = effect_rows((1, 0.3, 0.01), (2, 0.2, 0.08), (3, 0.1, 0.5), (4, 0.0, 1.0))
-    said = evidence.of_significance(table, "correct", "head", 0.05)
-    assert said == [
-        "Of the 3 cells by head that can differ from 0 (1 more change nothing), 1 do at a "
-        "family-wise error of 5% (max-T over sign flips of pairs), 2 at a false discovery rate "
-        "of 5%."
-    ]
+    (said,) = evidence.of_significance(table, "head", 0.05)
+    assert said == (
+        "Of the 3 cells by head that can differ from 0 over all items (1 more are known by"
+        " definition or change nothing), 1 do at a family-wise error of 5% over the map (max-T"
+        " over sign flips of pairs), 2 at a false discovery rate of 5%."
+    )
+    (wider,) = evidence.of_significance(table.assign(p_study=0.02), "head", 0.05)
+    assert wider.endswith("false discovery rate of 5%, 3 family-wise over all maps of the model.")
 
 
-def test_top_cells_leave_out_what_is_known_and_keep_both_effect_sizes():
-    table = effect_rows((1, 0.3, 0.01), (2, 1.0, 0.01), (3, 0.0, 1.0), (4, 0.4, 0.01))
-    best = evidence.top_cells(table, "correct")
+def test_known_cells_are_not_counted():
+    table = effect_rows((1, 0.3, 0.01), (2, 1.0, 0.01))
+    known = table.assign(known=table["head"] == 2)
+    (said,) = evidence.of_significance(known, "head", 0.05)
+    assert said.startswith("Of the 1 cell by head that can differ from 0 over all items (1 more")
+    assert "1 do at a family-wise" in said
+
+
+def test_top_cells_leave_out_what_is_known_or_unbounded_and_keep_both_effect_sizes():
+    table = effect_rows((1, 0.3, 0.01), (2, 1.0, 0.01), (3, 0.0, 1.0), (4, 0.4, 0.01), (5, 9, 0.5))
+    table["known"] = table["head"] == 2
+    table.loc[table["head"] == 5, ["ratio_ci_low", "ratio_ci_high"]] = float("nan")
+    best = evidence.top_cells(table)
     assert [row["cell"] for row in best] == ["head 4", "head 1"]
-    assert (best[0]["ratio"], best[0]["mean"]) == (0.4, 0.8)
+    assert (best[0]["ratio"], best[0]["mean"], best[0]["segment"]) == (0.4, 0.8, "all")
 
 
 def test_stability_in_words():
     overlap = pd.DataFrame(
         {
             "negation": "all",
-            "segment": "correct",
+            "segment": "all",
             "k": [1, 3],
             "jaccard": [1.0, 0.62],
             "jaccard_chance": [0.1, 0.2],
@@ -38,12 +50,12 @@ def test_stability_in_words():
     halves = pd.DataFrame(
         {
             "negation": "all",
-            "segment": "correct",
+            "segment": "all",
             "p_fwer": [0.01, 0.02, 0.3],
             "ratio": [0.5, -0.2, 0.1],
         }
     )
-    first, second = evidence.of_stability(overlap, halves, "correct")
+    first, second = evidence.of_stability(overlap, halves)
     assert "The 3 highest heads" in first
     assert "0.62 on average (Jaccard; 0.20 by chance)" in first
     assert "Of the 3 highest heads on one half of the pairs, 1 are above 0" in second
@@ -78,27 +90,54 @@ def test_planted_cells_are_counted_with_false_alarms():
         {"site": "head", "planted": [True, True, False], "found": [True, False, True]}
     )
     assert evidence.of_planted(planted) == [
-        "Positive control, site head: 2 of 3 cells are planted; 2 are found (significant, "
-        "interval above 0.1), 1 of them planted."
+        "Positive control, site head: 2 of 3 cells are planted; 2 are found "
+        "(interval above 0.1), 1 of them planted."
     ]
 
 
-def test_specific_effects_are_named_with_both_sides():
-    row = {
-        "negation": "all",
-        "segment": "correct",
-        "layer": 2,
-        "head": 1.0,
-        "role": "all",
-        "p": 0.01,
-        "specific": 4.0,
-        "specific_ci_low": 3.5,
-        "specific_ci_high": 4.5,
-        "difference_negation": 4.5,
-        "difference_neutral": 0.5,
-    }
-    table = pd.DataFrame([row, row | {"head": 2.0, "specific": 0.0, "p": 1.0}])
-    assert evidence.of_specificity(table, "correct", "head") == [
-        "Beyond a neutral word swap, the negation does most by head at head 1 of block 2 "
-        "(4.00 [3.50, 4.50] logits; negation 4.50, neutral 0.50)."
+PLACEBO = {
+    "negation": "all",
+    "segment": "all",
+    "layer": 2,
+    "head": 1.0,
+    "role": "all",
+    "p_fwer": 0.01,
+    "specific": 4.0,
+    "specific_ci_low": 3.5,
+    "specific_ci_high": 4.5,
+    "difference": 4.5,
+    "difference_placebo": 0.5,
+}
+
+
+def test_effects_beyond_the_placebo_are_named_with_both_sides():
+    less = PLACEBO | {"head": 2.0, "specific": 5.0, "p_fwer": 0.3}
+    against = PLACEBO | {"head": 3.0, "specific": -5.0}
+    selected = PLACEBO | {"head": 4.0, "specific": 9.0, "segment": "correct"}
+    table = pd.DataFrame([PLACEBO, less, against, selected])
+    assert evidence.of_placebo(table, "head", 0.05) == [
+        "Beyond its placebo, the negation does most by head at head 1 of block 2 "
+        "(4.00 [3.50, 4.50] logits; negation 4.50, placebo 0.50)."
     ]
+    assert evidence.of_placebo(table.assign(p_fwer=0.3), "head", 0.05) == [
+        "By head, the negation does nothing significant beyond its placebo."
+    ]
+    assert evidence.of_placebo(table[3:], "head", 0.05) == []
+
+
+def test_transfer_of_credible_cells_in_words():
+    restoration = effect_rows((1, 0.3, 0.01), (2, 0.5, 0.01), (3, 0.4, 0.2))
+    transfer = pd.DataFrame(
+        {
+            "negation": "all",
+            "layer": 2,
+            "head": [1, 2, 3],
+            "role": "all",
+            "transfer": [0.9, None, 0.2],
+            "transfer_ci_low": [0.8, None, 0.1],
+            "transfer_ci_high": [1.1, None, 0.3],
+        }
+    )
+    (said,) = evidence.of_transfer(transfer, restoration, 0.05)
+    assert said.endswith("(1: generic, 0: bound to its noun): head 1 of block 2 0.90 [0.80, 1.10].")
+    assert evidence.of_transfer(transfer[1:], restoration, 0.05) == []

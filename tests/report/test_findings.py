@@ -9,8 +9,11 @@ import pandas as pd
 import pytest
 from conftest import effect_rows
 
-from negtrace.report import findings
+from negtrace.report import cautions, findings, routes
 
+ALPHA = 0.05
+
+# Hidden states 0, 3, 4, 6, 8, 9, 12 of the paper, under their own numbers.
 STATES = [0, 3, 4, 6, 8, 9, 12]
 CTE = {
     "foil": {
@@ -47,7 +50,7 @@ def with_all(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     overall = weighted.groupby(keys, as_index=False)["mean"].sum()
     overall["mean"] /= sum(ITEMS[n] for n in frame["negation"].unique())
     table = pd.concat([frame, overall.assign(negation="all")], ignore_index=True)
-    return table.assign(n_items=table["negation"].map(ITEMS), segment="correct")
+    return table.assign(n_items=table["negation"].map(ITEMS), segment="all")
 
 
 def cte() -> pd.DataFrame:
@@ -92,7 +95,7 @@ def test_accuracy_with_numbers_of_items_and_pairs(accuracy):
 
 
 def test_the_route_of_the_paper():
-    foil, caption = findings.of_resid(cte(), "correct")
+    foil, caption = routes.of_resid(cte(), ALPHA)
     assert "determiner is below one half from hidden state 4 on (0.18 there)" in foil
     assert "of the other tokens, full_stop carries most (0.36 at hidden state 4)" in foil
     assert "EOT holds at least half of the effect from hidden state 9 on (0.59 there)" in foil
@@ -110,18 +113,18 @@ def test_the_route_follows_the_table():
     table = change(cte(), "foil", "determiner", 8, 0.7)
     table = change(table, "foil", "subject_first", 6, 0.9)
     table = change(table, "foil", "EOT", 3, 0.8)
-    foil, caption = findings.of_resid(table, "correct")
+    foil, caption = routes.of_resid(table, ALPHA)
     assert "below one half from hidden state 9 on (0.05 there)" in foil
     assert "subject_first carries most (0.90 at hidden state 6)" in foil
     assert "EOT holds at least half of the effect from hidden state 9 on" in foil
-    assert caption == findings.of_resid(cte(), "correct")[1]
+    assert caption == routes.of_resid(cte(), ALPHA)[1]
 
 
 def test_an_effect_that_no_token_carries_is_not_attributed_to_one():
     table = cte()
     between = table["role"].isin(["subject_first", "full_stop"])
     table = table.assign(mean=table["mean"].mask(between, table["mean"] / 10))
-    foil, caption = findings.of_resid(table, "correct")
+    foil, caption = routes.of_resid(table, ALPHA)
     assert "no other token but EOT carries 0.1 or more (highest 0.04)" in foil
     assert "no other token but EOT carries 0.1 or more (highest 0.06)" in caption
 
@@ -129,7 +132,7 @@ def test_an_effect_that_no_token_carries_is_not_attributed_to_one():
 def test_an_effect_that_never_arrives():
     table = change(cte(), "foil", "EOT", 12, 0.2)
     table = change(table, "foil", "determiner", 12, 0.8)
-    foil = findings.of_resid(table, "correct")[0]
+    foil = routes.of_resid(table, ALPHA)[0]
     assert "EOT does not hold half of the effect at the end" in foil
     assert "does not fall below one half for good" in foil
 
@@ -137,7 +140,7 @@ def test_an_effect_that_never_arrives():
 def test_the_general_schema_speaks_of_the_edit():
     table = cte()
     renamed = table["role"].replace({"determiner": "edit", "full_stop": "shared_after"})
-    foil = findings.of_resid(table.assign(role=renamed), "correct")[0]
+    foil = routes.of_resid(table.assign(role=renamed), ALPHA)[0]
     assert "restoration at the edit is below one half from hidden state 4 on" in foil
     assert "shared_after carries most" in foil
 
@@ -147,29 +150,27 @@ def test_the_general_schema_speaks_of_the_edit():
     [([False, True, True], 7), ([True, False, True], 9), ([True] * 3, 3), ([True, False], None)],
 )
 def test_lasting_conditions(holds, first):
-    assert findings.lasting(pd.Series(holds, index=[3, 7, 9][: len(holds)])) == first
+    assert routes.lasting(pd.Series(holds, index=[3, 7, 9][: len(holds)])) == first
 
 
 def test_heads_are_named_in_order_with_their_numbers():
-    (sentence,) = findings.of_heads(heads(SELECTIVITY), "correct", "selectivity")
+    (sentence,) = findings.of_heads(heads(SELECTIVITY), "selectivity", ALPHA)
     assert sentence == (
-        "Highest mean selectivity (correct items):"
+        "Highest mean selectivity (all items):"
         " head 2 of block 4 (0.38; foil 0.38, caption 0.39);"
         " head 3 of block 4 (0.24; foil 0.23, caption 0.24);"
         " head 6 of block 3 (0.22; foil 0.23, caption 0.20)."
     )
-    (changed,) = findings.of_heads(
-        heads({**SELECTIVITY, (5, 6): (0.9, 0.7)}), "correct", "selectivity"
-    )
-    assert changed.startswith("Highest mean selectivity (correct items): head 6 of block 5 (0.81;")
+    (changed,) = findings.of_heads(heads({**SELECTIVITY, (5, 6): (0.9, 0.7)}), "selectivity", ALPHA)
+    assert changed.startswith("Highest mean selectivity (all items): head 6 of block 5 (0.81;")
     assert "head 6 of block 3" not in changed
 
 
 def test_heads_below_the_threshold_are_not_named_as_high():
     (sentence,) = findings.of_heads(
         heads({**SELECTIVITY, (4, 3): (0.05, 0.05), (3, 6): (0.0, 0.0), (10, 2): (0.0, 0.0)}),
-        "correct",
         "selectivity",
+        ALPHA,
     )
     assert "head 2 of block 4" in sentence
     assert "head 3 of block 4" not in sentence
@@ -177,17 +178,14 @@ def test_heads_below_the_threshold_are_not_named_as_high():
 
 def test_without_a_notable_head_none_is_claimed():
     table = heads({cell: (0.02, 0.03) for cell in SELECTIVITY} | {(5, 6): (0.05, 0.05)})
-    (sentence,) = findings.of_heads(table, "correct", "restoration")
-    assert sentence == (
-        "No single head has a mean restoration of 0.1 or more (correct items); the highest is"
-        " head 6 of block 5 (0.05; foil 0.05, caption 0.05)."
-    )
-    assert findings.of_overlap(table, heads(SELECTIVITY), "correct") == []
+    (sentence,) = findings.of_heads(table, "restoration", ALPHA)
+    assert sentence == ("No single head has a mean restoration of 0.1 or more (all items).")
+    assert findings.of_overlap(table, heads(SELECTIVITY), ALPHA) == []
 
 
 def test_a_head_that_works_against_the_effect_is_named():
     table = heads({**SELECTIVITY, (5, 6): (-0.4, -0.2)})
-    sentences = findings.of_heads(table, "correct", "restoration")
+    sentences = findings.of_heads(table, "restoration", ALPHA)
     assert sentences[1] == (
         "Most negative mean restoration: head 6 of block 5 (-0.31; foil -0.40, caption -0.20)."
     )
@@ -195,10 +193,10 @@ def test_a_head_that_works_against_the_effect_is_named():
 
 def test_overlap_of_restoring_and_selective_heads():
     restoring = heads({(4, 2): (0.5, 0.4), (7, 1): (0.3, 0.3), (9, 4): (0.2, 0.2)})
-    (sentence,) = findings.of_overlap(restoring, heads(SELECTIVITY), "correct")
+    (sentence,) = findings.of_overlap(restoring, heads(SELECTIVITY), ALPHA)
     assert sentence == "Named for both restoration and selectivity: head 2 of block 4."
     apart = heads({(4, 4): (0.5, 0.4), (7, 1): (0.3, 0.3), (3, 6): (0.01, 0.0)})
-    (sentence,) = findings.of_overlap(apart, heads(SELECTIVITY), "correct")
+    (sentence,) = findings.of_overlap(apart, heads(SELECTIVITY), ALPHA)
     assert sentence.startswith("None of the heads")
 
 
@@ -211,45 +209,45 @@ def items(foil: list[float], caption: list[float]) -> pd.DataFrame:
     return frame.assign(segment=kinds)
 
 
+def correct_cte() -> pd.DataFrame:
+    return pd.concat([cte(), cte().assign(segment="correct")], ignore_index=True)
+
+
 def test_no_caution_for_a_well_filled_segment():
     shown = items([2.0] * 81 + [0.01], [2.0] * 72)
-    assert findings.of_cautions(cte(), "correct", shown) == []
+    assert cautions.of_cautions(correct_cte(), "correct", shown) == []
 
 
 def test_caution_for_few_items():
-    table = cte()
+    table = correct_cte()
+    table["n_items"] = table["n_items"].mask(table["negation"] == "foil", 25)
     few = table["n_items"].mask(table["negation"] == "caption", 19)
-    (sentence,) = findings.of_cautions(table.assign(n_items=few), "correct")
+    (sentence,) = cautions.of_cautions(table.assign(n_items=few), "correct")
     assert sentence == (
         "Caution: the maps average only 19 correct items with the negation in the caption."
     )
     enough = table["n_items"].mask(table["negation"] == "caption", 20)
-    assert findings.of_cautions(table.assign(n_items=enough), "correct") == []
+    assert cautions.of_cautions(table.assign(n_items=enough), "correct") == []
 
 
 def test_caution_for_another_segment_with_denominators_near_zero():
-    table = pd.concat([cte(), cte().assign(segment="all", mean=0.25)])
+    table = pd.concat([cte().assign(segment="correct"), cte()])
     lacking = table[~((table["segment"] == "correct") & (table["negation"] == "foil"))]
     shown = items([0.05, -0.09, 0.1, 0.5], [3.0])
-    fallback, ratio = findings.of_cautions(lacking, "correct", shown)
+    fallback, ratio = cautions.of_cautions(lacking, "correct", shown)
     assert fallback == ("The maps show all items (none is correct with the negation in foil).")
     assert "|d| is below 0.1 in 2 of 5 items" in ratio
-    assert "(0.25 there)" in findings.of_resid(lacking, "correct")[0]
-    (sentence,) = findings.of_heads(
-        heads(SELECTIVITY).assign(segment="all"), "correct", "selectivity"
-    )
-    assert sentence.startswith("Highest mean selectivity (all items (none is correct")
 
 
 def test_headline(accuracy):
     restoring = heads({(4, 2): (0.5, 0.4), (7, 1): (0.3, 0.3)})
-    assert findings.headline(accuracy, cte(), restoring, "correct") == (
+    assert findings.headline(accuracy, cte(), restoring, ALPHA) == (
         "The caption scores higher than the foil in 68.6% of items. The effect of the negation is"
         " mostly off the determiner from hidden state 4 on, shows at subject_first with up to"
         " 0.37 (hidden state 4) and is mostly at EOT from hidden state 9 on. The head that restores"
         " most is head 2 of block 4 (0.45)."
     )
-    assert findings.headline(accuracy, None, None, "correct") == (
+    assert findings.headline(accuracy, None, None, ALPHA) == (
         "The caption scores higher than the foil in 68.6% of items."
     )
 
@@ -258,10 +256,10 @@ def test_nothing_is_called_significant(accuracy):
     table = heads(SELECTIVITY)
     said = [
         *findings.of_accuracy(accuracy),
-        *findings.of_resid(cte(), "correct"),
-        *findings.of_heads(table, "correct", "restoration"),
-        *findings.of_overlap(table, table, "correct"),
-        findings.headline(accuracy, cte(), table, "correct"),
+        *routes.of_resid(cte(), ALPHA),
+        *findings.of_heads(table, "restoration", ALPHA),
+        *findings.of_overlap(table, table, ALPHA),
+        findings.headline(accuracy, cte(), table, ALPHA),
     ]
     assert len(said) == 8
     assert not [sentence for sentence in said if "significan" in sentence]
@@ -269,7 +267,114 @@ def test_nothing_is_called_significant(accuracy):
 
 def test_the_ratio_of_means_is_the_headline_with_its_interval():
     table = effect_rows((1, 0.3, 0.01), (2, 0.5, 0.01))
-    assert findings.of_heads(table, "correct", "restoration") == [
-        "Highest mean restoration (correct items): head 2 of block 2 (0.50 [0.40, 0.60]); "
+    assert findings.of_heads(table, "restoration", ALPHA) == [
+        "Highest mean restoration (all items): head 2 of block 2 (0.50 [0.40, 0.60]); "
         "head 1 of block 2 (0.30 [0.20, 0.40])."
     ]
+
+
+def test_segments_have_no_say():
+    table = effect_rows((1, 0.3, 0.01), (2, 0.5, 0.01))
+    turned = table.assign(
+        ratio=table["ratio"].where(table["segment"] == "all", 9.0),
+        p_fwer=table["p_fwer"].where(table["segment"] == "all", 0.9),
+    )
+    for said in (findings.of_heads, findings.of_blocks):
+        assert said(turned, "restoration", ALPHA) == said(table, "restoration", ALPHA)
+
+
+def test_what_is_not_significant_is_not_named(accuracy):
+    table = effect_rows((1, 0.3, 0.2), (2, 0.5, 0.06), (3, -0.6, 0.2))
+    assert findings.of_heads(table, "restoration", ALPHA) == [
+        "No single head has a significant mean restoration of 0.1 or more (all items)."
+    ]
+    assert findings.of_blocks(table, "MLP output", ALPHA) == [
+        "No MLP output at a single token has a significant mean restoration of 0.1 or more"
+        " (all items)."
+    ]
+    assert "No single head restores 0.1" in findings.headline(accuracy, None, table, ALPHA)
+    assert findings.of_overlap(table, heads(SELECTIVITY), ALPHA) == []
+    for head in ("head 1", "head 2", "head 3"):
+        assert head not in findings.headline(accuracy, None, table, ALPHA)
+
+
+def test_the_study_wide_family_and_the_placebo_decide_where_they_are_there():
+    table = effect_rows((1, 0.3, 0.01), (2, 0.5, 0.01), (3, 0.4, 0.01))
+    of_study = table.assign(p_study=table["head"].map({1: 0.2, 2: 0.04, 3: 0.04}))
+    beyond = of_study.assign(exceeds_placebo=table["head"] != 2)
+    assert [h.number for h in findings.top_heads(table, ALPHA)] == [2, 3, 1]
+    assert [h.number for h in findings.top_heads(of_study, ALPHA)] == [2, 3]
+    assert [h.number for h in findings.top_heads(beyond, ALPHA)] == [3]
+
+
+def unbounded(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(ratio=2.35, ratio_ci_low=float("nan"), ratio_ci_high=float("nan"))
+
+
+def test_a_null_model_is_said_to_show_nothing(accuracy):
+    """Its pooled d cancels: a ratio of 2.35 without limits is no finding."""
+    table = unbounded(effect_rows((1, 2.35, 0.56), (2, 0.5, 0.7)))
+    resid = cte().assign(ratio=cte()["mean"], ratio_ci_low=0.0, ratio_ci_high=1.0, p_fwer=0.6)
+    of_both = resid["negation"] == "all"
+    resid = pd.concat([resid[~of_both], unbounded(resid[of_both])])
+    edge = {"role": ["determiner", "EOT"], "layer": [0, 12], "ratio": 1.0, "known": True}
+    ends = pd.DataFrame(edge).assign(negation="all", segment="all", n_items=153, p_fwer=None)
+    ends = ends.assign(ratio_ci_low=1.0, ratio_ci_high=1.0)
+    at_ends = resid["layer"].isin([0, 12]) & (resid["negation"] == "all")
+    resid = pd.concat([resid[~at_ends].assign(known=False), ends], ignore_index=True)
+    said = [
+        findings.headline(accuracy, resid, table, ALPHA),
+        *findings.of_heads(table, "restoration", ALPHA),
+        *findings.of_blocks(table, "MLP output", ALPHA),
+        *routes.of_resid(resid, ALPHA),
+    ]
+    assert len(said) == 4
+    assert all("no effect of the negation was found" in sentence for sentence in said)
+    assert not any("2.35" in sentence or "head 1" in sentence for sentence in said)
+
+
+def significant_cte(alpha: float = 0.01) -> pd.DataFrame:
+    table = cte()
+    return table.assign(
+        ratio=table["mean"],
+        ratio_ci_low=table["mean"] - 0.1,
+        ratio_ci_high=table["mean"] + 0.1,
+        p_fwer=alpha,
+        known=False,
+    )
+
+
+def test_a_route_is_made_of_credible_cells():
+    table = significant_cte()
+    assert routes.of_resid(table, ALPHA) == routes.of_resid(cte(), ALPHA)
+    peak = (table["role"] == "full_stop") & (table["layer"] == 4) & (table["negation"] == "foil")
+    foil = routes.of_resid(table.assign(p_fwer=table["p_fwer"].mask(peak, 0.2)), ALPHA)[0]
+    assert "full_stop carries most (0.29 at hidden state 6)" in foil
+    late = (table["role"] == "EOT") & (table["layer"] == 9) & (table["negation"] == "foil")
+    foil = routes.of_resid(table.assign(p_fwer=table["p_fwer"].mask(late, 0.2)), ALPHA)[0]
+    assert "EOT holds at least half of the effect from hidden state 12 on" in foil
+    (nothing,) = routes.of_resid(table.assign(p_fwer=0.2), ALPHA)
+    assert "no route is described" in nothing
+
+
+def test_a_negation_whose_d_may_be_0_has_no_shares():
+    table = significant_cte()
+    of_foil = table["negation"] == "foil"
+    table = pd.concat([table[~of_foil], unbounded(table[of_foil])])
+    foil, caption = routes.of_resid(table, ALPHA)
+    assert foil == "Negation in the foil: its mean d may be 0, no share is given."
+    assert "EOT holds at least half" in caption
+
+
+def test_caution_for_a_preference_that_does_not_cancel():
+    table = correct_cte()
+    one_sided = table.assign(n_items=table["n_items"].mask(table["negation"] == "foil", 20))
+    (sentence,) = cautions.of_cautions(one_sided, "correct")
+    assert "the negation is in the caption in 78% of items" in sentence
+
+
+def test_caution_for_few_pairs_of_equal_size():
+    few = correct_cte().assign(few_pairs=True, n_effective=17.4)
+    (sentence,) = cautions.of_cautions(few, "correct")
+    assert "as few as 17 pairs" in sentence
+    assert cautions.of_cautions(few.assign(few_pairs=False), "correct") == []

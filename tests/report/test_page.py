@@ -37,8 +37,9 @@ ATTRIBUTES_THAT_LOAD = {"src", "href", "srcset", "data", "poster", "action", "ba
 def heads(quantity: float) -> pd.DataFrame:
     return pd.DataFrame(
         [
-            (negation, "correct", 4, 2, quantity, 0.1, 50, 25)
+            (negation, segment, 4, 2, quantity, 0.1, 50, 25)
             for negation in ("foil", "caption", "all")
+            for segment in ("correct", "all")
         ],
         columns=["negation", "segment", "layer", "head", "mean", "sd", "n_items", "n_pairs"],
     )
@@ -46,8 +47,9 @@ def heads(quantity: float) -> pd.DataFrame:
 
 def resid() -> pd.DataFrame:
     rows = [
-        (negation, "correct", state, role, value, 0.1, 50, 25)
+        (negation, segment, state, role, value, 0.1, 50, 25)
         for negation in ("foil", "caption", "all")
+        for segment in ("correct", "all")
         for role, values in {"determiner": [1, 0.4, 0], "EOT": [0, 0.6, 1]}.items()
         for state, value in enumerate(values)
     ]
@@ -206,7 +208,7 @@ def test_what_was_run_is_told(section):
 def test_findings_are_in_the_report_and_follow_the_tables(section):
     text = Page(render("A study", [section], "")).text
     assert "The head that restores most is head 2 of block 4 (0.45)." in text
-    assert "Highest mean selectivity (correct items): head 2 of block 4 (0.38" in text
+    assert "Highest mean selectivity (all items): head 2 of block 4 (0.38" in text
     assert "Named for both restoration and selectivity: head 2 of block 4." in text
     weaker = replace(section, maps={"resid.negate": resid(), "head.negate": heads(0.03)})
     text = Page(render("A study", [weaker], "")).text

@@ -7,14 +7,9 @@ import pandas as pd
 import pytest
 
 from negtrace.errors import InputError
-from negtrace.statistics.effect_sizes import (
-    CELL,
-    ESTIMATES,
-    Options,
-    effect_map,
-    item_values,
-)
+from negtrace.statistics.effect_sizes import ESTIMATES, Options, effect_map
 from negtrace.statistics.groups import restoration_map, segments
+from negtrace.statistics.map_values import CELL, item_values
 
 THRESHOLDS = {"incorrect_below": -1.0, "correct_from": 1.0}
 QUICK = Options(replicates=200, flips=200)
@@ -47,8 +42,9 @@ def sweep_of(scores: pd.DataFrame, patched: pd.DataFrame, direction: str) -> pd.
         direction=direction,
         head=pd.array(rows["head"], dtype="Int16"),
         eligible=rows["s_patched"].notna(),
+        known=rows.get("known", False),
         restoration=(rows["s_patched"] - base) / (source - base),
-    )[["item_id", "pair_id", *CELL, "eligible", "s_patched", "restoration"]]
+    )[["item_id", "pair_id", *CELL, "eligible", "known", "s_patched", "restoration"]]
 
 
 def study(pairs: int = 12, direction: str = "negate", seed: int = 0, effects=(0.5, 0.0)):
@@ -70,6 +66,7 @@ def study(pairs: int = 12, direction: str = "negate", seed: int = 0, effects=(0.
     noise = rng.normal(0, 0.3, (pairs, len(effects)))[pair]
     patched = [
         {"item_id": item, "layer": layer, "head": pd.NA, "role": role, "restoration": share}
+        | {"known": layer < len(EDGE)}
         for row, item in enumerate(items["item_id"])
         for role, tokens in (("EOT", 1), ("subject_rest", pair[row] % 3))
         for _ in range(tokens)
@@ -178,21 +175,27 @@ def test_intervals_surround_their_estimates(method):
 
 
 def test_known_cells():
-    """0 by definition has p = 1, 1 has intervals of no width; rounding in a score is no effect."""
+    """0 and 1 by definition have no test, 1 has intervals of no width."""
     sweep, scores, items = study(30)
     sweep.loc[sweep["layer"] < 2, "s_patched"] += 1e-5
     table = effect_map(sweep, scores, items, QUICK)
-    table = table[table["segment"] == "correct"]
+    segment = table[(table["segment"] == "correct") & (table["layer"] > 1)]
+    assert segment["ratio_ci_low"].notna().any()
+    assert segment[["p", "p_fwer", "q_fdr"]].isna().all(axis=None)
+    table = table[table["segment"] == "all"]
     nothing, everything = (table[table["layer"] == layer] for layer in (0, 1))
-    assert (nothing[["p", "p_fwer", "q_fdr"]] == 1).all(axis=None)
+    for cells in (nothing, everything):
+        assert cells["known"].all()
+        assert cells[["p", "p_fwer", "q_fdr"]].isna().all(axis=None)
+    assert not table.loc[table["layer"] > 1, "known"].any()
+    assert table.loc[table["layer"] > 1, "p_fwer"].notna().all()
     np.testing.assert_allclose(nothing[list(ESTIMATES)], 0, atol=2e-5)
-    assert (everything["p"] < 0.05).all()
-    for name in ("ratio", "mean", "flip_rate"):
+    for name in ("ratio", "mean"):
         for end in ("", "_ci_low", "_ci_high"):
-            np.testing.assert_allclose(everything[f"{name}{end}"], 1, rtol=1e-5)
-    without = effect_map(sweep[sweep["layer"] > 0], scores, items, QUICK)
+            np.testing.assert_allclose(everything[f"{name}{end}"], 1, rtol=1e-4)
+    without = effect_map(sweep[sweep["layer"] > 1], scores, items, QUICK)
     left = effect_map(sweep, scores, items, QUICK)
-    left = left[left["layer"] > 0].reset_index(drop=True)
+    left = left[left["layer"] > 1].reset_index(drop=True)
     pd.testing.assert_frame_equal(left, without)
 
 
@@ -207,7 +210,10 @@ def test_pairs_are_the_units():
     once = effect_map(sweep, scores, items, QUICK)
     more = effect_map(thrice(sweep), thrice(scores), thrice(items), QUICK)
     assert (more["n_items"] == 3 * once["n_items"]).all()
-    same = ["n_pairs", *(c for c in once if c.endswith(("_low", "_high"))), "p", "p_fwer", "q_fdr"]
+    limits = [c for c in once if c.endswith(("_low", "_high"))]
+    same = ["n_pairs", "n_effective", "few_pairs", *limits, "p", "p_fwer", "q_fdr"]
+    # An interval for rare events takes values of one pair for equal only as far as they are.
+    same = [c for c in same if not c.startswith("flip_rate")]
     pd.testing.assert_frame_equal(more[same], once[same])
 
 
@@ -290,8 +296,3 @@ def test_an_unknown_direction_is_refused():
 def test_options_out_of_range_are_refused(values, message):
     with pytest.raises(InputError, match=message):
         Options(**values)
-
-
-def test_one_resample_and_one_pattern_are_enough_to_run():
-    table = effect_map(*study(20), Options(replicates=1, flips=1))
-    assert set(table["p"]) <= {0.5, 1.0}

@@ -10,9 +10,11 @@ from scipy import stats
 
 from negtrace.statistics.resampling import (
     bootstrap_interval,
+    effective_number,
     flip_interval,
     random_signs,
     resamples,
+    share_interval,
     sign_flip_tests,
 )
 
@@ -189,6 +191,52 @@ def test_unchanged_cells_have_p_1_and_leave_the_others_as_they_are():
     assert np.array_equal(sign_flip_tests(unchanged, tolerance=1e-4), np.ones((3, 2)))
 
 
+def test_share_of_values_of_their_own_is_clopper_and_pearsons():
+    events = np.array([1.0, 0, 0, 1, 0, 0, 0, 1, 0, 0])[:, None]
+    found = share_interval(events, np.ones((10, 1)), level=0.9)
+    exact = stats.binomtest(3, 10).proportion_ci(0.9, method="exact")
+    np.testing.assert_allclose(np.ravel(found), [exact.low, exact.high])
+
+
+def test_where_nothing_happened_there_is_room_for_a_rare_event():
+    """As much as unrelated values of as many pairs of equal size would leave."""
+    sizes = np.array([[1.0], [1], [1], [5]])
+    assert effective_number(sizes)[0] == pytest.approx(64 / 28)
+    low, high = share_interval(np.zeros((4, 1)), sizes)
+    assert low[0] == 0
+    assert high[0] == pytest.approx(1 - 0.025 ** (28 / 64))
+    low, high = share_interval(sizes, sizes)
+    assert (low[0], high[0]) == (pytest.approx(0.025 ** (28 / 64)), 1)
+
+
+def test_values_of_a_pair_that_are_alike_count_less():
+    sizes = np.full((30, 2), 4.0)
+    apart = np.tile([1.0, 0, 1], 10)
+    alike = np.array([4.0, *[0] * 5] * 5)
+    assert apart.sum() == alike.sum()
+    low, high = share_interval(np.stack([apart, alike], axis=1), sizes)
+    assert high[1] - low[1] > 1.5 * (high[0] - low[0])
+    binomial = stats.binomtest(20, 120).proportion_ci(method="exact")
+    assert high[0] - low[0] >= binomial.high - binomial.low - 1e-9
+
+
+def test_cells_without_values_have_no_share():
+    found = share_interval(np.zeros((5, 1)), np.zeros((5, 1)))
+    assert np.isnan(found).all()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_an_interval_of_a_share_holds_the_share_and_stays_between_0_and_1(seed):
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(0, 9, (rng.integers(1, 30), 40)).astype(float)
+    events = rng.binomial(sizes.astype(int), rng.random(40)).astype(float)
+    low, high = share_interval(events, sizes)
+    share = events.sum(0) / sizes.sum(0)
+    some = sizes.sum(0) > 0
+    assert ((low >= 0) & (low <= share + 1e-12) & (share <= high + 1e-12) & (high <= 1))[some].all()
+    assert (low < high)[some].all()
+
+
 def within(rate: float, nominal: float, studies: int) -> bool:
     """Whether a rate is its nominal value but for 3.5 standard errors."""
     return abs(rate - nominal) < 3.5 * np.sqrt(nominal * (1 - nominal) / studies)
@@ -221,3 +269,70 @@ def test_coverage_of_intervals(calibration):
         assert within(found[quantity, "percentile"], 0.93, studies)
         assert found[quantity, "bca"] > 0.8
         assert not within(found[quantity, "percentile, items drawn"], 0.93, studies)
+
+
+def test_coverage_of_shares_of_rare_events(calibration):
+    """Where limits of the other methods often have no width."""
+    studies = 100
+    found = calibration.summary(
+        [
+            calibration.event_coverage(calibration.WORLDS[0], i, replicates=100)
+            for i in range(studies)
+        ]
+    )["rate"]
+    for share in ("0.5%", "2.0%", "10.0%", "50.0%"):
+        assert found[share] > 0.95 - 3.5 * np.sqrt(0.95 * 0.05 / studies)
+    assert found["0.5%, flip"] < 0.8
+    assert found["2.0%, percentile"] < found["2.0%"]
+
+
+def test_one_family_for_all_maps(calibration):
+    studies = 60
+    world = calibration.WORLDS[3]
+    found = calibration.summary(
+        [calibration.families(world, i, cells=20, flips=200) for i in range(studies)]
+    )["rate"]
+    assert within(found["family: all maps"], 0.05, studies)
+    assert found["family: each map"] > found["family: all maps"]
+
+
+@pytest.fixture
+def selection(calibration):
+    import selection
+
+    return selection
+
+
+def test_a_patch_that_has_nothing_to_do_with_the_sentences(selection):
+    found = [selection.independent_patch(seed) for seed in range(3)]
+    for one in found:
+        assert 0.3 < one["restoration, correct items"] < 0.7
+        assert 0.3 < one["by its placebo"] < 0.7
+        assert one["significant, correct items"]
+    assert sum(one["significant, all items"] for one in found) <= 1
+    assert sum(one["beyond its placebo"] for one in found) <= 1
+
+
+def test_a_random_model_has_no_finding(selection):
+    found = selection.cancelling_d(1)
+    assert found["largest ratio above 0.1"]
+    assert not found["with a bounded interval"]
+    assert not found["a head is named"]
+
+
+def test_exchangeable_sources_differ_in_selected_items_only(selection):
+    found = [selection.exchangeable_sources(seed) for seed in range(3)]
+    assert all(one["logits, correct items"] > 0.2 for one in found)
+    assert all(abs(one["logits, all items"]) < 0.2 for one in found)
+    assert sum(one["significant, all items"] for one in found) <= 1
+
+
+def test_a_constant_patched_score_with_the_real_models_scores(selection):
+    shared = BENCHMARKS.parents[1] / "shared"
+    files = shared / "reference" / "authors_items.csv", shared / "valse" / "existence.json"
+    if not all(path.is_file() for path in files):
+        pytest.skip("no published scores beside the checkout")
+    scores = selection.real_scores(*files)
+    assert selection.constant_patch(scores, "negate", "foil") == pytest.approx((0.64, 0), abs=0.005)
+    found = selection.constant_patch(scores, "affirm", "caption")
+    assert found == pytest.approx((0.77, 0), abs=0.005)

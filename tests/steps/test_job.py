@@ -12,6 +12,7 @@ import pytest
 
 from negtrace.errors import InputError
 from negtrace.steps.job import run
+from negtrace.steps.sweeps import gather
 from negtrace.study.step_source import steps
 from negtrace.tables.store import provenance, read_provenance, read_table, write_table
 
@@ -107,3 +108,27 @@ def test_the_command_line_says_what_it_lacks(arguments, status, said):
     assert done.returncode == status
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_gathered_shards_record_the_deviation_of_the_whole_table(folder):
+    deviations = [
+        {"largest": 0.2, "mean": 0.1, "cells": 30},
+        {"largest": 0.5, "mean": 0.4, "cells": 10},
+    ]
+    files = []
+    for number, deviation in enumerate(deviations):
+        params = {"site": "head", "deviation_from_float32": deviation}
+        files.append(folder / f"{number}.parquet")
+        write_table(
+            read_table(folder / "scores.parquet"),
+            files[-1],
+            "scores",
+            provenance("sweep", params=params, model={}),
+        )
+    ids = pd.DataFrame({"item_id": ["a", "b"]})
+    parts = [ids.iloc[[0]], ids.iloc[[1]]]
+    made = gather(ids, parts, files)
+    assert made.params["shards"] == 2
+    assert made.params["site"] == "head"
+    found = made.params["deviation_from_float32"]
+    assert found == pytest.approx({"largest": 0.5, "mean": 0.175, "cells": 40})

@@ -22,7 +22,7 @@ MODEL_STEPS = RUNNING | LOADING | {"subject_segmentation", "plant", "planted"}
 FEATURES = {"features", "feature_correlations", "selectivity_correlation"}
 GROUPED = {
     *("segments", "restoration_map", "stability", "attention_maps", "specificity"),
-    *("contribution_map", "contributions"),
+    *("contribution_map", "contributions", "report"),
 }
 
 

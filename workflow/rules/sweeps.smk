@@ -39,7 +39,7 @@ if SHARDS > 1:
         input:
             scores=f"{OF_RUN}/scores.parquet",
             parts=expand(SHARD, shard=range(1, SHARDS + 1), allow_missing=True),
-            first=expand(SHARD, shard=1, allow_missing=True),
+            files=expand(SHARD, shard=range(1, SHARDS + 1), allow_missing=True),
         output:
             sweep=SWEEP,
         log:

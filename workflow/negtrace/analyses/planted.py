@@ -296,6 +296,7 @@ def found(
 
     A cell is found if it differs significantly from 0 (family-wise) and its interval lies above
     `LEAST`: random heads carry a little of anything, which with enough items is significant too.
+    Cells that are known by definition are not to be found.
 
     Args:
         cells: see `expected`.
@@ -305,13 +306,15 @@ def found(
         alpha: level of the family-wise error.
 
     Returns:
-        a row per expected cell of these sites, over both negations: site, layer, head, role,
-        planted, found (bool), ratio, ratio_ci_low, ratio_ci_high, p_fwer.
+        a row per expected and computed cell of these sites, over both negations: site, layer, head,
+        role, planted, found (bool), ratio, ratio_ci_low, ratio_ci_high, p_fwer.
     """
     table = pd.concat(maps, ignore_index=True).astype({"head": "Int16", "site": str, "role": str})
     table = table[(table["negation"] == ALL) & (table["segment"] == segment)]
+    table = table[~table["known"]]
     both = cells.merge(table, on=["site", "layer", "head", "role"])
-    significant = (both["p_fwer"] <= alpha) & (both["ratio_ci_low"] > LEAST)
+    # A segment has intervals only.
+    significant = ~(both["p_fwer"] > alpha) & (both["ratio_ci_low"] > LEAST)
     both = both.assign(planted=both["restoration"] == 1, found=significant)
     measured = ["ratio", "ratio_ci_low", "ratio_ci_high", "p_fwer"]
     return both[["site", "layer", "head", "role", "planted", "found", *measured]]

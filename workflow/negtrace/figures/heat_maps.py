@@ -48,16 +48,17 @@ class Panels(NamedTuple):
 
     @property
     def largest(self) -> float:
-        """Largest absolute mean in either panel; 1 if all are 0."""
-        return max(float(np.nanmax(np.abs(grid.to_numpy()))) for grid in self._filled) or 1.0
+        """Largest absolute mean in either panel; 1 if all are 0 or there is none."""
+        largest = (float(np.nanmax(np.abs(grid.to_numpy()))) for grid in self._filled)
+        return max(largest, default=0.0) or 1.0
 
     @property
     def lowest(self) -> float:
-        return min(float(np.nanmin(grid.to_numpy())) for grid in self._filled)
+        return min((float(np.nanmin(grid.to_numpy())) for grid in self._filled), default=0.0)
 
     @property
     def highest(self) -> float:
-        return max(float(np.nanmax(grid.to_numpy())) for grid in self._filled)
+        return max((float(np.nanmax(grid.to_numpy())) for grid in self._filled), default=0.0)
 
     @property
     def _filled(self) -> list[pd.DataFrame]:
@@ -81,7 +82,7 @@ def paired_grids(
         rows, columns: the columns of `table` that become rows and columns; roles are put in
             sentence order.
         effect: the column that is shown.
-        alpha: cells with a larger family-wise p are marked as failing.
+        alpha: cells with a larger family-wise p, which segments have not, are marked as failing.
 
     Raises:
         InputError: the table has no items.
@@ -93,8 +94,10 @@ def paired_grids(
     if effect != "mean":
         spread = (shown[f"{effect}_ci_high"] - shown[f"{effect}_ci_low"]) / 2
         shown = shown.assign(mean=shown[effect], sd=spread)
+    if effect == "ratio":  # of a denominator that may be 0: no number
+        shown = shown.assign(mean=shown["mean"].where(shown["sd"].notna()))
     tested = "p_fwer" in shown
-    fails = (shown["p_fwer"] > alpha) & (shown["mean"] != 0) if tested else False
+    fails = (shown["p_fwer"] > alpha) & (shown["mean"].fillna(0) != 0) if tested else False
     shown = shown.assign(fails=fails)
     labels = [_ordered(shown[name]) for name in (rows, columns)]
     parts = {n: shown[shown["negation"] == n] for n in NEGATIONS}

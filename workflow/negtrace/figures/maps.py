@@ -105,7 +105,7 @@ def cte_map(table: pd.DataFrame, settings: Mapping[str, Any], segment: str | Non
 
     Below are the standard deviations over items of the paper's mean of ratios, or half the width
     of another effect's interval.  Colours run from -1 to 1 in every figure of shares, so that
-    models compare.  Hatched cells do not differ significantly from 0.
+    models compare.  Over all items, hatched cells do not differ significantly from 0.
 
     Args:
         table: ``restoration_map`` of a site that is patched by position, in one direction.
@@ -196,7 +196,7 @@ def head_map(
 ) -> Figure:
     """Heads x blocks: the mean of a quantity, the highest cells framed, block means below.
 
-    Of restoration, hatched cells do not differ significantly from 0.
+    Of restoration over all items, hatched cells do not differ significantly from 0.
     """
     effect = shown_effect(table, settings)
     _, label, is_share = EFFECTS[effect] if "ratio" in table else ("", f"mean {quantity}", True)

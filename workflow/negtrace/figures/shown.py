@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pandas as pd
 
 from negtrace.vocabulary import ALL, NEGATIONS
@@ -31,3 +33,9 @@ def shown_rows(table: pd.DataFrame, wanted: str) -> pd.DataFrame:
     """Rows of the segment that the figures show too, what is described under the name `mean`."""
     rows = table[table["segment"] == available_segment(table, wanted)]
     return (rows.assign(mean=rows["ratio"]) if "ratio" in rows else rows).dropna(subset=["mean"])
+
+
+def listed(parts: Iterable[str]) -> str:
+    """a, b and c."""
+    *others, last = parts
+    return f"{', '.join(others)} and {last}" if others else last

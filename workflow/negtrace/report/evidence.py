@@ -6,48 +6,49 @@ from typing import Any
 
 import pandas as pd
 
-from negtrace.figures.shown import available_segment, shown_rows
 from negtrace.report.findings import TOP_HEADS, plural
+from negtrace.statistics.credible import credible, pooled
 from negtrace.vocabulary import ALL
 
 TOP_CELLS = 5
 MEASURES = ("accuracy", "mean_d")
 
-# Restoration of a cell that brings everything back by definition, up to rounding.
-KNOWN = 1 - 1e-6
 
-
-def of_significance(table: pd.DataFrame, wanted: str, what: str, alpha: float) -> list[str]:
-    """How many cells of a map differ from 0 after correction, and how many false ones to expect.
+def of_significance(table: pd.DataFrame, what: str, alpha: float) -> list[str]:
+    """How many cells of a map differ from 0 after correction, and what the correction is for.
 
     Args:
         table: ``restoration_map`` of one site and direction.
         what: the site in words.
         alpha: level of the family-wise error.
     """
-    shown = shown_rows(table, wanted)
-    overall = shown[shown["negation"] == ALL]
+    overall = pooled(table)
     if overall.empty or "p_fwer" not in overall:
         return []
-    cells = overall[overall["p"] < 1]
-    family, discovery = ((cells[name] <= alpha).sum() for name in ("p_fwer", "q_fdr"))
-    return [
-        f"Of the {plural(len(cells), 'cell')} by {what} that can differ from 0"
-        f" ({len(overall) - len(cells)} more change nothing), {family} do at a family-wise error of"
-        f" {alpha:.0%} (max-T over sign flips of pairs), {discovery} at a false discovery rate of"
-        f" {alpha:.0%}."
-    ]
+    computed = overall[~overall["known"]]
+    cells = computed[computed["p"] < 1]
+    map_wise, discovery = ((cells[name] <= alpha).sum() for name in ("p_fwer", "q_fdr"))
+    said = (
+        f"Of the {plural(len(cells), 'cell')} by {what} that can differ from 0 over all items"
+        f" ({len(overall) - len(cells)} more are known by definition or change nothing),"
+        f" {map_wise} do at a family-wise error of {alpha:.0%} over the map (max-T over sign flips"
+        f" of pairs), {discovery} at a false discovery rate of {alpha:.0%}"
+    )
+    if "p_study" in cells:
+        said += f", {(cells['p_study'] <= alpha).sum()} family-wise over all maps of the model"
+    return [f"{said}."]
 
 
-def top_cells(table: pd.DataFrame, wanted: str, count: int = TOP_CELLS) -> list[dict[str, Any]]:
-    """Rows of the cells that restore most, over both negations, known ones left out.
+def top_cells(table: pd.DataFrame, count: int = TOP_CELLS) -> list[dict[str, Any]]:
+    """Rows of the computed cells that restore most over all items, where a share can be given.
 
     Args:
         table: ``restoration_map`` of one site and direction.
     """
-    rows = table[table["segment"] == available_segment(table, wanted)]
-    overall = rows[(rows["negation"] == ALL) & (rows["p"] < 1) & (rows["ratio"] < KNOWN)]
-    best = overall.sort_values("ratio", ascending=False).head(count)
+    overall = pooled(table)
+    able = overall[~overall["known"] & (overall["p"] < 1)].dropna(subset=["mean"])
+    # `over_all_items` calls the shown ratio mean; the row's own mean of ratios is shown beside it.
+    best = table.loc[able.index].sort_values("ratio", ascending=False).head(count)
     cell = best["role"].astype(str)
     if best["head"].notna().any():
         cell = "head " + best["head"].astype(str)
@@ -55,23 +56,51 @@ def top_cells(table: pd.DataFrame, wanted: str, count: int = TOP_CELLS) -> list[
     return cells
 
 
-def of_specificity(table: pd.DataFrame, wanted: str, what: str) -> list[str]:
-    """The cells in which the negation does most beyond a neutral word swap.
+def of_placebo(table: pd.DataFrame, what: str, alpha: float) -> list[str]:
+    """The cells in which the negation does most beyond its placebo.
 
     Args:
-        table: ``specificity`` of one site and direction.
+        table: `placebo.placebo_map` of one site and direction.
         what: the site in words.
+        alpha: level of the family-wise error.
     """
-    inside = table[(table["segment"] == available_segment(table, wanted)) & (table["p"] < 1)]
-    overall = inside[inside["negation"] == ALL].sort_values("specific", ascending=False)
+    overall = table[(table["segment"] == ALL) & (table["negation"] == ALL)]
+    if overall.empty:
+        return []
+    beyond = overall[(overall["p_fwer"] <= alpha) & (overall["specific"] > 0)]
     named = [
         f"{_cell(row)} ({row.specific:.2f} [{row.specific_ci_low:.2f}, {row.specific_ci_high:.2f}]"
-        f" logits; negation {row.difference_negation:.2f}, neutral {row.difference_neutral:.2f})"
-        for row in overall.head(TOP_HEADS).itertuples()
+        f" logits; negation {row.difference:.2f}, placebo {row.difference_placebo:.2f})"
+        for row in beyond.sort_values("specific", ascending=False).head(TOP_HEADS).itertuples()
     ]
     if not named:
+        return [f"By {what}, the negation does nothing significant beyond its placebo."]
+    return [f"Beyond its placebo, the negation does most by {what} at {'; '.join(named)}."]
+
+
+def of_transfer(table: pd.DataFrame, restoration: pd.DataFrame, alpha: float) -> list[str]:
+    """How generic what the credible cells carry is.
+
+    Args:
+        table: `transfer.transfer_map` of one site and direction.
+        restoration: ``restoration_map`` of the same.
+        alpha: level of the family-wise error.
+    """
+    overall = pooled(restoration)
+    named = overall[credible(overall, alpha)].nlargest(TOP_HEADS, "mean")
+    key = ["layer", "head", "role"]
+    generic = table[table["negation"] == ALL].astype(dict.fromkeys(key, object))
+    both = named[key].astype(object).merge(generic, on=key)
+    given = [
+        f"{_cell(row)} {row.transfer:.2f} [{row.transfer_ci_low:.2f}, {row.transfer_ci_high:.2f}]"
+        for row in both.dropna(subset=["transfer", "transfer_ci_low"]).itertuples()
+    ]
+    if not given:
         return []
-    return [f"Beyond a neutral word swap, the negation does most by {what} at {'; '.join(named)}."]
+    return [
+        "Share of its effect that comes as well from another sentence's negation (1: generic, 0:"
+        f" bound to its noun): {'; '.join(given)}."
+    ]
 
 
 def _cell(row: Any) -> str:
@@ -80,9 +109,7 @@ def _cell(row: Any) -> str:
     return f"{row.role} in layer {row.layer}"
 
 
-def of_stability(
-    overlap: pd.DataFrame, halves: pd.DataFrame, wanted: str, alpha: float = 0.05
-) -> list[str]:
+def of_stability(overlap: pd.DataFrame, halves: pd.DataFrame, alpha: float = 0.05) -> list[str]:
     """Whether another sample of pairs would have shown the same heads.
 
     Args:
@@ -90,13 +117,13 @@ def of_stability(
         alpha: level of the family-wise error.
     """
     sentences = []
-    inside = overlap[(overlap["segment"] == wanted) & (overlap["negation"] == ALL)]
+    inside = overlap[(overlap["segment"] == ALL) & (overlap["negation"] == ALL)]
     for row in inside[inside["k"] == TOP_HEADS].itertuples():
         sentences.append(
             f"The {row.k} highest heads of two resamples of the pairs overlap by"
             f" {row.jaccard:.2f} on average (Jaccard; {row.jaccard_chance:.2f} by chance)."
         )
-    tested = halves[(halves["segment"] == wanted) & (halves["negation"] == ALL)]
+    tested = halves[(halves["segment"] == ALL) & (halves["negation"] == ALL)]
     if len(tested):
         holding = int(((tested["p_fwer"] <= alpha) & (tested["ratio"] > 0)).sum())
         sentences.append(
@@ -143,6 +170,6 @@ def of_planted(planted: pd.DataFrame) -> list[str]:
         both = int((cells["planted"] & cells["found"]).sum())
         said.append(
             f"Positive control, site {site}: {wanted} of {len(cells)} cells are planted; {found}"
-            f" are found (significant, interval above 0.1), {both} of them planted."
+            f" are found (interval above 0.1), {both} of them planted."
         )
     return said

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from negtrace.replication import ledger_summary
-from negtrace.report import evidence, findings
+from negtrace.report import cautions, evidence, findings, routes
 from negtrace.vocabulary import CONTROLS, FIGURES, SITES
 
 TEMPLATES = Path(__file__).parents[2] / "report"
@@ -122,7 +122,7 @@ class Section:
     @cached_property
     def headline(self) -> str:
         resid, heads = (self._first_map(site) for site in ("resid", "head"))
-        return findings.headline(self.accuracy, resid, heads, self.segment)
+        return findings.headline(self.accuracy, resid, heads, self.alpha)
 
     @cached_property
     def sentences(self) -> list[str]:
@@ -131,18 +131,16 @@ class Section:
         said += findings.of_accuracy(self.accuracy)
         if self.maps:
             any_map = next(iter(self.maps.values()))
-            said += findings.of_cautions(any_map, self.segment, self.items)
+            said += cautions.of_cautions(any_map, self.segment, self.items)
         for sweep, table in self.maps.items():
             said += self._of_map(sweep, table)
-        said += findings.of_heads(self.selectivity, self.segment, "selectivity")
+        said += findings.of_heads(self.selectivity, "selectivity", self.alpha)
         for sweep, table in self.maps.items():
             if sweep.startswith("head."):
-                overlap = findings.of_overlap(table, self.selectivity, self.segment)
+                overlap = findings.of_overlap(table, self.selectivity, self.alpha)
                 said += self._with_direction(sweep, overlap)
         for sweep, table in self.specificity.items():
-            specific = evidence.of_specificity(
-                table, self.segment, SITES[sweep.split(".")[0]].label
-            )
+            specific = evidence.of_placebo(table, SITES[sweep.split(".")[0]].label, self.alpha)
             said += self._with_direction(sweep, specific)
         if self.confirmation is not None:
             said += evidence.of_confirmation(*self.confirmation)
@@ -151,15 +149,15 @@ class Section:
     def _of_map(self, sweep: str, table: pd.DataFrame) -> list[str]:
         site = sweep.split(".")[0]
         if site == "resid":
-            said = findings.of_resid(table, self.segment)
+            said = routes.of_resid(table, self.alpha)
         elif table["head"].notna().any():
             patched = "" if site == "head" else f" by {SITES[site].label}"
-            said = findings.of_heads(table, self.segment, f"restoration{patched}")
+            said = findings.of_heads(table, f"restoration{patched}", self.alpha)
         else:
-            said = findings.of_blocks(table, self.segment, SITES[site].label)
-        said = said + evidence.of_significance(table, self.segment, SITES[site].label, self.alpha)
+            said = findings.of_blocks(table, SITES[site].label, self.alpha)
+        said = said + evidence.of_significance(table, SITES[site].label, self.alpha)
         if sweep in self.stability and "head" in table and table["head"].notna().any():
-            said += evidence.of_stability(*self.stability[sweep], self.segment, self.alpha)
+            said += evidence.of_stability(*self.stability[sweep], self.alpha)
         return self._with_direction(sweep, said)
 
     def _with_direction(self, sweep: str, said: list[str]) -> list[str]:
@@ -180,7 +178,7 @@ class Section:
     def top_cells(self) -> list[tuple[str, list[dict[str, Any]]]]:
         """(map, rows with every effect size) of the cells of each map that restore most."""
         return [
-            (sweep, evidence.top_cells(table, self.segment))
+            (sweep, evidence.top_cells(table))
             for sweep, table in self.maps.items()
             if "ratio" in table
         ]

@@ -14,47 +14,59 @@ mean would pass for an effect.
                 place of the base sentence's, d becomes d - change, whose sign (1, -1, or 0 for a
                 tie up to rounding) is another one.  That is where R >= 1; R = 1 is a tie.
 
-As in `effects.restoration_map`, a role that covers several tokens of an item enters with each of
-them.  Intervals and tests resample and flip distinct pairs (`statistics.py`); the family of the
-corrected p-values is one map: all cells of a site and direction in one group of items.
+As in `groups.restoration_map`, a role that covers several tokens of an item enters with each of
+them.  Intervals and tests resample and flip distinct pairs (`resampling.py`); the family of the
+corrected p-values is one map: all cells of a site and direction in one group of items that are not
+known by definition (`families.py` corrects for all maps of a model).
+
+Findings rest on the rows over all items.  A segment is a selection on d, which has noise in common
+with every change and is the ratio's denominator: a patched score that has nothing to do with either
+sentence passes for a restoration of about one half there, and for a significant one
+(docs/calibration.md).  Rows of a segment describe it, as the paper does, and have no tests.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, get_args
+from typing import get_args
 
 import numpy as np
 import pandas as pd
 
 from negtrace.errors import InputError
-from negtrace.statistics.groups import groups
+from negtrace.statistics.map_values import (
+    CELL,
+    ROUNDING,
+    PairSums,
+    by_cell,
+    item_values,
+    maps,
+    pair_sums,
+)
 from negtrace.statistics.resampling import (
     Interval,
     Method,
+    Tests,
     bootstrap_interval,
+    effective_number,
     flip_interval,
     random_signs,
     resamples,
+    share_interval,
     sign_flip_tests,
 )
-from negtrace.vocabulary import BASE_OF, EFFECTS
+from negtrace.vocabulary import ALL, EFFECTS
 
-MAP = ["site", "direction"]
-CELL = [*MAP, "layer", "head", "role"]
 ESTIMATES = tuple(EFFECTS)
 TESTS = ["p", "p_fwer", "q_fdr"]
 
-# Column of the base sentence's score, by direction.
-BASE_SCORE = {direction: f"s_{base}" for direction, base in BASE_OF.items()}
-
-# Logits that rounding can move a score by in float32, whatever the batch sizes.
-ROUNDING = 1e-4
-
 # With fewer pairs no test reaches p = 0.05 (2 / 2**5 > 0.05), and resamples repeat themselves.
 FEWEST_PAIRS = 6
+
+# With fewer pairs of equal size, skewed changes raise the family-wise error (docs/calibration.md).
+FEW_PAIRS = 50
 
 
 @dataclass(frozen=True)
@@ -65,7 +77,7 @@ class Options:
         replicates: resamples of the pairs (or sign patterns) behind an interval.
         flips: random sign patterns of the tests; p is at least 1 / (1 + flips).
         level: confidence level of the intervals.
-        method: ``flip``, ``percentile`` or ``bca`` (`statistics.py`).
+        method: ``flip``, ``percentile`` or ``bca`` (`resampling.py`).
         seed: of resamples and signs; the same in every group and site, so that maps of the same
             pairs are resampled alike.
 
@@ -95,35 +107,6 @@ class Options:
 DEFAULTS = Options()
 
 
-class PairSums(NamedTuple):
-    """Sums over the values of each pair [pairs, cells]: all that intervals and tests need."""
-
-    pairs: np.ndarray  # pair_id [pairs]
-    cells: pd.DataFrame  # the columns CELL, a row per cell
-    n: np.ndarray  # values
-    change: np.ndarray
-    d: np.ndarray
-    restoration: np.ndarray
-    flipped: np.ndarray
-
-    def of_pairs(self, which: np.ndarray) -> PairSums:
-        return PairSums(self.pairs[which], self.cells, *(table[which] for table in self[2:]))
-
-    def of_cells(self, which: np.ndarray) -> PairSums:
-        cells = self.cells.iloc[which].reset_index(drop=True)
-        return PairSums(self.pairs, cells, *(table[:, which] for table in self[2:]))
-
-    @property
-    def fractions(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Numerator and denominator of each of `ESTIMATES` [pairs, cells]."""
-        return {
-            "ratio": (self.change, self.d),
-            "mean": (self.restoration, self.n),
-            "difference": (self.change, self.n),
-            "flip_rate": (self.flipped, self.n),
-        }
-
-
 def effect_map(
     sweep: pd.DataFrame,
     scores: pd.DataFrame,
@@ -132,7 +115,7 @@ def effect_map(
 ) -> pd.DataFrame:
     """Effect sizes of every cell, within every group of items.
 
-    `mean`, `sd` and `n` are those of `effects.restoration_map`.
+    `mean`, `sd` and `n` are those of `groups.restoration_map`.
 
     Args:
         sweep, scores: tables of those names, of one model and wording.
@@ -140,8 +123,11 @@ def effect_map(
 
     Returns:
         columns negation, segment, `CELL`; each of `ESTIMATES` with its `_ci_low` and `_ci_high`
-        (null with fewer than 6 pairs, and for a ratio whose denominator may be 0); sd of R; p,
-        p_fwer, q_fdr (of `difference` against 0); n (values), n_items, n_pairs.
+        (null with fewer than 6 pairs, and for a ratio whose denominator may be 0 or is made by
+        one pair); sd of R; p, p_fwer, q_fdr (of `difference` against 0; null in segments and where
+        `known`, i.e. where every value follows from the definitions); n (values), n_items, n_pairs,
+        n_effective (pairs of equal size that are worth as much) and few_pairs (fewer than
+        `FEW_PAIRS`: if changes are skewed, a family-wise error of 5% is up to 12%).
 
     Raises:
         InputError: see `item_values`.
@@ -156,97 +142,55 @@ def effect_map(
             n_pairs=("pair_id", "nunique"),
         )
         table = pd.concat(
-            [sums.cells, estimates(sums, options), counts.reset_index(drop=True)], axis=1
+            [sums.cells, estimates(sums, options, segment == ALL), counts.reset_index(drop=True)],
+            axis=1,
         )
-        parts.append(table.assign(negation=negation, segment=segment))
+        effective = effective_number(sums.n)
+        parts.append(
+            table.assign(
+                negation=negation,
+                segment=segment,
+                known=sums.by_definition,
+                n_effective=effective,
+                few_pairs=effective < FEW_PAIRS,
+            )
+        )
     limits = [f"{name}{end}" for name in ESTIMATES for end in ("", "_ci_low", "_ci_high")]
-    columns = ["negation", "segment", *CELL, *limits, "sd", *TESTS, "n", "n_items", "n_pairs"]
+    counted = ["n", "n_items", "n_pairs", "n_effective", "few_pairs"]
+    columns = ["negation", "segment", *CELL, "known", *limits, "sd", *TESTS, *counted]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
 
-def item_values(sweep: pd.DataFrame, scores: pd.DataFrame, segments: pd.DataFrame) -> pd.DataFrame:
-    """The values that enter a map: eligible cells of the items in `segments` that have an R.
-
-    Returns:
-        item_id, pair_id, `CELL`, restoration, change, d (logits), flipped (0 or 1).
-
-    Raises:
-        InputError: `scores` lacks an item or has it twice, or there is no such direction.
-    """
-    inside = sweep["item_id"].isin(segments["item_id"])
-    rows = sweep[sweep["eligible"] & inside & sweep["restoration"].notna()]
-    unknown = set(rows["direction"]) - set(BASE_SCORE)
-    if unknown:
-        raise InputError(
-            f"sweep: direction {unknown.pop()!r} does not exist; use {' or '.join(BASE_SCORE)}"
-        )
-    of_item = scores.iloc[_rows_of(scores, rows["item_id"])]
-    negate = (rows["direction"] == "negate").to_numpy()
-    source_is_caption = negate == (of_item["negation"] == "caption").to_numpy()
-    s_base = np.where(negate, of_item[BASE_SCORE["negate"]], of_item[BASE_SCORE["affirm"]])
-    change = (rows["s_patched"].to_numpy() - s_base) * np.where(source_is_caption, 1.0, -1.0)
-    d = of_item["d"].to_numpy()
-    return rows[["item_id", "pair_id", *CELL, "restoration"]].assign(
-        change=change, d=d, flipped=(_sign(d) != _sign(d - change)).astype(float)
-    )
+def fractions(sums: PairSums) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Numerator and denominator of each of `ESTIMATES` [pairs, cells]."""
+    return {
+        "ratio": (sums.change, sums.d),
+        "mean": (sums.restoration, sums.n),
+        "difference": (sums.change, sums.n),
+        "flip_rate": (sums.flipped, sums.n),
+    }
 
 
-def _rows_of(scores: pd.DataFrame, item_ids: pd.Series) -> np.ndarray:
-    """Row of `scores` that each item stands in."""
-    known = pd.Index(scores["item_id"].astype(object))
-    if known.has_duplicates:
-        twice = known[known.duplicated()][0]
-        raise InputError(f"scores: item {twice} has several rows; pass one model and wording")
-    found: np.ndarray = known.get_indexer(item_ids.astype(object))
-    if (found < 0).any():
-        missing = item_ids.iloc[int(np.argmin(found))]
-        raise InputError(f"scores: no row for item {missing} of the sweep; compute both again")
-    return found
-
-
-def _sign(d: np.ndarray) -> np.ndarray:
-    sign: np.ndarray = np.sign(d) * (np.abs(d) > ROUNDING)
-    return sign
-
-
-def maps(values: pd.DataFrame, segments: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    """(negation, segment, values) of every map: each group of items, site and direction."""
-    for negation, segment, items in groups(segments):
-        inside = values[values["item_id"].isin(items["item_id"])]
-        for _, part in inside.groupby(MAP, observed=True, sort=False):
-            yield negation, segment, part
-
-
-def by_cell(part: pd.DataFrame) -> Any:
-    return part.groupby(CELL, observed=True, dropna=False, sort=False)
-
-
-def pair_sums(part: pd.DataFrame) -> PairSums:
-    """Sum the values of a map by pair (sorted) and cell (in order of first appearance)."""
-    grouped = by_cell(part)
-    pair, pairs = pd.factorize(part["pair_id"].astype(object), sort=True)
-    shape = (len(pairs), grouped.ngroups)
-    at = pair * shape[1] + grouped.ngroup().to_numpy()
-
-    def total(column: str) -> np.ndarray:
-        return np.bincount(at, part[column], minlength=shape[0] * shape[1]).reshape(shape)
-
-    n = np.bincount(at, minlength=shape[0] * shape[1]).reshape(shape).astype(float)
-    cells = part[CELL].drop_duplicates().reset_index(drop=True)
-    columns = ("change", "d", "restoration", "flipped")
-    return PairSums(np.asarray(pairs), cells, n, *map(total, columns))
-
-
-def estimates(sums: PairSums, options: Options) -> pd.DataFrame:
-    """`ESTIMATES` with their limits, and `TESTS`; a row per cell."""
+def estimates(sums: PairSums, options: Options, tested: bool) -> pd.DataFrame:
+    """`ESTIMATES` with their limits, and `TESTS`, null unless wanted; a row per cell."""
     columns = {}
-    for name, (numerator, denominator) in sums.fractions.items():
+    for name, (numerator, denominator) in fractions(sums).items():
         with np.errstate(divide="ignore", invalid="ignore"):
             columns[name] = numerator.sum(0) / denominator.sum(0)
     for name, limits in intervals(sums, options).items():
         columns[f"{name}_ci_low"], columns[f"{name}_ci_high"] = limits
-    tests = sign_flip_tests(sums.change, options.flips, options.seed, ROUNDING)
-    return pd.DataFrame(columns | tests._asdict())
+    tests = cell_tests(sums, options)._asdict() if tested else dict.fromkeys(TESTS, np.nan)
+    return pd.DataFrame(columns | tests)
+
+
+def cell_tests(sums: PairSums, options: Options) -> Tests:
+    """Of the change against 0, within one map; null for cells that are known by definition."""
+    found = np.full((len(TESTS), len(sums.cells)), np.nan)
+    unknown = ~sums.by_definition
+    found[:, unknown] = sign_flip_tests(
+        sums.change[:, unknown], options.flips, options.seed, ROUNDING
+    )
+    return Tests(*found)
 
 
 def intervals(sums: PairSums, options: Options) -> dict[str, Interval]:
@@ -262,9 +206,11 @@ def intervals(sums: PairSums, options: Options) -> dict[str, Interval]:
             continue
         cells = np.flatnonzero(pattern_of == number)
         interval = interval_of(int(pairs.sum()), options)
-        for name, fraction in sums.of_pairs(pairs).of_cells(cells).fractions.items():
-            limits[name][:, cells] = interval(*fraction)
-    limits["flip_rate"] = limits["flip_rate"].clip(0, 1)  # of method flip; resamples stay inside
+        for name, fraction in fractions(sums.of_pairs(pairs).of_cells(cells)).items():
+            if name == "flip_rate":
+                limits[name][:, cells] = share_interval(*fraction, options.level)
+            else:
+                limits[name][:, cells] = interval(*fraction)
     return {name: Interval(*both) for name, both in limits.items()}
 
 

@@ -6,7 +6,8 @@ clusters (a mean is one with counts below), which makes a bootstrap of a whole m
 products: weights [replicates, clusters] @ sums [clusters, cells].
 
 Intervals are of three kinds: ``percentile`` and ``bca`` read limits off resampled clusters, and
-``flip`` inverts the test by sign flips.  docs/calibration.md has the coverage of each.
+``flip`` inverts the test by sign flips.  Shares of rare events have one of their own, because all
+three have no width where nothing happened.  docs/calibration.md has the coverage of each.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import false_discovery_control, norm
+from scipy.stats import beta, false_discovery_control, norm
 
 Method = Literal["percentile", "bca", "flip"]
 
@@ -116,6 +117,55 @@ def flip_interval(
         low, high = estimate - (slope + root) / curve, estimate + (root - slope) / curve
     bounded = curve > 0
     return Interval(np.where(bounded, low, np.nan), np.where(bounded, high, np.nan))
+
+
+def share_interval(
+    events: Float[np.ndarray, "clusters cells"],
+    values: Float[np.ndarray, "clusters cells"],
+    level: float = 0.95,
+) -> Interval:
+    """Interval of the share sum(events) / sum(values) of values at which something happened.
+
+    Clopper and Pearson's (1934) at the effective number of values, sum(values) / deff (Korn &
+    Graubard 1998), with Kish's deff = 1 + (m - 1) rho, m being the size of the cluster of an
+    average value.  rho, the correlation of two values of a cluster, is estimated from clusters of
+    several values, each with the square root of its number of couples for weight, as if there were
+    one more cluster all of whose values are equal: where nothing happened nothing is known of rho,
+    and it is taken for 1.  Limits are NaN for cells without a value.
+
+    Args:
+        events: how many of each cluster's values it happened at.
+        values: how many values each cluster has.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        total = values.sum(0)
+        share = events.sum(0) / total
+        size = (values**2).sum(0) / total
+        couples = values * (values - 1)
+        weight = np.where(couples > 0, couples, np.inf) ** -0.5
+        alone = events * (1 - share) ** 2 + (values - events) * share**2
+        common = ((events - values * share) ** 2 - alone) * weight
+        rho = common.sum(0) / (share * (1 - share) * (couples * weight).sum(0))
+        several = couples > 0
+        telling = np.minimum((several & (events > 0)).sum(0), (several & (events < values)).sum(0))
+        rho = np.clip((telling * np.nan_to_num(rho) + 1) / (telling + 1), 0, 1)
+        effective = total / (1 + (size - 1) * rho)
+        happened = share * effective
+        tail = (1 - level) / 2
+        low = np.where(share > 0, beta.ppf(tail, happened, effective - happened + 1), 0)
+        high = np.where(share < 1, beta.ppf(1 - tail, happened + 1, effective - happened), 1)
+    defined = total > 0
+    return Interval(np.where(defined, low, np.nan), np.where(defined, high, np.nan))
+
+
+def effective_number(values: Float[np.ndarray, "clusters cells"]) -> Float[np.ndarray, " cells"]:
+    """How many clusters of equal size are as good as these: sum(n)**2 / sum(n**2) (Kish 1965).
+
+    Args:
+        values: size of each cluster; one that a cell does not have has size 0.
+    """
+    effective: np.ndarray = values.sum(0) ** 2 / (values**2).sum(0)
+    return effective
 
 
 def _quantiles(

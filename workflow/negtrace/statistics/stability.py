@@ -1,6 +1,7 @@
 """Stability: would other sentence pairs have named the same cells?
 
-Cells are ranked by the ratio of means (`effect_sizes.py`), the highest first, signed.  Three
+Cells are ranked by the ratio of means (`effect_sizes.py`), the highest first, signed; those that
+are known by definition have no part in it, because no pair could change their place.  Three
 answers: how far a cell's rank moves when pairs are resampled; how much the k highest of two
 resamples overlap; and what cells that were chosen on one half of the pairs do on the other half,
 which had no say in the choice.
@@ -11,7 +12,7 @@ between cells of nearly equal effect (Hall & Miller 2009).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -19,19 +20,10 @@ from jaxtyping import Bool, Float, Int
 from scipy.stats import hypergeom, rankdata
 
 from negtrace.errors import InputError
-from negtrace.statistics.effect_sizes import (
-    CELL,
-    DEFAULTS,
-    MAP,
-    TESTS,
-    Options,
-    PairSums,
-    estimates,
-    item_values,
-    maps,
-    pair_sums,
-)
+from negtrace.statistics.effect_sizes import DEFAULTS, TESTS, Options, estimates
+from negtrace.statistics.map_values import CELL, MAP, PairSums, item_values, maps, pair_sums
 from negtrace.statistics.resampling import resamples
+from negtrace.vocabulary import ALL
 
 GROUP = ["negation", "segment"]
 RANK_COLUMNS = [*GROUP, *CELL, "ratio", "rank", "rank_ci_low", "rank_ci_high", "n_pairs"]
@@ -47,7 +39,7 @@ def ranks(
     segments: pd.DataFrame,
     options: Options = DEFAULTS,
 ) -> pd.DataFrame:
-    """Rank of every cell within its map, and the interval of its ranks among resamples.
+    """Rank of every computed cell within its map, and the interval of its ranks among resamples.
 
     Args:
         sweep, scores, segments: as for `effect_sizes.effect_map`.
@@ -56,11 +48,10 @@ def ranks(
         `RANK_COLUMNS`; rank 1 is the highest ratio, equal ratios share the lower rank number.
 
     Raises:
-        InputError: see `effect_sizes.item_values`.
+        InputError: see `map_values.item_values`.
     """
     parts = []
-    for negation, segment, part in maps(item_values(sweep, scores, segments), segments):
-        sums = pair_sums(part)
+    for negation, segment, sums in computed_maps(item_values(sweep, scores, segments), segments):
         tails = [(1 - options.level) / 2, (1 + options.level) / 2]
         drawn = descending_ranks(resampled_ratios(sums, options))
         low, high = np.quantile(drawn, tails, axis=0, method="inverted_cdf")
@@ -92,20 +83,19 @@ def overlap(
 
     Args:
         sweep, scores, segments: as for `effect_sizes.effect_map`.
-        ks: sizes of the sets; those as large as the map are left out.
+        ks: sizes of the sets; those as large as the map (of computed cells) are left out.
 
     Returns:
         `OVERLAP_COLUMNS`: mean over ``options.replicates`` / 2 couples of resamples, with the
         limits that hold `options.level` of them, and what sets drawn by chance would have.
 
     Raises:
-        InputError: a k below 1; see also `effect_sizes.item_values`.
+        InputError: a k below 1; see also `map_values.item_values`.
     """
     check_size(min(ks))
     tails = [(1 - options.level) / 2, (1 + options.level) / 2]
     rows = []
-    for negation, segment, part in maps(item_values(sweep, scores, segments), segments):
-        sums = pair_sums(part)
+    for negation, segment, sums in computed_maps(item_values(sweep, scores, segments), segments):
         drawn = resampled_ratios(sums, options)
         cells = len(sums.cells)
         for k in (k for k in ks if k < cells):
@@ -126,7 +116,7 @@ def split_halves(
     """Choose the k highest cells on one half of the pairs, and test them on the other.
 
     The halves are drawn once for all groups, by a shuffle with the seed.  `p_fwer` and `q_fdr`
-    correct for the k cells that were tested.
+    correct for the k cells that were tested; they are null in segments, which are chosen by d.
 
     Args:
         sweep, scores, segments: as for `effect_sizes.effect_map`.
@@ -137,14 +127,13 @@ def split_halves(
         of the other.  Maps that have no pair in one of the halves are left out.
 
     Raises:
-        InputError: k below 1; see also `effect_sizes.item_values`.
+        InputError: k below 1; see also `map_values.item_values`.
     """
     check_size(k)
     values = item_values(sweep, scores, segments)
     first = half_of(values["pair_id"], options.seed)
     parts = []
-    for negation, segment, part in maps(values, segments):
-        sums = pair_sums(part)
+    for negation, segment, sums in computed_maps(values, segments):
         chooses = np.isin(sums.pairs, first)
         if chooses.all() or not chooses.any():
             continue
@@ -153,7 +142,9 @@ def split_halves(
         chosen = np.argsort(-sortable(ratio), kind="stable")[:k]
         tested = testing.of_cells(chosen)
         parts.append(
-            pd.concat([tested.cells, estimates(tested, options)[TESTED]], axis=1).assign(
+            pd.concat(
+                [tested.cells, estimates(tested, options, segment == ALL)[TESTED]], axis=1
+            ).assign(
                 negation=negation,
                 segment=segment,
                 rank=np.arange(1, len(chosen) + 1),
@@ -163,6 +154,17 @@ def split_halves(
             )
         )
     return joined(parts, HALVES_COLUMNS)
+
+
+def computed_maps(
+    values: pd.DataFrame, segments: pd.DataFrame
+) -> Iterator[tuple[str, str, PairSums]]:
+    """(negation, segment, sums) of every map, without the cells that are known by definition."""
+    for negation, segment, part in maps(values, segments):
+        sums = pair_sums(part)
+        computed = sums.of_cells(~sums.by_definition)
+        if len(computed.cells):
+            yield negation, segment, computed
 
 
 def half_of(pair_ids: pd.Series, seed: int) -> np.ndarray:

@@ -93,6 +93,8 @@ def planted(maps: Tables, plant: dict[str, Any], settings: dict[str, Any], stem:
     cells = expected(circuit)
     if not active:
         cells["restoration"] = 0.0
+    # Over all items the circuit's effects cancel (see `found`).
+    settings = {**settings, "segment": "correct"}
     segment = available_segment(by_site["head"], settings["segment"])
     table = found(cells, by_site.values(), segment, settings["alpha"])
     drawn = planted_figure(circuit, by_site["resid"], by_site["head"], settings)

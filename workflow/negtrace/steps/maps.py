@@ -119,9 +119,9 @@ def specificity(
     segments: Table,
     statistics: dict[str, Any],
 ) -> Made:
-    """The effect of the negation beyond that of a neutral word swap, on the same items."""
+    """The effect of the negation beside that of a placebo, a neutral swap, on the same items."""
     from negtrace.statistics.effect_sizes import Options
-    from negtrace.statistics.specificity import specific_effects
+    from negtrace.statistics.placebo import placebo_map
 
     tables = (sweep, scores, neutral_sweep, neutral_scores, segments)
-    return Made({"specificity": specific_effects(*tables, Options(**statistics))})
+    return Made({"specificity": placebo_map(*tables, Options(**statistics))})

@@ -6,7 +6,10 @@ from functools import partial
 from typing import Any
 
 from negtrace.models.compute import Compute
-from negtrace.steps.job import Input, Inputs, Label, Made, Table, Tables, step
+from negtrace.steps.job import Inputs, Label, Made, Table, Tables, step
+
+# Of a lower precision, among a sweep's params.
+DEVIATION = "deviation_from_float32"
 
 
 @step("sweep")
@@ -47,19 +50,22 @@ def sweep(
     if loaded.dtype.itemsize < 4:
         exact = load_tower(tower[0].parent, "float32", str(loaded.device))
         again = run_sweep(exact, alignment, sample_items(items))
-        params["deviation_from_float32"] = deviation(frame, again)
+        params[DEVIATION] = deviation(frame, again)
     return Made({"sweep": frame}, params, loaded.identity)
 
 
 @step("sweep")
-def gather(scores: Table, parts: Tables, first: Input) -> Made:
+def gather(scores: Table, parts: Tables, files: Inputs) -> Made:
     """The shards of a sweep put together, items in the order of the scores."""
+    from negtrace.patching.precision import whole_deviation
     from negtrace.patching.shards import gather
     from negtrace.tables.store import read_provenance
 
-    made = read_provenance(first)
-    params = {**made["params"], "shards": len(parts)}
-    return Made({"sweep": gather(parts, scores[["item_id"]])}, params, made["model"])
+    made = [read_provenance(file) for file in files]
+    params = {**made[0]["params"], "shards": len(parts)}
+    if DEVIATION in params:
+        params[DEVIATION] = whole_deviation([shard["params"][DEVIATION] for shard in made])
+    return Made({"sweep": gather(parts, scores[["item_id"]])}, params, made[0]["model"])
 
 
 @step("attention", "selectivity")

@@ -1,0 +1,60 @@
+"""The specification curve: ranks by hand, in the order of the curve."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from negtrace.statistics.specification import among_highest, specification_curve
+
+CHOICES = ["wording", "segment"]
+
+
+@pytest.fixture
+def maps():
+    rows = [
+        ("rephrased", "all", 1, 1, 0.9, 0.1),
+        ("rephrased", "all", 1, 2, 0.2, 0.5),
+        ("rephrased", "all", 2, 1, 0.2, 0.3),
+        ("standard", "all", 1, 1, 0.1, 0.2),
+        ("standard", "all", 1, 2, 0.3, 0.1),
+        ("standard", "all", 2, 1, None, 0.4),
+    ]
+    return pd.DataFrame(rows, columns=[*CHOICES, "layer", "head", "ratio", "mean"])
+
+
+def test_ranks_of_the_named_heads(maps):
+    curve = specification_curve(maps, [(1, 1)], CHOICES)
+    found = curve[["specification", "wording", "effect", "value", "rank", "n_heads"]]
+    assert found.to_numpy().tolist() == [
+        [1, "rephrased", "ratio", 0.9, 1, 3],
+        [2, "standard", "ratio", 0.1, 2, 2],
+        [3, "standard", "mean", 0.2, 2, 3],
+        [4, "rephrased", "mean", 0.1, 3, 3],
+    ]
+
+
+def test_equal_heads_share_a_rank_and_a_head_without_a_value_has_none(maps):
+    curve = specification_curve(maps, [(2, 1), (1, 2)], CHOICES)
+    ratio = curve[(curve["effect"] == "ratio") & (curve["wording"] == "rephrased")]
+    assert ratio["rank"].tolist() == [2, 2]
+    lacking = curve[(curve["effect"] == "ratio") & (curve["wording"] == "standard")]
+    assert lacking[["layer", "head"]].to_numpy().tolist() == [[1, 2]]
+    assert curve["specification"].is_monotonic_increasing
+
+
+def test_share_of_specifications_among_the_highest(maps):
+    found = among_highest(specification_curve(maps, [(1, 1)], CHOICES), k=2).iloc[0]
+    assert found[["share", "worst_rank", "n_specifications"]].tolist() == [0.75, 3, 4]
+
+
+def test_specifications_that_compute_nothing_are_left_out(maps):
+    curve = specification_curve(maps.assign(ratio=float("nan")), [(1, 1)], CHOICES)
+    assert set(curve["effect"]) == {"mean"}
+    empty = specification_curve(maps[:0], [(1, 1)], CHOICES)
+    assert empty.columns.tolist() == curve.columns.tolist()
+
+
+def test_one_choice_is_enough(maps):
+    curve = specification_curve(maps[maps["wording"] == "standard"], [(1, 2)], ["segment"])
+    assert curve["segment"].tolist() == ["all", "all"]

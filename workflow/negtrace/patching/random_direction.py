@@ -1,0 +1,79 @@
+"""Random direction: a stand-in for a source run, as far from the base run, but by noise.
+
+At every token that has a counterpart, each activation of the stand-in is the base run's plus a
+random direction as long as the real change there.  Heads are turned one by one, and of the residual
+stream one part at a time, so that whichever activation a site replaces is moved exactly as far as
+by the real source.  Directions belong to a pair, not to its place in a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from einops import rearrange
+from torch import Tensor
+
+from negtrace.patching.forward_passes import Run
+from negtrace.patching.sentences import Sentence
+
+
+def random_run(
+    base: Run,
+    source: Run,
+    bases: Sequence[Sentence],
+    heads: int,
+    seeds: Sequence[int],
+    part: str,
+) -> Run:
+    """A stand-in for the source run.
+
+    Args:
+        base, source: runs of the pairs' base and source sentences.
+        bases: the base sentences, whose counterparts say what moves from where.
+        heads: number of heads, for activations that are turned by head.
+        seeds: of each pair's directions.
+        part: which activation the site replaces: resid, attn_out, mlp_out, z or qkv.
+
+    Returns:
+        a run that is `base` but for what belongs to `part`.
+    """
+    index = torch.zeros(base.resid.shape[1:3], dtype=torch.long)
+    moved = torch.zeros(base.resid.shape[1:3], dtype=torch.bool)
+    for row, sentence in enumerate(bases):
+        for position, origin in enumerate(sentence.counterparts):
+            if origin >= 0:
+                index[row, position], moved[row, position] = origin, True
+    index, moved = index.to(base.resid.device), moved.to(base.resid.device)
+    pairs = torch.arange(len(bases), device=index.device)[:, None]
+
+    def turned(of_base: Tensor, of_source: Tensor, groups: int) -> Tensor:
+        change = torch.where(moved[..., None], of_source[:, pairs, index] - of_base, 0)
+        split = rearrange(change, "l b n (g d) -> l b n g d", g=groups)
+        length = split.norm(dim=-1, keepdim=True)
+        noise = torch.stack(
+            [
+                torch.randn(
+                    (split.shape[0], *split.shape[2:]),
+                    generator=torch.Generator().manual_seed(seed),
+                    dtype=torch.float64,
+                )
+                for seed in seeds
+            ],
+            dim=1,
+        ).to(split)
+        unit = noise / noise.norm(dim=-1, keepdim=True)
+        moved_by: Tensor = rearrange(unit * length, "l b n g d -> l b n (g d)")
+        return of_base + moved_by
+
+    if part == "resid":
+        return base._replace(resid=turned(base.resid, source.resid, 1))
+    if part == "z":
+        return base._replace(z=turned(base.z, source.z, heads))
+    if part == "qkv":
+        return base._replace(qkv=turned(base.qkv, source.qkv, 3 * heads))
+    if part == "attn_out":
+        out = turned(base.mid - base.resid[:-1], source.mid - source.resid[:-1], 1)
+        return base._replace(mid=base.resid[:-1] + out)
+    out = turned(base.resid[1:] - base.mid, source.resid[1:] - source.mid, 1)
+    return base._replace(resid=torch.cat([base.resid[:1], base.mid + out]))

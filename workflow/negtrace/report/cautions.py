@@ -1,0 +1,75 @@
+"""Cautions in words: what makes a map less reliable than it looks."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from negtrace.figures.shown import available_segment, segment_label, shown_rows
+from negtrace.report.findings import plural
+from negtrace.statistics.credible import over_all_items
+from negtrace.vocabulary import ALL, NEGATIONS
+
+FEW_ITEMS = 20
+SMALL_D = 0.1
+
+# Shares of caption items beyond which a preference for one sentence does not cancel over both.
+BALANCED = 0.4, 0.6
+
+
+def of_cautions(table: pd.DataFrame, wanted: str, items: pd.DataFrame | None = None) -> list[str]:
+    """What makes the means of a map unreliable: another segment, few items, small denominators.
+
+    Args:
+        table: ``restoration_map`` of any site.
+        wanted: the segment that maps show.
+        items: table ``segments``, to find items whose d, the denominator, is near 0.
+    """
+    segment = available_segment(table, wanted)
+    sentences = []
+    if segment != wanted:
+        sentences.append(f"The maps show {segment_label(table, wanted)}.")
+    sentences += _of_balance(table) + _of_few_pairs(table)
+    shown = shown_rows(table, wanted)
+    for negation in NEGATIONS:
+        counts = shown.loc[shown["negation"] == negation, "n_items"]
+        count = int(counts.max()) if len(counts) else 0
+        if count < FEW_ITEMS:
+            which = "" if segment == ALL else f" {segment}"
+            sentences.append(
+                f"Caution: the maps average only {count}{which} {'item' if count == 1 else 'items'}"
+                f" with the negation in the {negation}."
+            )
+    if items is not None:
+        inside = items if segment == ALL else items[items["segment"] == segment]
+        small = int((inside["d"].abs() < SMALL_D).sum())
+        if small:
+            sentences.append(
+                f"Caution: |d| is below {SMALL_D:g} in {small} of {plural(len(inside), 'item')};"
+                " such items can dominate the mean of ratios, not the ratio of means."
+            )
+    return sentences
+
+
+def _of_balance(table: pd.DataFrame) -> list[str]:
+    counts = over_all_items(table).groupby("negation", observed=True)["n_items"].max()
+    if not set(NEGATIONS) <= set(counts.index):
+        return []
+    share = counts["caption"] / (counts["caption"] + counts["foil"])
+    if BALANCED[0] <= share <= BALANCED[1]:
+        return []
+    return [
+        f"Caution: the negation is in the caption in {share:.0%} of items; what a model prefers"
+        " whatever the picture does not cancel over both, and passes for an effect."
+    ]
+
+
+def _of_few_pairs(table: pd.DataFrame) -> list[str]:
+    rows = over_all_items(table)
+    rows = rows[rows["negation"] == ALL]
+    if "few_pairs" not in rows or not rows["few_pairs"].any():
+        return []
+    fewest = rows["n_effective"].min()
+    return [
+        f"Caution: the items are worth as few as {fewest:.0f} pairs of equal size; where changes"
+        " are skewed, tests of so few err more often than they say (up to 12% for 5%)."
+    ]

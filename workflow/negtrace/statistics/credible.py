@@ -1,0 +1,102 @@
+"""Credible cells: those that a sentence may name.
+
+A cell is credible if, over all items, it is no cell that is known by definition, its effect is
+significant in its family, and it exceeds what the placebo does there, as far as there is one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from negtrace.statistics.map_values import CELL
+from negtrace.vocabulary import ALL
+
+KEY = ["negation", *CELL]
+
+# Restoration or selectivity that is worth a sentence.
+NOTABLE = 0.1
+
+NO_EFFECT = (
+    "Over all items the mean d does not differ from 0 clearly enough for a share of it to be given:"
+    " no effect of the negation was found"
+)
+
+
+def over_all_items(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows over all items; what is described is called `mean`, and is null where it is unbounded.
+
+    A ratio without a bounded interval is no number: its denominator may be 0.
+    """
+    rows = table[table["segment"] == ALL]
+    if "ratio" not in rows:
+        return rows
+    bounded = rows["ratio_ci_low"].notna() & rows["ratio_ci_high"].notna()
+    return rows.assign(mean=rows["ratio"].where(bounded))
+
+
+def has_effect(table: pd.DataFrame) -> bool:
+    """Whether the share that a computed cell has of the effect of both negations can be given."""
+    rows = pooled(table)
+    computed = rows[~rows["known"]] if "known" in rows else rows
+    return bool(computed["mean"].notna().any())
+
+
+def pooled(table: pd.DataFrame) -> pd.DataFrame:
+    """`over_all_items`, of both negations together."""
+    rows = over_all_items(table)
+    return rows[rows["negation"] == ALL]
+
+
+def credible(rows: pd.DataFrame, alpha: float) -> pd.Series:
+    """Whether each row may be named; every row of a table that has no tests.
+
+    Args:
+        rows: of a ``restoration_map``, with the column p_study if `with_study_tests` was there,
+            else p_fwer counts; and exceeds_placebo if `with_placebo` was.
+        alpha: level of the family-wise error.
+    """
+    if "p_fwer" not in rows:
+        return pd.Series(True, index=rows.index)
+    named = rows["p_study" if "p_study" in rows else "p_fwer"] <= alpha
+    return named & rows["exceeds_placebo"] if "exceeds_placebo" in rows else named
+
+
+def family(table: pd.DataFrame) -> str:
+    """The family of the p-values that `credible` goes by, in words."""
+    return "all maps of the model" if "p_study" in table else "the map"
+
+
+def with_study_tests(table: pd.DataFrame, tests: pd.DataFrame) -> pd.DataFrame:
+    """The map with the column p_study: null in segments, which are no part of the family.
+
+    Args:
+        tests: rows of `families.study_tests` of this sweep.
+    """
+    found = _matched(table, tests, ["p_study"])["p_study"]
+    return table.assign(p_study=found.where((table["segment"] == ALL).to_numpy()).to_numpy())
+
+
+def with_placebo(table: pd.DataFrame, placebo: pd.DataFrame, alpha: float) -> pd.DataFrame:
+    """The map with the column exceeds_placebo: whether the effect goes significantly beyond it.
+
+    Cells that the placebo does not have do not exceed it.
+
+    Args:
+        placebo: `placebo.placebo_map` of the same sweep.
+        alpha: level of the family-wise error over the map.
+    """
+    overall = placebo[placebo["segment"] == ALL]
+    found = _matched(table, overall, ["specific", "p_fwer"])
+    same_way = np.sign(found["specific"]) == np.sign(table["difference"].to_numpy())
+    exceeds = ((found["p_fwer"] <= alpha) & same_way).to_numpy()
+    return table.assign(exceeds_placebo=exceeds & (table["segment"] == ALL).to_numpy())
+
+
+def _matched(table: pd.DataFrame, other: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """Rows of another table for those of a map, in the map's order; null where there is none."""
+    plain = {name: object for name in KEY if name != "head"} | {"head": "Int16"}
+    right = other[[*KEY, *columns]].astype(plain)
+    return (
+        table[KEY].astype(plain).merge(right, on=KEY, how="left", validate="many_to_one")[columns]
+    )

@@ -1,0 +1,69 @@
+"""Specification curve: would other choices have named the same heads?
+
+One study can be analysed in many defensible ways (effect size, wording, direction, donor, negation,
+segment, model seed).  Each is a *specification*; the curve shows the rank of the named heads in
+every one of them, sorted (Simonsohn, Simmons & Nelson 2020).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+
+from negtrace.vocabulary import EFFECTS
+
+HEAD = ["layer", "head"]
+
+
+def specification_curve(
+    maps: pd.DataFrame, heads: Sequence[tuple[int, int]], choices: Sequence[str]
+) -> pd.DataFrame:
+    """Rank of every named head in every specification.
+
+    Args:
+        maps: maps of sites of heads with effect sizes (``restoration_map``), one below the other.
+        heads: the named ones, as (block, head).
+        choices: columns that tell specifications apart, besides the effect size.
+
+    Returns:
+        columns specification (from 1, by the mean rank of the named heads, the best first),
+        *choices, effect, layer, head, value, rank (1: the highest of all heads; equal ones share
+        the lower number), n_heads.  Specifications in which no head has a value are left out.
+    """
+    named = pd.DataFrame(heads, columns=HEAD)
+    parts = []
+    for labels, part in maps.groupby(list(choices), observed=True, dropna=False, sort=True):
+        chosen: dict[str, Any] = dict(zip(choices, labels, strict=True))
+        for effect in (name for name in EFFECTS if name in part):
+            table = part.dropna(subset=[effect])
+            if table.empty:
+                continue
+            rank = rankdata(-table[effect].to_numpy(), method="min").astype(int)
+            ranked = table[HEAD].astype(int).assign(value=table[effect], rank=rank)
+            parts.append(
+                named.merge(ranked, on=HEAD).assign(**chosen, effect=effect, n_heads=len(table))
+            )
+    columns = ["specification", *choices, "effect", *HEAD, "value", "rank", "n_heads"]
+    if not parts:
+        return pd.DataFrame(columns=columns)
+    every = pd.concat(parts, ignore_index=True)
+    mean_rank = every.groupby([*choices, "effect"], observed=True, dropna=False, sort=False)
+    order = rankdata(mean_rank["rank"].mean(), method="ordinal")
+    every["specification"] = np.asarray(order, dtype=int)[mean_rank.ngroup()]
+    return every.sort_values(["specification", "rank"], kind="stable", ignore_index=True)[columns]
+
+
+def among_highest(curve: pd.DataFrame, k: int) -> pd.DataFrame:
+    """Share of the specifications in which each named head is among the k highest.
+
+    Returns:
+        columns layer, head, share, worst_rank, n_specifications.
+    """
+    grouped = curve.assign(high=curve["rank"] <= k).groupby(HEAD, sort=False)
+    return grouped.agg(
+        share=("high", "mean"), worst_rank=("rank", "max"), n_specifications=("rank", "size")
+    ).reset_index()
