@@ -132,3 +132,12 @@ def test_gathered_shards_record_the_deviation_of_the_whole_table(folder):
     assert made.params["site"] == "head"
     found = made.params["deviation_from_float32"]
     assert found == pytest.approx({"largest": 0.5, "mean": 0.175, "cells": 40})
+
+
+def test_provenance_names_no_place_on_the_machine():
+    """Folders, and entries of the configuration with paths in them, are not recorded."""
+    for step in steps().values():
+        for parameter in step.parameters:
+            if parameter.name in ("folder", "images", "stem", "spec", "entry", "state"):
+                recorded = parameter.annotation in ("str", "dict[str, Any]")
+                assert not recorded, (step.name, parameter.name)

@@ -222,17 +222,17 @@ def test_bfloat16_records_its_deviation(study):
     ("module", "rerun"),
     [
         (
-            "restoration.py",
+            "patching/restoration.py",
             {"sweep", "restoration_map", "stability", "ledger"} | OUTPUT - {"merged_config"},
         ),
         (
-            "attention.py",
+            "analyses/attention.py",
             {"attention", "attention_maps", "selectivity_correlation", "ledger"}
             | OUTPUT - {"merged_config"},
         ),
-        ("figures.py", {"figures", "report", "all"}),
-        ("figure_style.py", {"figures", "ledger", "report", "all"}),
-        ("report.py", {"report", "all"}),
+        ("figures/maps.py", {"figures", "report", "all"}),
+        ("figures/style.py", {"figures", "ledger", "report", "all"}),
+        ("report/page.py", {"report", "all"}),
         ("progress.py", set()),
     ],
 )

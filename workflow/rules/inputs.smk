@@ -363,7 +363,7 @@ rule prefetch:
         **DOWNLOAD_JOB,
     params:
         code=code_hash("prefetch"),
-        config=as_json(config),
+        config=lambda wildcards: as_json(config),
     shell:
         shown_line("prefetch")
 

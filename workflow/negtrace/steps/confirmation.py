@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from negtrace.models.compute import Compute
-from negtrace.steps.job import Inputs, Made, Table, Tables, step
+from negtrace.steps.job import Inputs, Made, Place, Table, Tables, step
 
 
 @step("contributions")
@@ -79,7 +79,7 @@ def ablation(
 
 
 @step("planted")
-def planted(maps: Tables, plant: dict[str, Any], settings: dict[str, Any], stem: str) -> Made:
+def planted(maps: Tables, plant: dict[str, Any], settings: dict[str, Any], stem: Place) -> Made:
     """Which cells of a constructed model's maps should have effects, and which do."""
     from negtrace.analyses.planted import expected, found, plant_of
     from negtrace.figures.planted import planted_figure

@@ -7,7 +7,18 @@ from typing import Any
 
 from negtrace.fetching.downloads import Downloads
 from negtrace.models.compute import prepared
-from negtrace.steps.job import Input, Label, Made, Output, Resource, Table, step
+from negtrace.steps.job import (
+    Entry,
+    Input,
+    Label,
+    Made,
+    Output,
+    Place,
+    Resource,
+    Table,
+    Trigger,
+    step,
+)
 
 
 @step("image_files")
@@ -41,7 +52,7 @@ def items(annotations: Input, code: Input | None, reader: dict[str, Any]) -> Mad
 
 @step("image_files", item_table="items")
 def hugging_face(
-    entry: dict[str, Any], state: str, folder: str, files_read: Output, downloads: Downloads
+    entry: Entry, state: Trigger, folder: Place, files_read: Output, downloads: Downloads
 ) -> Made:
     """Read items and pictures from a dataset of the Hugging Face hub, or a local one."""
     from negtrace.data.readers.hugging_face import located, read_hugging_face
@@ -62,11 +73,12 @@ def hugging_face(
         progress=lambda rows: track(rows, desc="rows", unit="row"),
     )
     write_json(record(state, stamped, hashes), files_read)
-    return Made({"item_table": found, "image_files": files})
+    params = {key: value for key, value in entry.items() if key != "source"}
+    return Made({"item_table": found, "image_files": files}, params)
 
 
 @step("image_files")
-def generated_images(item_table: Table, folder: str, seed: int) -> Made:
+def generated_images(item_table: Table, folder: Place, seed: int) -> Made:
     """Make stand-ins for a dataset's pictures."""
     from negtrace.data.generated_images import generate_images
     from negtrace.data.images import file_table, image_files
@@ -77,7 +89,7 @@ def generated_images(item_table: Table, folder: str, seed: int) -> Made:
 
 
 @step("image_files")
-def image_folder(item_table: Table, folder: Input, state: str, files_read: Output) -> Made:
+def image_folder(item_table: Table, folder: Input, state: Trigger, files_read: Output) -> Made:
     """Look at every image of a user's folder."""
     from negtrace.data.images import file_table, image_files, warn_of_missing
     from negtrace.study.folder_state import record, stamps
@@ -94,7 +106,7 @@ def image_folder(item_table: Table, folder: Input, state: str, files_read: Outpu
 
 @step("image_files")
 def image_archive(
-    item_table: Table, archive: dict[str, Any], folder: str, downloads: Downloads
+    item_table: Table, archive: dict[str, Any], folder: Place, downloads: Downloads
 ) -> Made:
     """Fetch a dataset's images out of a remote archive."""
     from negtrace.data.archive_images import ImageArchive, fetch_images
@@ -173,7 +185,7 @@ def segmenter(model: str, segmenter: Output, downloads: Downloads) -> None:
 
 
 @step("subject_sizes")
-def subject_areas(candidates: Table, source: Input, kind: str, folder: str) -> Made:
+def subject_areas(candidates: Table, source: Input, kind: str, folder: Place) -> Made:
     """Sizes of subjects from masks, which lie in a folder, or from a table of boxes."""
     from negtrace.data.subjects import areas_from_boxes, areas_from_masks
 
@@ -191,7 +203,7 @@ def subject_segmentation(
     image_files: Table,
     segmenter: Input,
     name: str,
-    images: str,
+    images: Place,
     image_batch: Resource,
     device: Resource,
     threads: Resource,

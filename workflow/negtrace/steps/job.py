@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 import pandas as pd
 
 from negtrace.models.compute import Compute
-from negtrace.study.step_source import Parameter, Step, labels_of
+from negtrace.study.step_source import UNRECORDED, Parameter, Step, labels_of
 from negtrace.tables.lineage import Tables as ReadTables
 from negtrace.tables.lineage import read_tables
 from negtrace.tables.store import labelled, provenance, write_table
@@ -40,6 +40,10 @@ Inputs: TypeAlias = list[Path]
 Output: TypeAlias = Path
 Label: TypeAlias = str
 Resource: TypeAlias = Any  # a number or a word that changes no result
+# Settings that provenance does not record: see `study.step_source.UNRECORDED`.
+Place: TypeAlias = str
+Entry: TypeAlias = dict[str, Any]
+Trigger: TypeAlias = str
 
 READ = ("Table", "Tables", "TablesByPath", "OtherTable", "Table | None")
 
@@ -143,10 +147,11 @@ def _other_files(definition: Step, options: Namespace) -> dict[str, Path]:
 
 
 def _settings(definition: Step, options: Namespace) -> dict[str, Any]:
-    """Values of the rule's params, those of composed parameters included."""
+    """Values of the rule's params that tables depend on, those of composed parameters included."""
     return {
         option: getattr(options, option)
         for parameter in definition.parameters
+        if parameter.annotation not in UNRECORDED
         for option, source in parameter.options.items()
         if source.startswith("params.")
     }
@@ -177,7 +182,13 @@ def _type(source: str, annotation: str) -> Callable[[str], Any]:
             return lambda word: int(word) if word.isdigit() else word
         case "wildcards":
             return str
-    plain: dict[str, Callable[[str], Any]] = {"str": str, "int": int, "float": float}
+    plain: dict[str, Callable[[str], Any]] = {
+        "str": str,
+        "Place": str,
+        "Trigger": str,
+        "int": int,
+        "float": float,
+    }
     return str if source == "params.dtype" else plain.get(annotation, json.loads)
 
 

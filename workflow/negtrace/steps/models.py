@@ -6,7 +6,7 @@ from typing import Any
 
 from negtrace.fetching.downloads import Downloads
 from negtrace.models.compute import prepared
-from negtrace.steps.job import Input, Made, Output, Resource, step
+from negtrace.steps.job import Entry, Input, Made, Output, Resource, step
 
 
 @step()
@@ -20,7 +20,7 @@ def plant(plant: dict[str, Any], architecture: Output, weights: Output) -> None:
 
 
 @step()
-def weights(spec: dict[str, Any], weights: Output, downloads: Downloads) -> None:
+def weights(spec: Entry, weights: Output, downloads: Downloads) -> None:
     """Fetch what a model needs: checkpoint and tokenizer."""
     from dataclasses import asdict
 
@@ -32,7 +32,7 @@ def weights(spec: dict[str, Any], weights: Output, downloads: Downloads) -> None
 
 
 @step()
-def tower(weights: Input, spec: dict[str, Any], threads: Resource, description: Output) -> None:
+def tower(weights: Input, spec: Entry, threads: Resource, description: Output) -> None:
     """Load a model, compare its text tower with it, and write the tower."""
     from negtrace.models.families import load
     from negtrace.models.tower import save_tower
@@ -73,7 +73,7 @@ def pictures(pictures: Output, downloads: Downloads) -> None:
 
 
 @step("identity")
-def identity(weights: Input, pictures: Input, spec: dict[str, Any], threads: Resource) -> Made:
+def identity(weights: Input, pictures: Input, spec: Entry, threads: Resource) -> Made:
     """Compare a model's outputs with those that others have published of it."""
     import json
     from pathlib import Path

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from negtrace.steps.job import Input, Made, Output, Table, TablesByPath, step
+from negtrace.steps.job import Input, Made, Output, Place, Table, TablesByPath, step
 
 
 @step("ledger", "ledger_summary")
@@ -16,7 +16,7 @@ def ledger(
     description: Input,
     kind: str,
     settings: dict[str, Any],
-    stem: str,
+    stem: Place,
 ) -> Made:
     """Set published numbers beside those of one dataset and model."""
     import json
@@ -56,7 +56,7 @@ def figures(
     maps: TablesByPath,
     confirmation: TablesByPath,
     settings: dict[str, Any],
-    folder: str,
+    folder: Place,
 ) -> None:
     """Draw the figures of one dataset, model and wording."""
     from negtrace.figures.of_run import figures_of_run

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from negtrace.models.compute import Compute, prepared
-from negtrace.steps.job import Input, Inputs, Made, Resource, Table, step
+from negtrace.steps.job import Entry, Input, Inputs, Made, Place, Resource, Table, step
 
 
 @step("alignment", "excluded", readable="candidates")
 def alignment(
-    candidates: Table, tower: Inputs, weights: Input, spec: dict[str, Any], threads: Resource
+    candidates: Table, tower: Inputs, weights: Input, spec: Entry, threads: Resource
 ) -> Made:
     """Tokenise and align both sentences of every pair; leave out what the model cannot read."""
     import pandas as pd
@@ -42,8 +41,8 @@ def alignment(
 def images(
     image_files: Table,
     weights: Input,
-    spec: dict[str, Any],
-    folder: str,
+    spec: Entry,
+    folder: Place,
     image_batch: Resource,
     device: Resource,
     threads: Resource,

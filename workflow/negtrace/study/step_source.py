@@ -31,6 +31,9 @@ DIRECTIVES = {
     "Label": "wildcards",
     "Resource": "resources",
 }
+# Settings that provenance leaves out: places on the machine, entries of the configuration that may
+# name some, and what only makes a rule run again.
+UNRECORDED = ("Place", "Entry", "Trigger")
 MANY = ("Tables", "TablesByPath", "Inputs")
 # Types that stand for several options, and where each of their fields comes from.
 COMPOSED = {
