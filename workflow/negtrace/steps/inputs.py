@@ -235,7 +235,7 @@ def prefetch(config: dict[str, Any], mirror: Resource) -> None:
     from negtrace.data.mirror import copy_into, downloaded, snapshot_datasets
     from negtrace.study.places import RESULTS
 
-    place = Path(mirror)
+    place = Path(str(mirror))
     snapshot_datasets(config, place)
     copied = [copy_into(place, *found) for found in downloaded(config, Path(RESULTS))]
     print(f"{place}: {len(copied)} files, {sum(copied)} of them new")

@@ -221,7 +221,7 @@ def _unlabelled(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.drop(columns=list(LABELS), errors="ignore")
 
 
-def _downloads(mirror: str, offline: int, connections: int) -> Downloads:
+def _downloads(mirror: object, offline: int, connections: int) -> Downloads:
     from negtrace.fetching.downloads import Downloads
 
-    return Downloads(Path(mirror) if mirror else None, bool(offline), connections)
+    return Downloads(Path(str(mirror)) if mirror else None, bool(offline), connections)
