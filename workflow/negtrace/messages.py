@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any
 
 MOST_NAMES = 10
 MOST_CHARACTERS = 200
@@ -27,3 +29,9 @@ def one_line(text: object, most: int = MOST_CHARACTERS) -> str:
     plain = "".join(c if c.isprintable() else "\ufffd" for c in plain)
     half = (most - 3) // 2
     return plain if len(plain) <= most else f"{plain[:half]} … {plain[-half:]}"
+
+
+def did_you_mean(wrong: Any, allowed: Iterable[Any]) -> str:
+    """A hint at the closest allowed word, or nothing."""
+    close = get_close_matches(str(wrong), [str(word) for word in allowed], n=1)
+    return f", did you mean {close[0]!r}?" if close else ""

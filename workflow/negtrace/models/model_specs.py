@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import open_clip
 
 from negtrace.errors import InputError
-from negtrace.messages import listed, one_line
+from negtrace.messages import did_you_mean, listed, one_line
 from negtrace.models.configurations import (
     Configuration,
     check_vocabulary,
@@ -142,8 +141,7 @@ def _check_tag(found: Configuration, spec: ModelSpec) -> None:
 
 
 def _no_weights(name: str, weights: object, tags: list[str]) -> str:
-    close = get_close_matches(str(weights), tags, n=1)
-    hint = f", did you mean {close[0]!r}?" if close else ""
+    hint = did_you_mean(weights, tags)
     return (
         f"{name}: {one_line(weights)!r} is neither a file or folder nor one of its pretrained "
         f"weights{hint} ({listed(tags) or 'none known'}); 'random' gives seeded random weights"

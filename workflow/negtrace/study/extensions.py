@@ -9,14 +9,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
 from negtrace.errors import InputError
-from negtrace.messages import listed, one_line
+from negtrace.messages import did_you_mean, listed, one_line
 
 # Groups of entry points; each names a module with the function that a file would have.
 READERS, MODELS = "negtrace.readers", "negtrace.models"
@@ -40,8 +39,7 @@ def check_installed(key: str, group: str, name: str) -> None:
     """
     names = list(installed(group))
     if name not in names:
-        close = get_close_matches(name, names, n=1)
-        hint = f", did you mean {close[0]!r}?" if close else ""
+        hint = did_you_mean(name, names)
         raise InputError(
             f"configuration: {key} is {name!r}, neither a file that ends in .py nor an entry point "
             f"of {group}{hint} (installed: {listed(names) or 'none'})"

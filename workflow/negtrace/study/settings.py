@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from jsonschema.exceptions import ValidationError, best_match
 
 from negtrace import vocabulary
 from negtrace.errors import InputError
+from negtrace.messages import did_you_mean
 from negtrace.study.dataset_kinds import CODE, kinds, with_kinds
 from negtrace.study.extensions import MODELS, check_installed, is_code
 from negtrace.study.known_models import check_name
@@ -121,12 +121,6 @@ def describe(error: ValidationError) -> str:
         case "maxLength":
             return f"{key} has {len(value)} characters, but may have at most {allowed}"
     return f"{key}: {' '.join(error.message.split())[:300]}"
-
-
-def did_you_mean(wrong: Any, allowed: Iterable[Any]) -> str:
-    """A hint at the closest allowed word, or nothing."""
-    close = get_close_matches(str(wrong), [str(word) for word in allowed], n=1)
-    return f", did you mean {close[0]!r}?" if close else ""
 
 
 def check_names(config: Mapping[str, Any]) -> None:
