@@ -104,7 +104,7 @@ class Control:
     def attention(self, run: Run, block: int) -> torch.Tensor:
         """Weights of all heads of a block [head, query, key]."""
         q, k, _ = map(self.tower.split_heads, run.qkv[block - 1].chunk(3, dim=-1))
-        mask = attention_mask(q.shape[2], self.tower, run.pooled)
+        mask = attention_mask(run.hidden, self.tower)
         return self.tower.attention_pattern(q, k, mask)[0]
 
 

@@ -142,6 +142,31 @@ def test_engine_equals_twin_in_every_cell(tiny_models, structure, site, directio
     compare(study, study.sweep(site, direction), direction)
 
 
+# The padding token's id inside sentences: shared, in the edit, in one sentence alone.
+PADDED_INSIDE = [
+    ([SOT, 0, 2, 3, 0, 11, 5, EOT], [SOT, 0, 2, 4, 0, 11, 5, EOT]),
+    ([SOT, 1, 2, 0, 12, 5, EOT], [SOT, 1, 2, 4, 12, 5, EOT]),
+    ([SOT, 1, 3, 12, 0, EOT], [SOT, 1, 12, 0, EOT]),
+    ([SOT, 1, 2, 3, 12, 13, 5, EOT], [SOT, 1, 2, 4, 12, 13, 5, EOT]),
+]
+
+
+@pytest.mark.parametrize("direction", ["negate", "affirm"])
+@pytest.mark.parametrize("site", list(SITES))
+def test_keys_behind_padding_tokens_inside_sentences(tiny_models, site, direction):
+    study = Study(tiny_models["class_token"], PADDED_INSIDE)
+    compare(study, study.sweep(site, direction), direction)
+
+
+def test_a_whole_swap_hides_what_the_base_sentence_hides(tiny_models):
+    """Hidden state 0 of the source is not the source run where the base run hides other keys."""
+    study = Study(tiny_models["class_token"], PADDED_INSIDE)
+    table = study.sweep(Intervention("resid", "all"), "negate").query("layer == 0 and eligible")
+    restored = table.groupby("pair_id", observed=True)["restoration"].first()
+    assert restored.iloc[[0, 3]].tolist() == pytest.approx([1, 1])
+    assert abs(restored.iloc[1] - 1) > 0.01
+
+
 INTERVENTIONS = {
     "attn_out at a window of blocks": Intervention("attn_out", window=2),
     "mlp_out at a window, all positions": Intervention("mlp_out", "all", window=3),
@@ -202,7 +227,7 @@ def test_undefined_interventions_are_refused(causal, arguments, message):
         Intervention(**arguments).cells(causal.tower.shape)
 
 
-token = st.integers(1, 50)
+token = st.integers(0, 50)  # 0 is the padding token's too
 
 
 @st.composite

@@ -34,8 +34,8 @@ def test_sentences_of_different_length_share_a_tail(causal):
     assert tail.pairs.tolist() == [0, 1]
     assert tail.rows.T.tolist() == [[2, 3], [4, 5]]
     assert tail.prefix.T.tolist() == [[0, 0, 0, 1], [0, 1, 2, 3]]
-    assert tail.prefix_mask.tolist() == [[INF, INF, 0, 0], [0, 0, 0, 0]]
-    assert tail.mask.tolist() == [[0, INF], [0, 0]]
+    assert tail.masks.prefix.tolist() == [[INF, INF, 0, 0], [0, 0, 0, 0]]
+    assert tail.masks.rows.tolist() == [[[0, INF], [0, 0]]]
     assert tail.replaced.T.tolist() == [[True, False]] * 2
     assert tail.source_rows.T.tolist() == [[1, 0], [3, 0]]
     assert tail.pooled.tolist() == [1, 1]
@@ -66,7 +66,7 @@ def test_tails_keep_to_their_rows(causal):
 def test_a_class_token_does_not_see_itself(tiny_models):
     (tail,) = tails(tiny_models["class_token"], [single(0, 3)], [0])
     assert tail.rows[:, 0].tolist() == [3, 4, 5]  # EOT, one padding token, the class token
-    assert tail.mask.tolist() == [[0, INF, INF], [0, 0, INF], [0, 0, INF]]
+    assert tail.masks.rows.tolist() == [[[0, INF, INF], [0, 0, INF], [0, 0, INF]]]
 
 
 def test_without_a_causal_mask_every_row_is_one_of_the_tail(tiny_models):
@@ -76,7 +76,7 @@ def test_without_a_causal_mask_every_row_is_one_of_the_tail(tiny_models):
         n = tiny.tower.shape.context_length
         assert tail.rows[:, 0].tolist() == list(range(n))
         assert tail.prefix.shape == (0, 1)
-        assert tail.mask.tolist() == [[0] * n] * n
+        assert tail.masks.rows.tolist() == [[[0] * n] * n]
         assert tail.pooled.tolist() == [pooled]
         states = torch.arange(n).view(n, 1, 1, 1).expand(-1, 2, -1, 5)
         assert (tail.pooled_row(states) == pooled).all()

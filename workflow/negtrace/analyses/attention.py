@@ -99,8 +99,7 @@ def _attention_of_batch(
 def _attention_to(tower: TextTower, sentences: list[Sentence], keys: list[int]) -> np.ndarray:
     """A(q -> key) for every query [layers, batch, heads, n]."""
     run = run_sentences(tower, [s.tokens for s in sentences])
-    n = run.resid.shape[2]
-    mask = attention_mask(n, tower, run.pooled)
+    mask = attention_mask(run.hidden, tower)
     rows = torch.arange(len(sentences))
     columns = torch.tensor(keys).clamp(min=0)
     attention = []

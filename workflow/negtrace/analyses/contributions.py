@@ -186,10 +186,10 @@ def z_by_role(
     tower: TextTower, run: Run, block: int, member: Float[Tensor, "batch n roles"]
 ) -> Float[Tensor, "batch roles width"]:
     """z at the pooled position, split by the role of the positions that it was read from."""
-    batch, n, _ = member.shape
+    batch = len(member)
     at = torch.arange(batch, device=tower.device)
     q, k, v = map(tower.split_heads, run.qkv[block - 1].chunk(3, dim=-1))
-    mask = attention_mask(n, tower, run.pooled)
+    mask = attention_mask(run.hidden, tower)
     if mask is not None:
         mask = mask.expand(batch, -1, -1)[at, run.pooled][:, None]
     weights = tower.attention_pattern(q[at, :, run.pooled][:, :, None], k, mask)[:, :, 0]

@@ -41,8 +41,6 @@ def sentence_fault(tokens: Sequence[int], shape: TowerShape) -> str | None:
             f"the tokenizer gives it token {max(tokens)}, but the model has {known} token "
             "embeddings (another model's tokenizer?)"
         )
-    if shape.pool == "class" and shape.pad_id in tokens:
-        return f"it holds token {shape.pad_id}, which the model takes for padding"
     if shape.pool != "eot":
         return None
     pooled = pooled_position(tokens, shape)

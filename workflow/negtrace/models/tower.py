@@ -22,7 +22,7 @@ from typing import Any, Literal
 import torch
 import torch.nn.functional as F
 from einops import rearrange
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from negtrace.errors import InputError
@@ -111,6 +111,17 @@ class TowerShape:
         if self.reads_whole_context:
             return tokens + [self.pad_id] * (self.context_length - len(tokens))
         return tokens
+
+    def hidden_keys(self, tokens: Int[Tensor, "*batch n"]) -> Bool[Tensor, "*batch n"]:
+        """Keys that no query sees.
+
+        A tower with a class token (CoCa's) hides what stands behind a padding token, wherever that
+        is: the class token itself, and in a sentence that holds the padding token's id, the next.
+        """
+        hidden = torch.zeros_like(tokens, dtype=torch.bool)
+        if self.pool == "class":
+            hidden[..., 1:] = tokens[..., :-1] == self.pad_id
+        return hidden
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> TowerShape:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from negtrace.models.tower import TextTower, TowerShape
@@ -29,6 +29,7 @@ class Run(NamedTuple):
     z: PerBlock
     mid: PerBlock  # residual stream between attention and MLP
     pooled: Int[Tensor, " batch"]  # position that the sentence embedding is read from
+    hidden: Bool[Tensor, "batch n"]  # keys that no query sees (`TowerShape.hidden_keys`)
     embedding: Float[Tensor, "batch embed_dim"]
 
     def activation(self, name: str, block: int) -> Float[Tensor, "batch n features"]:
@@ -74,20 +75,22 @@ def padded_tokens(
 
 
 def attention_mask(
-    n: int, tower: TextTower, pooled: Int[Tensor, " batch"] | None = None
-) -> Float[Tensor, "#batch queries keys"] | None:
-    """Added to attention scores: -inf at keys behind the query; None if every key is visible.
+    hidden: Bool[Tensor, "batch n"], tower: TextTower
+) -> Float[Tensor, "#batch n n"] | None:
+    """Added to attention scores: -inf at hidden keys and at those behind the query.
 
-    Args:
-        pooled: pooled position of each of the sentences, if they have theirs.
+    Returns:
+        one mask for all sentences where none has a hidden key; None if every key is visible.
     """
     if not tower.shape.causal:
         return None
-    mask = torch.full((1, n, n), float("-inf"), dtype=tower.dtype, device=tower.device).triu(1)
-    if pooled is not None and tower.shape.pool == "class":  # a class token does not see itself
-        mask = mask.repeat(len(pooled), 1, 1)
-        mask[torch.arange(len(pooled), device=pooled.device), pooled, pooled] = float("-inf")
-    return mask
+    n = hidden.shape[1]
+    unseen = torch.ones(1, n, n, dtype=torch.bool, device=hidden.device).triu(1)
+    if hidden.any():
+        unseen = unseen | hidden[:, None]
+    return torch.zeros(unseen.shape, dtype=tower.dtype, device=hidden.device).masked_fill_(
+        unseen, float("-inf")
+    )
 
 
 class Prefixes(NamedTuple):
@@ -109,19 +112,21 @@ def run_sentences(tower: TextTower, sentences: Sequence[Sequence[int]]) -> Run:
     lengths = torch.tensor([len(sentence) for sentence in sentences])
     shared = shared_length(tokens, lengths, tower.shape)
     tokens, pooled = tokens.to(tower.device), pooled.to(tower.device)
-    run = _new_run(tower, pooled, tokens.shape[1])
+    hidden = tower.shape.hidden_keys(tokens)
+    run = _new_run(tower, pooled, hidden)
     prefixes = None
     if shared:
         distinct, of = tokens[:, :shared].unique(dim=0, return_inverse=True)
         every = torch.arange(len(distinct), device=tower.device)
         ends = torch.full_like(every, shared - 1)
-        prefixes = Prefixes(_new_run(tower, ends, shared), of, shared)
-        _run_rows(tower, distinct, attention_mask(shared, tower), prefixes.run, every)
+        prefixes = Prefixes(_new_run(tower, ends, tower.shape.hidden_keys(distinct)), of, shared)
+        mask = attention_mask(prefixes.run.hidden, tower)
+        _run_rows(tower, distinct, mask, prefixes.run, every)
     for length in lengths.unique().tolist():
         at = (lengths == length).nonzero()[:, 0].to(tower.device)
         for activation in (run.resid, run.qkv, run.z, run.mid):
             activation[:, at, length:] = 0
-        mask = attention_mask(length, tower, pooled[at])
+        mask = attention_mask(hidden[at, :length], tower)
         last = _run_rows(tower, tokens[at, :length], mask, run, at, prefixes)
         rows = torch.arange(len(at), device=tower.device)
         run.embedding[at] = tower.read_out(last[rows, pooled[at] - shared])
@@ -134,7 +139,7 @@ def shared_length(
     """How many first tokens to compute once per distinct prefix, so that fewest rows are computed.
 
     A prefix ends before the last token of the shortest sentence: that one is the pooled row, whose
-    state and mask (a class token's) are the sentence's own.  0 for towers whose rows see what
+    state is the sentence's own.  0 for towers whose rows see what
     follows them, and so differ between sentences that begin alike.
     """
     if shape.reads_whole_context:
@@ -146,15 +151,18 @@ def shared_length(
     return int(np.argmin(rows))
 
 
-def _new_run(tower: TextTower, pooled: Int[Tensor, " batch"], n: int) -> Run:
+def _new_run(
+    tower: TextTower, pooled: Int[Tensor, " batch"], hidden: Bool[Tensor, "batch n"]
+) -> Run:
     """Room for the activations of sentences of up to n tokens."""
-    shape, new, batch = tower.shape, tower.weights["token_embedding"].new_empty, len(pooled)
+    shape, new, (batch, n) = tower.shape, tower.weights["token_embedding"].new_empty, hidden.shape
     return Run(
         resid=new(shape.layers + 1, batch, n, shape.width),
         qkv=new(shape.layers, batch, n, 3 * shape.width),
         z=new(shape.layers, batch, n, shape.width),
         mid=new(shape.layers, batch, n, shape.width),
         pooled=pooled,
+        hidden=hidden,
         embedding=new(batch, shape.embed_dim, dtype=tower.readout_dtype),
     )
 

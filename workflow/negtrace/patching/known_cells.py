@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
+
 from negtrace.models.alignment import first_difference
 from negtrace.models.tower import TowerShape
 from negtrace.patching.sentences import Sentence
@@ -45,7 +47,7 @@ def known_layers(
             tokens = list(base.tokens)
             for position in place.targets:
                 tokens[position] = source.tokens[position]
-            if tuple(tokens) == source.tokens:
+            if tuple(tokens) == source.tokens and _see_alike(shape, base, source):
                 known[0] = "source"
             if tuple(tokens) == base.tokens:
                 known[0] = "base"
@@ -54,3 +56,9 @@ def known_layers(
     if pooled not in place.targets and not site.read_by_later_rows:
         known[last] = "base"
     return known
+
+
+def _see_alike(shape: TowerShape, base: Sentence, source: Sentence) -> bool:
+    """Whether both sentences hide the same keys; a patch leaves the base sentence's hidden."""
+    hidden = (shape.hidden_keys(torch.tensor(s.tokens)) for s in (base, source))
+    return torch.equal(*hidden)

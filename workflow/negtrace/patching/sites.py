@@ -16,6 +16,7 @@ from torch import Tensor
 
 from negtrace.models.tower import Part, TowerShape
 from negtrace.patching.tail_block import Heads, Outputs, Replace, TailBlock
+from negtrace.patching.tails import visible
 
 Activation = Literal["resid", "attn_out", "mlp_out", "z", "q", "k", "v", "pattern"]
 
@@ -173,12 +174,14 @@ def patch_projection(part: Part) -> Patch:
 def patch_pattern(block: TailBlock, heads: Sequence[Heads]) -> Outputs:
     """Replace heads' attention weights in the patched rows; the values stay the base run's."""
     tail, base = block.tail, block.base("z")
-    keys = block.batch.source.activation("k", block.number)  # at the base sentence's positions
+    source = block.batch.source
+    keys = source.activation("k", block.number)  # at the base sentence's positions
     z = block.attention(
         block.read_later(block.source("q")),
         tail.at(keys, tail.rows),
         block.base("v"),
         prefix_keys=tail.at(keys, tail.prefix)[:, 0],
+        masks=visible(source, tail.pairs, tail.rows, len(tail.prefix), block.tower.shape.causal),
     )
     replaced = block.read_later(tail.replaced[:, None, :, None].expand(base.shape))
     return _changed_heads(block, heads, torch.where(replaced, z, block.read_later(base)))

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from functools import cached_property
 
 import torch
-from einops import rearrange
+from einops import rearrange, repeat
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from negtrace.models.tower import PARTS, TextTower, softmax
-from negtrace.patching.tails import PairBatch, Tail
+from negtrace.patching.tails import Masks, PairBatch, Tail
 
 States = Float[Tensor, "m cells B width"]  # of all rows of a tail
 Outputs = Float[Tensor, "rows cells B width"]  # of the rows that are read later
@@ -113,23 +113,27 @@ class TailBlock:
         keys: States,
         values: States,
         prefix_keys: Float[Tensor, "P B width"] | None = None,
+        masks: Masks | None = None,
     ) -> Outputs:
         """z of the rows that are read later.
 
         Prefix and tail are scored apart and normalised together.
 
         Args:
-            prefix_keys: the base run's, unless others are given.
+            prefix_keys, masks: the base run's, unless others are given.
         """
         shape, cells = self.tower.shape, queries.shape[1]
         base_keys, prefix_values = self.prefix_keys_values
         prefix_keys = base_keys if prefix_keys is None else prefix_keys
         scale = shape.head_width**-0.5
-        prefix_mask = self.tail.prefix_mask[:, None].repeat_interleave(shape.heads, dim=0)
+        masks = masks or self.tail.masks
+        prefix_mask = masks.prefix[:, None].repeat_interleave(shape.heads, dim=0)
         before = torch.baddbmm(
             prefix_mask, self._shared(queries), self._shared(prefix_keys).mT, alpha=scale
         )
-        mask = self.tail.mask[-self.rows :]  # causal towers pool the last row, others mask none
+        mask = masks.rows[:, -self.rows :]  # causal towers pool the last row, others mask none
+        if len(mask) > 1:
+            mask = repeat(mask, "b r k -> (c b h) r k", c=cells, h=shape.heads)
         own = torch.baddbmm(mask, self._each(queries), self._each(keys).mT, alpha=scale)
         before = rearrange(before, "s (r c) k -> (c s) r k", c=cells)
         weights = softmax(torch.cat([before, own], dim=-1))

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
@@ -58,6 +59,13 @@ class PairBatch:
     source_is_run: bool = True
 
 
+class Masks(NamedTuple):
+    """Added to attention scores: 0 where a tail's row sees a key, -inf elsewhere."""
+
+    prefix: Float[Tensor, "B P"]
+    rows: Float[Tensor, "#B m m"]  # one for all sets, unless their sentences hide other keys
+
+
 @dataclass(frozen=True)
 class Tail:
     """One position set of each of B pairs, all of them changing m rows.
@@ -67,9 +75,7 @@ class Tail:
         pairs: index of each set's pair in the `PairBatch`.
         rows: base positions that are recomputed.
         prefix: base positions before the rows; shorter prefixes are padded in front.
-        prefix_mask: added to attention scores of the prefix, -inf at its padding.
-        mask: added to attention scores among the rows.  One for all sets: counted from a tail's
-            first row, every sentence's rows see the same of one another.
+        masks: what the rows see of the base run.
         replaced: which rows the patch replaces.
         source_rows: source position of each replaced row (0 elsewhere).
         pooled: which of the rows the sentence embedding is read from.
@@ -79,8 +85,7 @@ class Tail:
     pairs: Int[Tensor, " B"]
     rows: Int[Tensor, "m B"]
     prefix: Int[Tensor, "P B"]
-    prefix_mask: Float[Tensor, "B P"]
-    mask: Float[Tensor, "m m"]
+    masks: Masks
     replaced: Bool[Tensor, "m B"]
     source_rows: Int[Tensor, "m B"]
     pooled: Int[Tensor, " B"]
@@ -166,25 +171,38 @@ def _tail(members: Sequence[tuple[PositionSet, int]], m: int, base: Run, shape: 
             if row >= 0:  # the runs do not differ before the tail
                 replaced[row, i] = True
                 source_rows[row, i] = source
-    seen = torch.ones(m, m, dtype=torch.bool)
-    if shape.causal:
-        seen = seen.tril()
-        # A causal tail ends with the pooled row; a class token does not see itself.
-        seen[-1, -1] = shape.pool != "class"
-    like = base.resid
+    device = base.resid.device
+    rows, pairs = (starts + torch.arange(m)[:, None]).to(device), pairs.to(device)
     return Tail(
         sets=sets,
-        pairs=pairs.to(like.device),
-        rows=(starts + torch.arange(m)[:, None]).to(like.device),
-        prefix=prefix.clamp(min=0).to(like.device),
-        prefix_mask=_additive(prefix.T >= 0).to(like),
-        mask=_additive(seen).to(like),
-        replaced=replaced.to(like.device),
-        source_rows=source_rows.to(like.device),
-        pooled=base.pooled[pairs.to(like.device)] - starts.to(like.device),
+        pairs=pairs,
+        rows=rows,
+        prefix=prefix.clamp(min=0).to(device),
+        masks=visible(base, pairs, rows, longest, shape.causal),
+        replaced=replaced.to(device),
+        source_rows=source_rows.to(device),
+        pooled=base.pooled[pairs] - starts.to(device),
     )
 
 
-def _additive(visible: Bool[Tensor, "queries keys"]) -> Float[Tensor, "queries keys"]:
-    """0 where a query sees a key, -inf elsewhere."""
-    return torch.zeros(visible.shape).masked_fill_(~visible, float("-inf"))
+def visible(
+    run: Run,
+    pairs: Int[Tensor, " B"],
+    rows: Int[Tensor, "m B"],
+    prefix_length: int,
+    causal: bool,
+) -> Masks:
+    """What the rows of a tail see of the sentences of a run, at the positions of the base run's."""
+    prefix = rows[0] - prefix_length + torch.arange(prefix_length, device=rows.device)[:, None]
+    before = (prefix >= 0) & ~run.hidden[pairs, prefix.clamp(min=0)]
+    among = torch.ones(1, len(rows), len(rows), dtype=torch.bool, device=rows.device)
+    if causal:
+        among = among.tril()
+    among = among & ~run.hidden[pairs, rows].T[:, None]
+    if torch.equal(among, among[:1].expand_as(among)):
+        among = among[:1]
+    return Masks(_additive(before.T, run.resid), _additive(among, run.resid))
+
+
+def _additive(seen: Bool[Tensor, "*shape"], like: Tensor) -> Float[Tensor, "*shape"]:
+    return like.new_zeros(seen.shape).masked_fill_(~seen, float("-inf"))
