@@ -256,7 +256,9 @@ def test_a_killed_run_resumes_and_leaves_no_truncated_table(study, finished):
     (run / ".tmp-left.parquet").write_bytes(b"PAR1 half a table")
     (run / "figures").mkdir(exist_ok=True)
     (run / "figures" / ".tmp-left.svg").write_text("<svg")
-    study.run("--unlock")
+    locked = study.run(fails=True)
+    assert "snakemake --unlock and then the same command go on" in locked
+    assert "results are locked" not in study.run("--unlock")
     jobs = study.jobs()
     assert not {"scenes", "items", "candidates", "tower", "alignment"} & set(jobs)
     tables = study.tables()

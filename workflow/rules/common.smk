@@ -48,6 +48,8 @@ try:
         checkout.check_machine(
             config["compute"]["device"], local=workflow.resource_settings.nodes is None
         )
+        if "--unlock" not in sys.argv and (notice := checkout.lock_notice(Path())):
+            print(notice, file=sys.stderr)
     if "prefetch" in sys.argv and not config["downloads"]["mirror"]:
         raise InputError("there is no mirror to fill: set downloads.mirror to a folder")
 except InputError as error:

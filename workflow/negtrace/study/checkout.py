@@ -88,6 +88,21 @@ def check_machine(device: str, local: bool) -> None:
         )
 
 
+def lock_notice(folder: Path) -> str | None:
+    """What to do about a lock that is there before a run begins, or None.
+
+    Args:
+        folder: in which Snakemake runs.
+    """
+    locks = folder / ".snakemake" / "locks"
+    if not locks.is_dir() or not any(locks.iterdir()):
+        return None
+    return (
+        "note: results are locked: another snakemake works here, or one was killed. If none is "
+        "running, snakemake --unlock and then the same command go on; what was finished stays"
+    )
+
+
 def with_own_files(config: Mapping[str, Any], root: Path) -> dict[str, Any]:
     """The configuration with the workflow's own files, where they do not lie in the working folder.
 
