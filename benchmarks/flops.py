@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from negtrace.models.tower import TowerShape
+from negtrace.models.tower_shape import TowerShape
 
 
 def attention_flops(shape: TowerShape, rows: int, length: int) -> int:

@@ -12,7 +12,8 @@ from matmul_rate import matmul_rates
 from peers import TransformerLens, TransformerLensBatched
 from subject import Subject, make_subject, random_tower, with_tables
 
-from negtrace.models.tower import TowerShape, full_precision
+from negtrace.models.device import full_precision
+from negtrace.models.tower_shape import TowerShape
 from negtrace.patching.sites import SITES as ENGINE_SITES
 
 BIG_G = TowerShape(

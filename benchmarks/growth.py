@@ -22,7 +22,7 @@ import torch
 from subject import Subject, complete, random_tower
 
 from negtrace.models.alignment import Tokenizer, align
-from negtrace.models.tower import TowerShape
+from negtrace.models.tower_shape import TowerShape
 
 SHAPE = TowerShape(
     width=512,

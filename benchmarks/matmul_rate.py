@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 
 from negtrace.models.linear import Linear, can_pack
-from negtrace.models.tower import TowerShape
+from negtrace.models.tower_shape import TowerShape
 
 ROWS = {"cpu": (512, 1024, 2048, 4096), "cuda": (4096, 16384, 65536)}
 

@@ -22,7 +22,8 @@ from open_clip.transformer import Attention
 from subject import LOGIT_SCALE, Subject
 from torch import Tensor, nn
 
-from negtrace.models.tower import TextTower, TowerShape
+from negtrace.models.tower import TextTower
+from negtrace.models.tower_shape import TowerShape
 from negtrace.patching.sentences import SentencePair
 from negtrace.patching.slow_twin import activations, replaced_embedding, text_blocks
 from negtrace.vocabulary import BASE_OF, SOURCE_OF

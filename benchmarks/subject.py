@@ -19,7 +19,8 @@ from negtrace.data.readers.valse import read_valse
 from negtrace.models.alignment import align, first_difference
 from negtrace.models.open_clip_tower import text_tower
 from negtrace.models.openclip import ModelSpec, load, tokenizer_of
-from negtrace.models.tower import BLOCK_WEIGHTS, TextTower, TowerShape
+from negtrace.models.tower import BLOCK_WEIGHTS, TextTower
+from negtrace.models.tower_shape import TowerShape
 from negtrace.patching.restoration import sweep
 from negtrace.patching.scores import scores, sentence_embeddings
 from negtrace.patching.sentences import SentencePair

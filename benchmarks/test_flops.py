@@ -8,7 +8,7 @@ from flops import attention_flops, cell_flops, own_rows, pass_flops, run_flops
 from subject import random_tower
 from torch.utils.flop_counter import FlopCounterMode
 
-from negtrace.models.tower import TowerShape
+from negtrace.models.tower_shape import TowerShape
 from negtrace.patching.forward_passes import run_sentences
 
 SHAPE = TowerShape(

@@ -18,7 +18,8 @@ from torch import nn
 
 from negtrace.models.alignment import Tokenizer, align
 from negtrace.models.open_clip_tower import text_tower
-from negtrace.models.tower import TextTower, TowerShape
+from negtrace.models.tower import TextTower
+from negtrace.models.tower_shape import TowerShape
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)  # as many threads as workers, not their square

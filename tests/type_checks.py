@@ -9,7 +9,7 @@ from jaxtyping import install_import_hook
 
 MODULES = (
     *("analyses.attention", "analyses.contributions", "analyses.head_sets"),
-    *("models.linear", "models.tower"),
+    *("models.linear", "models.tower", "models.tower_shape"),
     *(
         f"patching.{name}"
         for name in (

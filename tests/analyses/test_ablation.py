@@ -26,7 +26,8 @@ from negtrace.analyses.head_sets import (
     split_pairs,
 )
 from negtrace.errors import InputError
-from negtrace.models.tower import TextTower, TowerShape
+from negtrace.models.tower import TextTower
+from negtrace.models.tower_shape import TowerShape
 from negtrace.patching.interventions import Intervention
 from negtrace.patching.scores import scores, sentence_embeddings
 from negtrace.statistics.groups import segments

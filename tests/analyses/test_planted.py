@@ -16,8 +16,9 @@ import pytest
 import torch
 from matplotlib.patches import Rectangle
 
-from negtrace.analyses import planted
-from negtrace.analyses.planted import Plant, expected, plant_of, planted_model, write_planted
+from negtrace.analyses import planted_model as written
+from negtrace.analyses.planted import Plant, expected, plant_of
+from negtrace.analyses.planted_model import planted_model, write_planted
 from negtrace.data import scenes
 from negtrace.data.pairs import candidates
 from negtrace.errors import InputError
@@ -207,11 +208,11 @@ def test_expected_cells_of_a_plant_worked_by_hand():
 
 def test_token_ids_are_those_of_clips_tokenizer():
     tokenizer = open_clip.get_tokenizer("ViT-B-32")
-    start, *middle, end = (planted.START, planted.NEGATOR, planted.FULL_STOP, planted.END)
+    start, *middle, end = (written.START, written.NEGATOR, written.FULL_STOP, written.END)
     assert tokenizer(["no."])[0, :4].tolist() == [start, *middle, end]
-    assert len(tokenizer.encoder) == planted.VOCABULARY
+    assert len(tokenizer.encoder) == written.VOCABULARY
     sentence = tokenizer(["There are no stars."])[0].tolist()
-    assert sentence[planted.SUBJECT_POSITION] == tokenizer.encode("stars")[0]
+    assert sentence[written.SUBJECT_POSITION] == tokenizer.encode("stars")[0]
 
 
 def test_the_written_files_load_as_the_same_model(tmp_path):
@@ -229,7 +230,7 @@ def test_the_written_files_load_as_the_same_model(tmp_path):
 
 def test_bright_pictures_have_a_positive_first_coordinate_and_dark_ones_a_negative():
     model = planted_model(PLANTS["shallow"])
-    size = planted.VISION["image_size"]
+    size = written.VISION["image_size"]
     shades = torch.tensor([-2.0, -0.7, 0.7, 2.0]).view(4, 1, 1, 1).expand(4, 3, size, size)
     first = model.encode_image(shades, normalize=True)[:, 0]
     assert first[:2].max() < -0.1

@@ -24,7 +24,7 @@ from negtrace.data.pairs import CANDIDATE_COLUMNS, MinimalPair, candidates, sele
 from negtrace.data.readers.valse import read_valse
 from negtrace.errors import InputError
 from negtrace.models.alignment import Tokenizer, align
-from negtrace.models.tower import TowerShape
+from negtrace.models.tower_shape import TowerShape
 
 SMALL = Path(__file__).parents[1] / "samples" / "existence_small.json"
 TWO_NEGATORS = "There are many cups and no cats."

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from negtrace import vocabulary
 from negtrace.errors import InputError
 from negtrace.models import alignment
-from negtrace.models.tower import TowerShape
+from negtrace.models.tower_shape import TowerShape
 
 SOT, EOT = "<start_of_text>", "<end_of_text>"
 

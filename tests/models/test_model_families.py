@@ -10,7 +10,7 @@ import torch
 
 from negtrace.errors import InputError
 from negtrace.models import families
-from negtrace.models.tower import load_tower
+from negtrace.models.tower_file import load_tower
 from negtrace.models.tower_of_model import tower_of
 from negtrace.models.weights import Weights
 from negtrace.patching.self_check import check_tower

@@ -7,7 +7,8 @@ import torch
 from conftest import EOT, SOT, embedding
 
 from negtrace.errors import InputError
-from negtrace.models.tower import WEIGHTS_FILE, TextTower, load_tower, save_tower
+from negtrace.models.tower import TextTower
+from negtrace.models.tower_file import WEIGHTS_FILE, load_tower, save_tower
 from negtrace.patching.forward_passes import run_sentences
 from negtrace.patching.slow_twin import multihead_z, pad
 

@@ -8,7 +8,8 @@ from torch import nn
 
 from negtrace.models.alignment import Tokenizer
 from negtrace.models.openclip import LoadedModel
-from negtrace.models.tower import TextTower, TowerShape
+from negtrace.models.tower import TextTower
+from negtrace.models.tower_shape import TowerShape
 
 WIDTH, HEADS, LAYERS, CONTEXT, WORDS, EMBED = 16, 2, 2, 20, 4096, 8
 START, END = WORDS, WORDS + 1

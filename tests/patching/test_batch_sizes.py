@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from negtrace.errors import InputError
-from negtrace.models.tower import TowerShape
+from negtrace.models.tower_shape import TowerShape
 from negtrace.patching.batch_sizes import ROWS_PER_PRODUCT, batch_sizes, smaller_batch
 from negtrace.patching.forward_passes import run_bytes, run_sentences
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from conftest import EOT, SOT
 
-from negtrace.models.tower import TowerShape
+from negtrace.models.tower_shape import TowerShape
 from negtrace.patching.known_cells import known_layers
 from negtrace.patching.sentences import Sentence
 from negtrace.patching.sites import SITES

@@ -394,6 +394,11 @@ def outcome(kind, text):
     return "right"
 
 
+def test_more_positions_than_the_context_has_are_refused():
+    """open_clip builds such a model of `embed_cls` without `custom_text`, and cannot run it."""
+    refused("78 positional embeddings for sentences of 77 tokens", tiny(embed_cls=True))
+
+
 @settings(max_examples=30, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.sampled_from([open_clip.CLIP, open_clip.CustomTextCLIP]), CONFIGURATIONS)
 def test_any_configuration_is_right_or_refused(kind, text):

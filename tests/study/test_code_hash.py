@@ -18,7 +18,7 @@ RUNNING = {
     *("tower", "alignment", "runs", "sweep", "attention", "identity"),
     *("contributions", "ablation"),
 }
-MODEL_STEPS = RUNNING | LOADING | {"subject_segmentation", "plant", "planted"}
+MODEL_STEPS = RUNNING | LOADING | {"subject_segmentation"}
 FEATURES = {"features", "feature_correlations", "selectivity_correlation"}
 GROUPED = {
     *("segments", "restoration_map", "stability", "attention_maps", "specificity"),

@@ -90,7 +90,7 @@ rule planted:
     wildcard_constraints:
         model=one_of(PLANTS),
     conda:
-        TORCH
+        ANALYSIS
     params:
         code=code_hash("planted"),
         plant=lambda wildcards: as_json(PLANTS[wildcards.model]),

@@ -32,7 +32,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from negtrace.errors import InputError
-from negtrace.models.tower import TextTower, TowerShape
+from negtrace.models.tower import TextTower
+from negtrace.models.tower_shape import TowerShape
 from negtrace.patching.ablated_runs import membership
 from negtrace.patching.forward_passes import Run, as_array, attention_mask, run_bytes, run_sentences
 from negtrace.patching.scores import item_vectors

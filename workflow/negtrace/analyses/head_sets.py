@@ -18,7 +18,7 @@ import pandas as pd
 
 from negtrace.analyses.confirmation import NULLS, Purpose, Ranking
 from negtrace.errors import InputError
-from negtrace.models.tower import TowerShape
+from negtrace.models.tower_shape import TowerShape
 
 Head = tuple[int, int]  # block and head, both from 1
 HeadSet = tuple[Head, ...]

@@ -14,7 +14,7 @@ from negtrace.data.items import text_frame
 from negtrace.data.pairs import REASON_COLUMNS, one_spelling
 from negtrace.models.alignment import Tokenizer, align, bare_word, negator_positions
 from negtrace.models.sentence_faults import sentence_fault
-from negtrace.models.tower import TowerShape
+from negtrace.models.tower_shape import TowerShape
 from negtrace.vocabulary import NEGATOR
 
 SAME_TOKENS = "the model reads both sentences as the same tokens"

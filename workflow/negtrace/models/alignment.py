@@ -28,7 +28,7 @@ import pandas as pd
 
 from negtrace.errors import InputError
 from negtrace.models.sentence_faults import sentence_fault
-from negtrace.models.tower import TowerShape
+from negtrace.models.tower_shape import TowerShape
 from negtrace.vocabulary import NEGATOR
 
 PADDING, POOLED = "padding", "pooled"

@@ -30,7 +30,7 @@ class Compute:
         Raises:
             InputError: no tower there, or no such device.
         """
-        from negtrace.models.tower import load_tower
+        from negtrace.models.tower_file import load_tower
 
         return load_tower(files[0].parent, self.dtype, prepared(self.device, self.threads))
 
@@ -43,7 +43,7 @@ def prepared(device: str, threads: int) -> str:
     """
     import torch
 
-    from negtrace.models.tower import available_device, full_precision
+    from negtrace.models.device import available_device, full_precision
 
     torch.set_num_threads(threads)
     full_precision()

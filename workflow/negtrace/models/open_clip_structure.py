@@ -265,6 +265,12 @@ def _check_mask_and_pooling(model: Model, text: TextTransformer | CLIP) -> None:
     if len({norm.eps for norm in norms}) > 1:
         raise InputError("the LayerNorms of the text tower differ in eps; it cannot be traced")
     mask, positions = text.attn_mask, len(text.positional_embedding)
+    if type(model) is CLIP and positions != model.context_length:
+        raise InputError(
+            f"the model has {positions} positional embeddings for sentences of "
+            f"{model.context_length} tokens (context_length): its own encode_text cannot run; set "
+            "them alike"
+        )
     if mask is not None:
         causal = torch.full((positions, positions), float("-inf")).triu(1)
         if mask.shape != causal.shape or not torch.equal(mask.detach().cpu().float(), causal):

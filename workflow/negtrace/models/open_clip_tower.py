@@ -18,7 +18,8 @@ from negtrace.models.open_clip_structure import (
     pool_type,
     text_module,
 )
-from negtrace.models.tower import Activation, Pooling, TextTower, TowerShape
+from negtrace.models.tower import TextTower
+from negtrace.models.tower_shape import Activation, Pooling, TowerShape
 
 # How open_clip says where a tower is read out.
 POOLS: dict[str, Pooling] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from negtrace.models.tower import TowerShape
+from negtrace.models.tower_shape import TowerShape
 
 
 def longest_sentence(shape: TowerShape) -> int:

@@ -1,9 +1,5 @@
 """TextTower: the weights and shape of a CLIP-family text encoder, and one block in its pieces.
 
-A tower is stored as two files, ``tower.safetensors`` (weights under negtrace's own names) and
-``tower.json`` (shape, pooling, identity of the model it came from).  Loading maps the weights into
-memory and needs torch alone.
-
 Blocks are numbered 1..L.  Block l reads hidden state l-1 and writes hidden state l::
 
     attn_out = W_O z + b,  z = concat over heads of softmax(q k^T / sqrt(d)) v
@@ -13,120 +9,39 @@ Blocks are numbered 1..L.  Block l reads hidden state l-1 and writes hidden stat
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from einops import rearrange
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from negtrace.errors import InputError
 from negtrace.models.linear import Linear
-from negtrace.study.places import TOWER_DESCRIPTION as SHAPE_FILE
-from negtrace.study.places import TOWER_WEIGHTS as WEIGHTS_FILE
+from negtrace.models.tower_shape import TowerShape
 
 Part = Literal["q", "k", "v"]
 PARTS: tuple[Part, ...] = ("q", "k", "v")
-Activation = Literal["gelu", "gelu_tanh", "quick_gelu"]
-Pooling = Literal["eot", "first", "last", "class"]
-
 
 QUICK_GELU_SLOPE = 1.702  # QuickGELU(x) = x sigmoid(1.702 x)
 
-BLOCK_WEIGHTS = (
-    "ln_1.weight",
-    "ln_1.bias",
-    "qkv.weight",
-    "qkv.bias",
-    "out.weight",
-    "out.bias",
-    "ln_2.weight",
-    "ln_2.bias",
-    "fc.weight",
-    "fc.bias",
-    "proj.weight",
-    "proj.bias",
-)
-
-
-@dataclass(frozen=True)
-class TowerShape:
-    """Everything about a text tower but its weights.
-
-    Attributes:
-        width: size of the residual stream.
-        heads: attention heads per block.
-        layers: number of blocks L.
-        mlp_width: hidden size of each block's MLP.
-        context_length: most tokens a sentence may have, SOT and EOT included.
-        vocab_size: rows of the token embedding.
-        embed_dim: size of the sentence embedding.
-        activation: the MLP's non-linearity.
-        causal: whether a position sees only itself and earlier positions.
-        pool: which position is read out: the EOT token, the first, the last of the context, or a
-            class token behind it (CoCa's: it sees the sentence and one padding token, not itself).
-        ln_eps: epsilon of every LayerNorm.
-        pad_id: token that fills a sentence up to the context length.
-        eos_id: token whose first place ``eot`` means; None: the token of the largest id.
-    """
-
-    width: int
-    heads: int
-    layers: int
-    mlp_width: int
-    context_length: int
-    vocab_size: int
-    embed_dim: int
-    activation: Activation = "gelu"
-    causal: bool = True
-    pool: Pooling = "eot"
-    ln_eps: float = 1e-5
-    pad_id: int = 0
-    eos_id: int | None = None
-
-    @property
-    def head_width(self) -> int:
-        return self.width // self.heads
-
-    @property
-    def class_id(self) -> int:
-        """Token id of the class token: the last row of the token embedding."""
-        return self.vocab_size - 1
-
-    @property
-    def reads_whole_context(self) -> bool:
-        """Whether the padding behind a sentence can matter, so that none of it may be cut off."""
-        return not (self.causal and self.pool in ("eot", "class"))
-
-    def complete(self, tokens: Sequence[int]) -> list[int]:
-        """A sentence, start token to EOT, with all that can matter behind it."""
-        tokens = list(tokens)
-        if self.pool == "class":
-            return [*tokens, self.pad_id, self.class_id]
-        if self.reads_whole_context:
-            return tokens + [self.pad_id] * (self.context_length - len(tokens))
-        return tokens
-
-    def hidden_keys(self, tokens: Int[Tensor, "*batch n"]) -> Bool[Tensor, "*batch n"]:
-        """Keys that no query sees.
-
-        A tower with a class token (CoCa's) hides what stands behind a padding token, wherever that
-        is: the class token itself, and in a sentence that holds the padding token's id, the next.
-        """
-        hidden = torch.zeros_like(tokens, dtype=torch.bool)
-        if self.pool == "class":
-            hidden[..., 1:] = tokens[..., :-1] == self.pad_id
-        return hidden
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> TowerShape:
-        known = {field.name for field in fields(cls)}
-        return cls(**{key: value for key, value in values.items() if key in known})
+# Every weight of a block with its size: w is the tower's width, m that of the MLP.
+BLOCK_WEIGHTS = {
+    "ln_1.weight": ("w",),
+    "ln_1.bias": ("w",),
+    "qkv.weight": ("3w", "w"),
+    "qkv.bias": ("3w",),
+    "out.weight": ("w", "w"),
+    "out.bias": ("w",),
+    "ln_2.weight": ("w",),
+    "ln_2.bias": ("w",),
+    "fc.weight": ("m", "w"),
+    "fc.bias": ("m",),
+    "proj.weight": ("w", "m"),
+    "proj.bias": ("w",),
+}
 
 
 class TextTower:
@@ -310,96 +225,11 @@ def softmax(scores: Tensor) -> Tensor:
     return weights.div_(weights.sum(dim=-1, keepdim=True))
 
 
-def save_tower(tower: TextTower, folder: Path) -> None:
-    """Write a tower's two files into `folder`, each under a temporary name and then renamed."""
-    from safetensors.torch import save
-
-    from negtrace.tables.store import sha256, write_bytes, write_json
-
-    folder.mkdir(parents=True, exist_ok=True)
-    weights_path = folder / WEIGHTS_FILE
-    write_bytes(
-        save({name: w.detach().contiguous().cpu() for name, w in tower.weights.items()}),
-        weights_path,
-    )
-    identity = {**tower.identity, "tower_sha256": sha256(weights_path)}
-    write_json({"shape": asdict(tower.shape), "identity": identity}, folder / SHAPE_FILE)
-
-
-def read_description(folder: Path) -> dict[str, Any]:
-    """Shape and identity of a stored tower, without its weights.
-
-    Raises:
-        InputError: the folder holds no tower.
-    """
-    try:
-        description: dict[str, Any] = json.loads((Path(folder) / SHAPE_FILE).read_text())
-        return description
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{folder}: no readable text tower there ({error}); delete the folder and run again"
-        ) from error
-
-
-def available_device(name: str) -> str:
-    """``cpu`` or ``cuda``; ``auto`` takes CUDA if there is one.
-
-    Raises:
-        InputError: CUDA is asked for and there is none.
-    """
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and not torch.cuda.is_available():
-        raise InputError("compute.device is cuda, but torch finds no CUDA device; use auto or cpu")
-    return name
-
-
-def full_precision() -> None:
-    """Keep CUDA from rounding float32 products to TF32."""
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
-
-
-def load_tower(folder: Path, dtype: str = "float32", device: str = "cpu") -> TextTower:
-    """Read a tower that `save_tower` wrote; weights are memory-mapped, not copied, where possible.
-
-    Raises:
-        InputError: the folder holds no tower, or a damaged one.
-    """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    folder = Path(folder)
-    description = read_description(folder)
-    try:
-        weights = load_file(folder / WEIGHTS_FILE, device=device)
-    except (OSError, SafetensorError) as error:
-        raise InputError(
-            f"{folder}: no readable text tower there ({error}); delete the folder and run again"
-        ) from error
-    tower = TextTower(TowerShape.from_json(description["shape"]), weights, description["identity"])
-    wanted = getattr(torch, dtype)
-    return tower if tower.dtype == wanted else tower.to(dtype=wanted)
-
-
 def _check_weights(shape: TowerShape, weights: Mapping[str, Tensor]) -> None:
     if shape.width % shape.heads:
         raise InputError(f"width {shape.width} is not a multiple of the {shape.heads} heads")
-    w, m = shape.width, shape.mlp_width
-    sizes = {
-        "ln_1.weight": (w,),
-        "ln_1.bias": (w,),
-        "qkv.weight": (3 * w, w),
-        "qkv.bias": (3 * w,),
-        "out.weight": (w, w),
-        "out.bias": (w,),
-        "ln_2.weight": (w,),
-        "ln_2.bias": (w,),
-        "fc.weight": (m, w),
-        "fc.bias": (m,),
-        "proj.weight": (w, m),
-        "proj.bias": (w,),
-    }
+    w = shape.width
+    size_of = {"w": w, "3w": 3 * w, "m": shape.mlp_width}
     expected = {
         "token_embedding": (shape.vocab_size, w),
         "positional_embedding": (shape.context_length + (shape.pool == "class"), w),
@@ -407,7 +237,8 @@ def _check_weights(shape: TowerShape, weights: Mapping[str, Tensor]) -> None:
         "ln_final.bias": (w,),
     }
     for block in range(1, shape.layers + 1):
-        expected |= {f"blocks.{block}.{name}": size for name, size in sizes.items()}
+        for name, parts in BLOCK_WEIGHTS.items():
+            expected[f"blocks.{block}.{name}"] = tuple(size_of[part] for part in parts)
     optional = {"projection": (w, shape.embed_dim), "projection_bias": (shape.embed_dim,)}
     expected |= {name: size for name, size in optional.items() if name in weights}
     for name, size in expected.items():

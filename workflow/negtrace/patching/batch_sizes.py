@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 
 from negtrace.errors import InputError
-from negtrace.models.tower import TowerShape
+from negtrace.models.tower_shape import TowerShape
 from negtrace.patching.forward_passes import run_bytes
 
 # Rows (tokens) per matrix product: enough to feed the BLAS, few enough to stay in the caches.

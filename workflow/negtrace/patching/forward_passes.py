@@ -15,7 +15,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from negtrace.models.tower import TextTower, TowerShape
+from negtrace.models.tower import TextTower
+from negtrace.models.tower_shape import TowerShape
 
 HiddenStates = Float[Tensor, "hidden_states batch n width"]
 PerBlock = Float[Tensor, "blocks batch n features"]

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeGuard, get_args
 from negtrace.errors import InputError
 from negtrace.messages import one_line
 from negtrace.models.alignment import PADDING, POOLED
-from negtrace.models.tower import TowerShape
+from negtrace.models.tower_shape import TowerShape
 from negtrace.patching.sentences import Sentence
 from negtrace.patching.sites import SITES, Cell, Site, head_set
 from negtrace.vocabulary import DIFF_ROLES, THERE_ROLES

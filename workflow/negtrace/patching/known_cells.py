@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 
 from negtrace.models.alignment import first_difference
-from negtrace.models.tower import TowerShape
+from negtrace.models.tower_shape import TowerShape
 from negtrace.patching.sentences import Sentence
 from negtrace.patching.sites import Site
 from negtrace.patching.tails import PositionSet

@@ -14,7 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from negtrace.models.tower import Part, TowerShape
+from negtrace.models.tower import Part
+from negtrace.models.tower_shape import TowerShape
 from negtrace.patching.tail_block import Heads, Outputs, Replace, TailBlock
 from negtrace.patching.tails import visible
 

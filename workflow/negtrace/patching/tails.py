@@ -21,7 +21,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from negtrace.models.alignment import PADDING
-from negtrace.models.tower import TowerShape
+from negtrace.models.tower_shape import TowerShape
 from negtrace.patching.forward_passes import Run
 from negtrace.patching.sentences import Sentence
 

@@ -12,7 +12,8 @@ from negtrace.steps.job import Entry, Input, Made, Output, Resource, step
 @step()
 def plant(plant: dict[str, Any], architecture: Output, weights: Output) -> None:
     """Write the configuration and the weights of a constructed model."""
-    from negtrace.analyses.planted import plant_of, write_planted
+    from negtrace.analyses.planted import plant_of
+    from negtrace.analyses.planted_model import write_planted
 
     values = dict(plant)
     active = values.pop("active", True)
@@ -35,7 +36,7 @@ def weights(spec: Entry, weights: Output, downloads: Downloads) -> None:
 def tower(weights: Input, spec: Entry, threads: Resource, description: Output) -> None:
     """Load a model, compare its text tower with it, and write the tower."""
     from negtrace.models.families import load
-    from negtrace.models.tower import save_tower
+    from negtrace.models.tower_file import save_tower
     from negtrace.models.tower_of_model import tower_of
     from negtrace.models.weights import read_weights
     from negtrace.patching.self_check import check_finite, check_tower

@@ -18,7 +18,7 @@ def alignment(
     from negtrace.data.reading import read_candidates
     from negtrace.errors import InputError
     from negtrace.models.families import load
-    from negtrace.models.tower import load_tower
+    from negtrace.models.tower_file import load_tower
     from negtrace.models.weights import read_weights
     from negtrace.patching.self_check import check_tower
 

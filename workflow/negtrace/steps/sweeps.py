@@ -26,7 +26,7 @@ def sweep(
     compute: Compute,
 ) -> Made:
     """Restoration of every cell of one site in one direction, for every item."""
-    from negtrace.models.tower import load_tower
+    from negtrace.models.tower_file import load_tower
     from negtrace.patching.precision import deviation, sample_items
     from negtrace.patching.restoration import sweep
     from negtrace.patching.scores import pictured
