@@ -32,7 +32,7 @@ def architecture(tmp_path):
 def test_unknown_architecture_suggests_a_name():
     with pytest.raises(InputError, match=r"'VitB32'|did you mean"):
         preflight(ModelSpec("ViT-B-33"))
-    with pytest.raises(InputError, match="did you mean ViT-B-32"):
+    with pytest.raises(InputError, match="did you mean 'ViT-B-32"):
         preflight(ModelSpec("ViT-B-3"))
 
 

@@ -41,7 +41,7 @@ def config(monkeypatch) -> dict:
         ("models/demo/weights", "a/" + "b" * 300, r"models\.demo\.weights has a name of 300 bytes"),
         ("models/demo/weights", "c" * 5000, r"models\.demo\.weights has 5000 characters"),
         ("downloads/mirror", "README.md", r"downloads\.mirror: README\.md is a file"),
-        ("models/demo/architecture", "ViT-B-3", r"no architecture 'ViT-B-3'; did you mean"),
+        ("models/demo/architecture", "ViT-B-3", r"no architecture 'ViT-B-3', did you mean"),
     ],
 )
 def test_a_value_that_would_break_something_later_is_refused(config, path, value, message):
@@ -71,7 +71,7 @@ def test_a_tag_of_another_activation_is_refused_by_name(config):
     config["models"]["demo"]["architecture"] = "ViT-B-32-quickgelu"
     validate(config)
     config["models"]["demo"]["weights"] = "opnai"
-    with pytest.raises(InputError, match="did you mean openai"):
+    with pytest.raises(InputError, match="did you mean 'openai'"):
         validate(config)
 
 

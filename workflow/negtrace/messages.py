@@ -32,6 +32,6 @@ def one_line(text: object, most: int = MOST_CHARACTERS) -> str:
 
 
 def did_you_mean(wrong: Any, allowed: Iterable[Any]) -> str:
-    """A hint at the closest allowed word, or nothing."""
-    close = get_close_matches(str(wrong), [str(word) for word in allowed], n=1)
-    return f", did you mean {close[0]!r}?" if close else ""
+    """A hint at the closest allowed words, three at most, or nothing."""
+    close = get_close_matches(str(wrong), [str(word) for word in allowed], cutoff=0.5)
+    return f", did you mean {' or '.join(map(repr, close))}?" if close else ""

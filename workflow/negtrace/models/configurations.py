@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ import open_clip
 from open_clip.transform import PreprocessCfg
 
 from negtrace.errors import InputError
-from negtrace.messages import one_line
+from negtrace.messages import did_you_mean, one_line
 from negtrace.models import hugging_face_models
 from negtrace.study.model_sources import folder_of, is_repository, repository_of
 
@@ -86,8 +85,7 @@ def read_configuration(architecture: str, folder: Path | str | None = None) -> C
         return _named(found, name, path.parent)
     config = open_clip.get_model_config(architecture) if _plain(architecture) else None
     if config is None:
-        close = get_close_matches(architecture, open_clip.list_models(), n=3, cutoff=0.4)
-        hint = f"; did you mean {' or '.join(close)}?" if close else ""
+        hint = did_you_mean(architecture, open_clip.list_models())
         raise InputError(f"open_clip knows no architecture {one_line(architecture)!r}{hint}")
     return _named(Configuration("", config, builtin=_is_builtin(architecture)), architecture)
 

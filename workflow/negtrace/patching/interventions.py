@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from numbers import Integral
 from typing import Any, Literal, TypeGuard, get_args
 
 from negtrace.errors import InputError
-from negtrace.messages import one_line
+from negtrace.messages import did_you_mean, one_line
 from negtrace.models.alignment import PADDING, POOLED
 from negtrace.models.tower_shape import TowerShape
 from negtrace.patching.sentences import Sentence
@@ -112,9 +111,8 @@ def check_choice(what: str, chosen: object, known: Collection[str]) -> None:
     """
     if isinstance(chosen, str) and chosen in known:
         return
-    close = get_close_matches(chosen, known, n=1) if isinstance(chosen, str) else []
-    hint = f"did you mean {close[0]!r}? It is" if close else "it must be"
-    raise InputError(f"unknown {what} {one_line(repr(chosen))}; {hint} one of {', '.join(known)}")
+    hint = did_you_mean(chosen, known) if isinstance(chosen, str) else ""
+    raise InputError(f"unknown {what} {one_line(repr(chosen))}{hint} (one of {', '.join(known)})")
 
 
 def check_positions(positions: object) -> None:

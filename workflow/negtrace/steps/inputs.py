@@ -15,6 +15,7 @@ from negtrace.steps.job import (
     Output,
     Place,
     Resource,
+    ResourceName,
     Table,
     Trigger,
     step,
@@ -205,7 +206,7 @@ def subject_segmentation(
     name: str,
     images: Place,
     image_batch: Resource,
-    device: Resource,
+    device: ResourceName,
     threads: Resource,
 ) -> Made:
     """Sizes of subjects as CLIPSeg sees them."""
@@ -230,12 +231,12 @@ def subject_segmentation(
 
 
 @step()
-def prefetch(config: dict[str, Any], mirror: Resource) -> None:
+def prefetch(config: dict[str, Any], mirror: ResourceName) -> None:
     """Copy all that a study downloads into the mirror."""
     from negtrace.data.mirror import copy_into, downloaded, snapshot_datasets
     from negtrace.study.places import RESULTS
 
-    place = Path(str(mirror))
+    place = Path(mirror)
     snapshot_datasets(config, place)
     copied = [copy_into(place, *found) for found in downloaded(config, Path(RESULTS))]
     print(f"{place}: {len(copied)} files, {sum(copied)} of them new")

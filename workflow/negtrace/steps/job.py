@@ -39,7 +39,8 @@ Input: TypeAlias = Path
 Inputs: TypeAlias = list[Path]
 Output: TypeAlias = Path
 Label: TypeAlias = str
-Resource: TypeAlias = Any  # a number or a word that changes no result
+Resource: TypeAlias = int  # changes no result
+ResourceName: TypeAlias = str  # changes no result
 # Settings that provenance does not record: see `study.step_source.UNRECORDED`.
 Place: TypeAlias = str
 Entry: TypeAlias = dict[str, Any]
@@ -164,32 +165,26 @@ def parser(definition: Step) -> ArgumentParser:
         found.add_argument(f"--{name}", required=True)
     for parameter in definition.parameters:
         many: dict[str, Any] = {"nargs": "*"} if parameter.is_list else {}
-        for option, source in parameter.options.items():
-            found.add_argument(
-                f"--{option}", type=_type(source, parameter.annotation), required=True, **many
-            )
+        for option in parameter.options:
+            found.add_argument(f"--{option}", type=_type(parameter, option), required=True, **many)
     for name in definition.tables:
         found.add_argument(f"--{name}", type=Path, required=True)
     return found
 
 
-def _type(source: str, annotation: str) -> Callable[[str], Any]:
+def _type(parameter: Parameter, option: str) -> Callable[[str], Any]:
     """How a word of the command line becomes a value; settings that are no plain ones are JSON."""
-    match source.split(".")[0]:
-        case "input" | "output":
-            return Path
-        case "resources" | "threads":
-            return lambda word: int(word) if word.isdigit() else word
-        case "wildcards":
-            return str
+    if parameter.options[option].startswith(("input.", "output.")):
+        return Path
+    annotation = parameter.annotation
+    if annotation in COMPOSERS:
+        annotation = COMPOSERS[annotation].__annotations__[option]
     plain: dict[str, Callable[[str], Any]] = {
-        "str": str,
-        "Place": str,
-        "Trigger": str,
-        "int": int,
+        **dict.fromkeys(("str", "Label", "Place", "Trigger", "ResourceName"), str),
+        **dict.fromkeys(("int", "Resource"), int),
         "float": float,
     }
-    return str if source == "params.dtype" else plain.get(annotation, json.loads)
+    return plain.get(annotation, json.loads)
 
 
 def _argument(parameter: Parameter, options: Namespace, read: ReadTables) -> Any:
@@ -200,10 +195,9 @@ def _argument(parameter: Parameter, options: Namespace, read: ReadTables) -> Any
     name = parameter.name
     given = getattr(options, name, None)
     match parameter.annotation:
-        case "Compute":
-            return Compute(**{option: getattr(options, option) for option in parameter.options})
-        case "Downloads":
-            return _downloads(**{option: getattr(options, option) for option in parameter.options})
+        case annotation if annotation in COMPOSERS:
+            parts = {option: getattr(options, option) for option in parameter.options}
+            return COMPOSERS[annotation](**parts)
         case "Input | None":
             return next(iter(given or ()), None)
         case annotation if annotation not in READ:
@@ -221,7 +215,11 @@ def _unlabelled(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.drop(columns=list(LABELS), errors="ignore")
 
 
-def _downloads(mirror: object, offline: int, connections: int) -> Downloads:
+def _downloads(mirror: str, offline: int, connections: int) -> Downloads:
     from negtrace.fetching.downloads import Downloads
 
-    return Downloads(Path(str(mirror)) if mirror else None, bool(offline), connections)
+    return Downloads(Path(mirror) if mirror else None, bool(offline), connections)
+
+
+# What makes a value of several options (`study.step_source.COMPOSED`); its annotations are theirs.
+COMPOSERS: dict[str, Callable[..., Any]] = {"Compute": Compute, "Downloads": _downloads}

@@ -5,7 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from negtrace.models.compute import Compute, prepared
-from negtrace.steps.job import Entry, Input, Inputs, Made, Place, Resource, Table, step
+from negtrace.steps.job import (
+    Entry,
+    Input,
+    Inputs,
+    Made,
+    Place,
+    Resource,
+    ResourceName,
+    Table,
+    step,
+)
 
 
 @step("alignment", "excluded", readable="candidates")
@@ -44,7 +54,7 @@ def images(
     spec: Entry,
     folder: Place,
     image_batch: Resource,
-    device: Resource,
+    device: ResourceName,
     threads: Resource,
 ) -> Made:
     """Encode every image of a dataset that is at hand."""

@@ -6,8 +6,6 @@ Importing it imports torch, which takes seconds; reading its files takes hundred
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
-from difflib import get_close_matches
 from functools import cache
 from importlib.util import find_spec
 from json import loads
@@ -15,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from negtrace.errors import InputError
+from negtrace.messages import did_you_mean
 
 
 def check_name(key: str, architecture: str, weights: str | None) -> None:
@@ -33,7 +32,7 @@ def check_name(key: str, architecture: str, weights: str | None) -> None:
         return
     names = {path.stem: path for path in package.glob("model_configs/*.json")}
     if architecture not in names:
-        hint = _closest(architecture, names)
+        hint = did_you_mean(architecture, names)
         raise InputError(
             f"configuration: {key}.architecture: open_clip knows no architecture "
             f"{architecture!r}{hint}"
@@ -45,7 +44,7 @@ def check_name(key: str, architecture: str, weights: str | None) -> None:
         shown = ", ".join(sorted(known)[:9]) or "none known"
         raise InputError(
             f"configuration: {key}.weights: {weights!r} is neither a file nor one of the pretrained"
-            f" weights of {architecture}{_closest(weights, known)} (known: {shown}; or random)"
+            f" weights of {architecture}{did_you_mean(weights, known)} (known: {shown}; or random)"
         )
     quick = bool(loads(names[architecture].read_text()).get("quick_gelu"))
     if known[weights] != quick:
@@ -106,8 +105,3 @@ def _table(node: ast.expr, tables: dict[str, dict[str, Any]]) -> dict[str, Any]:
         else:
             table[name] = _table(value, tables)
     return table
-
-
-def _closest(name: str, known: Iterable[str]) -> str:
-    close = get_close_matches(name, known, n=3, cutoff=0.4)
-    return f"; did you mean {' or '.join(close)}?" if close else ""

@@ -30,6 +30,7 @@ DIRECTIVES = {
     "Output": "output",
     "Label": "wildcards",
     "Resource": "resources",
+    "ResourceName": "resources",
 }
 # Settings that provenance leaves out: places on the machine, entries of the configuration that may
 # name some, and what only makes a rule run again.
