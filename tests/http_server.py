@@ -16,6 +16,8 @@ import hashlib
 import os
 import re
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -23,6 +25,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 from urllib.parse import unquote, urlsplit
@@ -184,6 +187,24 @@ class _Handler(BaseHTTPRequestHandler):
         if cut_after is not None and cut_after < len(body):
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
+
+
+def printed_with_hub(server: Server, script: str, *arguments: Path, cache: Path) -> str:
+    """What a script prints for which the server is the Hugging Face hub.
+
+    In a process of its own: huggingface_hub reads the hub's address once, at import.
+    """
+    environment = {
+        **os.environ,
+        "HF_ENDPOINT": server.url(""),
+        "HF_HOME": str(cache),
+        "PYTHONPATH": str(Path(__file__).parents[1] / "workflow"),
+    }
+    server.headers["X-Repo-Commit"] = "c" * 40
+    command = [sys.executable, "-c", script, *map(str, arguments)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
 
 
 @cache

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import open_clip
 import pytest
 import torch
-from http_server import serve
+from http_server import printed_with_hub, serve
 from safetensors.torch import save_file
 from torch import nn
 
 from negtrace.errors import InputError
 from negtrace.fetching.downloads import Downloads
-from negtrace.models import weights_download
 from negtrace.models.model_specs import ModelSpec, Pretrained
 from negtrace.models.openclip import load
 from negtrace.models.weights_download import fetch_weights
@@ -149,7 +145,6 @@ def test_programs_as_openai_published_them_are_read(architecture, checkpoint, tm
 
 
 def test_the_hub_is_asked_over_http(checkpoint, tmp_path):
-    """In a process of its own: huggingface_hub reads the hub's address once, at import."""
     path = f"/{REPOSITORY}/resolve/main/open_clip_pytorch_model.bin"
     script = (
         "import sys; from pathlib import Path;"
@@ -161,20 +156,9 @@ def test_the_hub_is_asked_over_http(checkpoint, tmp_path):
         "print(*fetch(names, Path(sys.argv[1]), Downloads()))"
     )
     with serve({path: checkpoint.read_bytes()}) as server:
-        server.headers["X-Repo-Commit"] = "c" * 40
-        environment = {
-            **os.environ,
-            "HF_ENDPOINT": server.url(""),
-            "HF_HOME": str(tmp_path / "cache"),
-            "PYTHONPATH": str(Path(weights_download.__file__).parents[2]),
-        }
-        done = subprocess.run(
-            [sys.executable, "-c", script, str(tmp_path / "checkpoint")],
-            env=environment,
-            capture_output=True,
-            text=True,
+        printed = printed_with_hub(
+            server, script, tmp_path / "checkpoint", cache=tmp_path / "cache"
         )
-    assert done.returncode == 0, done.stderr[-3000:]
-    file, url = done.stdout.split()
+    file, url = printed.split()
     assert sha256(file) == sha256(checkpoint)
     assert url == f"https://huggingface.co{path}"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from argparse import Namespace
 from pathlib import Path
 
@@ -13,7 +11,7 @@ import open_clip
 import pytest
 import torch
 from checkpoint_cases import TINY, architecture, perturbed, same
-from http_server import serve
+from http_server import printed_with_hub, serve
 from safetensors.torch import save_file
 from test_openclip import word_tokenizer  # noqa: F401
 
@@ -105,7 +103,6 @@ def test_a_model_of_the_hub_from_the_mirror(model, tmp_path):
 
 
 def test_a_model_of_the_hub_over_http(model, tmp_path):
-    """In a process of its own: huggingface_hub reads the hub's address once, at import."""
     folder = folder_with(tmp_path / "published", model)
     files = hub_files(folder, "owner/tiny")
     names = [{"rfilename": file.name} for file in folder.iterdir()]
@@ -130,21 +127,8 @@ def test_a_model_of_the_hub_over_http(model, tmp_path):
         "print(w.checkpoint, w.tokenizer)"
     )
     with serve(files) as server:
-        server.headers["X-Repo-Commit"] = "c" * 40
-        environment = {
-            **os.environ,
-            "HF_ENDPOINT": server.url(""),
-            "HF_HOME": str(tmp_path / "cache"),
-            "PYTHONPATH": str(Path(__file__).parents[2] / "workflow"),
-        }
-        done = subprocess.run(
-            [sys.executable, "-c", script, str(tmp_path / "model")],
-            env=environment,
-            capture_output=True,
-            text=True,
-        )
-    assert done.returncode == 0, done.stderr[-3000:]
-    checkpoint, tokenizer = done.stdout.split()
+        printed = printed_with_hub(server, script, tmp_path / "model", cache=tmp_path / "cache")
+    checkpoint, tokenizer = printed.split()
     assert same(load(ModelSpec("hf-hub:owner/tiny"), checkpoint, tokenizer).model, model)
 
 
