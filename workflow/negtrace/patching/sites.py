@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
 from negtrace.models.tower import Part
 from negtrace.models.tower_shape import TowerShape
-from negtrace.patching.tail_block import Heads, Outputs, Replace, TailBlock
+from negtrace.patching.tail_block import Heads, Outputs, Replace, TailBlock, unchanged
 from negtrace.patching.tails import visible
 
 Activation = Literal["resid", "attn_out", "mlp_out", "z", "q", "k", "v", "pattern"]
@@ -41,8 +42,12 @@ class Cell:
     parts: tuple[tuple[int, Heads], ...]
 
     @property
-    def last_block(self) -> int:
-        return self.parts[-1][0]
+    def first_block(self) -> int:
+        return self.parts[0][0]
+
+    def heads_in(self, block: int) -> Heads:
+        """The heads that are patched in a block; () where none is, None where all of it is."""
+        return dict(self.parts).get(block, ())
 
 
 @dataclass(frozen=True)
@@ -109,19 +114,24 @@ class Site:
             for head in heads
         ]
 
-    def replace(self, block: TailBlock, heads: Heads) -> Replace:
-        """The replacement of the site's activation on the way through a block."""
+    def replace(self, block: TailBlock, cells: Sequence[Cell]) -> Replace:
+        """The replacement of the site's activation on the way of these cells through a block."""
+        heads_of = [cell.heads_in(block.number) for cell in cells]
+        if not any(heads != () for heads in heads_of):
+            return unchanged
         source = block.read_later(block.source(self.activation))
         replaced = block.tail.replaced[:, None, :, None].expand(-1, -1, -1, source.shape[-1])
-        chosen = block.read_later(replaced)
-        if heads is not None:
-            shape = block.tower.shape
-            columns = torch.zeros(shape.heads, shape.head_width, dtype=torch.bool)
-            columns[[head - 1 for head in heads]] = True
-            chosen = chosen & columns.flatten().to(chosen.device)
+        rows = block.read_later(replaced)
+        shape = block.tower.shape
+        chosen = torch.zeros(len(cells), shape.heads, shape.head_width, dtype=torch.bool)
+        for columns, heads in zip(chosen, heads_of, strict=True):
+            columns[slice(None) if heads is None else [head - 1 for head in heads]] = True
+        columns_of = rearrange(chosen, "cells h d -> cells 1 (h d)").to(source.device)
 
-        def replace(name: str, value: Outputs) -> Outputs:
-            return torch.where(chosen, source, value) if name == self.activation else value
+        def replace(name: str, value: Outputs, some: slice) -> Outputs:
+            if name != self.activation:
+                return value
+            return torch.where(rows & columns_of[some], source, value)
 
         return replace
 

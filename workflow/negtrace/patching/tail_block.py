@@ -21,10 +21,11 @@ from negtrace.patching.tails import Masks, PairBatch, Tail
 States = Float[Tensor, "m cells B width"]  # of all rows of a tail
 Outputs = Float[Tensor, "rows cells B width"]  # of the rows that are read later
 Heads = tuple[int, ...] | None  # numbers of heads, from 1; None: not by head
-Replace = Callable[[str, Tensor], Tensor]  # name and value of an activation: what is to go on
+# Name and value of an activation of some of the cells, and which: what is to go on.
+Replace = Callable[[str, Outputs, slice], Outputs]
 
 
-def unchanged(name: str, value: Tensor) -> Tensor:
+def unchanged(name: str, value: Outputs, cells: slice) -> Outputs:
     """The replacement of nothing."""
     return value
 
@@ -44,10 +45,6 @@ class TailBlock:
         self.number, self.max_rows = number, max_rows
         self.last = number == tower.shape.layers
         self.rows = 1 if self.last else len(tail.rows)  # that are read later
-
-    def in_block(self, number: int) -> TailBlock:
-        """The same tail in another block."""
-        return TailBlock(self.tower, self.batch, self.tail, number, self.max_rows)
 
     def base(self, name: str) -> Float[Tensor, "m 1 B features"]:
         """An activation of the base run (`Run.activation`) at the tail's rows."""
@@ -83,15 +80,16 @@ class TailBlock:
         outputs = states[: self.rows]
         step = max(1, self.max_rows // (m * sets))
         for start in range(0, cells, step):
-            x = states[:, start : start + step]
+            some = slice(start, start + step)
+            x = states[:, some]
             normed = self.tower.attention_norm(self.number, x)
             k, v = (self.tower.project(self.number, part, normed) for part in PARTS[1:])
             x, normed = self.read_later(x), self.read_later(normed)
             q = self.tower.project(self.number, "q", normed)
-            z = replace("z", self.attention(q, k, v))
-            mid = replace("attn_out", self.tower.attn_out(self.number, z)).add_(x)
-            added = replace("mlp_out", self.tower.mlp_out(self.number, mid))
-            outputs[:, start : start + step] = added.add_(mid)
+            z = replace("z", self.attention(q, k, v), some)
+            mid = replace("attn_out", self.tower.attn_out(self.number, z), some).add_(x)
+            added = replace("mlp_out", self.tower.mlp_out(self.number, mid), some)
+            outputs[:, some] = added.add_(mid)
         return outputs
 
     def add_mlp(self, mid: Outputs) -> Outputs:
