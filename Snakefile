@@ -43,6 +43,7 @@ localrules:
     segmenter,
     segments,
     selectivity_correlation,
+    specification,
     subject_areas,
     verify,
     weights,

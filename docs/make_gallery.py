@@ -26,6 +26,8 @@ def source(name: str) -> Path:
     """The result that shows a figure."""
     if name == "planted":
         return RUNS / "next-token" / "rephrased" / "planted.png"
+    if name == "specification":
+        return RUNS / "demo" / "specification.png"
     direction = f".{next(iter(DIRECTIONS))}" if name in BY_DIRECTION else ""
     return RUNS / "demo" / "rephrased" / "figures" / f"{name}{direction}.png"
 

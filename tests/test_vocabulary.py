@@ -51,7 +51,10 @@ def test_effects_are_columns_of_the_map():
 
 
 def test_every_figure_has_a_title_and_a_caption_and_is_made():
-    made = {name.split(".")[0] for name in layout.figures(EVERYTHING)} | {"planted"}
+    made = {name.split(".")[0] for name in layout.figures(EVERYTHING)} | {
+        "planted",
+        "specification",
+    }
     assert made == set(vocabulary.FIGURES) == CAPTIONS
 
 

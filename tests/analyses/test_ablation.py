@@ -136,32 +136,57 @@ def test_split_halves_the_pairs():
         split_pairs(["pair0", "pair0"], seed=0)
 
 
-def sweep_of_heads() -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Restoration of four heads in items a, b (mean 0.1, -0.6, 0.3, 0.1), and in c, left out."""
-    values = {(1, 1): (0.0, 0.2), (1, 2): (-0.5, -0.7), (2, 1): (0.3, np.nan), (2, 2): (0.1, 0.1)}
+def sweep_of_heads() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Four heads that move d of items a and b, which are both sides of 0, and of c, left out.
+
+    d is 4 (a, caption) and -1 (b, foil); its changes are 1 + 0, -3 - 1, 1 + 1 and 1 - 0.5 logits.
+    """
+    changes = {(1, 1): (1.0, 0.0), (1, 2): (-3.0, -1.0), (2, 1): (1.0, 1.0), (2, 2): (1.0, -0.5)}
+    scores = pd.DataFrame(
+        [
+            ("a", "caption", 14.0, 10.0, 4.0),
+            ("b", "foil", 11.0, 10.0, -1.0),
+            ("c", "caption", 14.0, 10.0, 4.0),
+        ],
+        columns=["item_id", "negation", "s_negated", "s_affirmative", "d"],
+    )
     rows = [
-        {"item_id": item, "layer": layer, "head": head, "restoration": restoration}
-        for (layer, head), of_items in values.items()
-        for item, restoration in zip("abc", (*of_items, 9.0 if head == 2 else 0.0), strict=True)
+        {
+            "item_id": item,
+            "pair_id": item,
+            "layer": layer,
+            "head": head,
+            "s_patched": 10 + change * (-1 if item == "b" else 1),
+            "restoration": change / d,
+        }
+        for (layer, head), of_items in changes.items()
+        for item, change, d in zip(
+            "abc", (*of_items, 9.0 if head == 2 else 0.0), (4, -1, 4), strict=True
+        )
     ]
-    table = pd.DataFrame(rows).assign(site="head", direction="negate")
-    return table, pd.DataFrame({"item_id": ["a", "b"]})
+    table = pd.DataFrame(rows).assign(
+        site="head", direction="negate", role="all", eligible=True, known=False
+    )
+    return table, scores, pd.DataFrame({"item_id": ["a", "b"]})
 
 
-def test_heads_are_ranked_by_mean_restoration():
-    table, selected = sweep_of_heads()
-    assert rank_heads(table, selected) == ((2, 1), (1, 1), (2, 2), (1, 2))
-    assert rank_heads(table, selected, "absolute") == ((1, 2), (2, 1), (1, 1), (2, 2))
+def test_heads_are_ranked_by_the_mean_change_over_all_items():
+    """Not by the mean of ratios, which item b dominates: 0.125, 0.125, -0.375, 0.375."""
+    table, scores, selected = sweep_of_heads()
+    ratios = table[table["item_id"] != "c"].groupby(["layer", "head"])["restoration"].mean()
+    assert ratios.tolist() == [0.125, 0.125, -0.375, 0.375]
+    assert rank_heads(table, scores, selected) == ((2, 1), (1, 1), (2, 2), (1, 2))
+    assert rank_heads(table, scores, selected, "absolute") == ((1, 2), (2, 1), (1, 1), (2, 2))
 
 
 def test_heads_cannot_be_ranked_by_other_sweeps():
-    table, selected = sweep_of_heads()
+    table, scores, selected = sweep_of_heads()
     both = pd.concat([table, table.assign(direction="affirm")])
     for wrong in (table.assign(site="q"), both):
         with pytest.raises(InputError, match="one sweep of site head in one direction"):
-            rank_heads(wrong, selected)
+            rank_heads(wrong, scores, selected)
     with pytest.raises(InputError, match="no item to rank heads by"):
-        rank_heads(table, selected[:0])
+        rank_heads(table, scores, selected[:0])
 
 
 FOUND = ((1, 1), (1, 3), (2, 2))
@@ -383,7 +408,7 @@ def carried() -> tuple[Study, dict]:
     table = study.sweep("head", "negate")
     classified = segments(study.scores, study.items, {"incorrect_below": -0.1, "correct_from": 0.1})
     chosen = classified[classified["pair_id"].isin(selection)]
-    rankings = {by: rank_heads(table, chosen, by) for by in RANKINGS}
+    rankings = {by: rank_heads(table, study.scores, chosen, by) for by in RANKINGS}
     study.items = study.items[study.items["pair_id"].isin(evaluation)].reset_index(drop=True)
     return study, rankings
 
@@ -442,14 +467,19 @@ def tables() -> dict[str, pd.DataFrame]:
 
 
 def found_heads(tables: dict[str, pd.DataFrame], **changed: pd.DataFrame) -> pd.DataFrame:
-    return ablate_found_heads(tower_with_two_carriers(), tables | changed, 2, 3, SEED)
+    return ablate_found_heads(tower_with_two_carriers(), tables | changed, 2, 3, SEED)[0]
 
 
-def restoring(swept: pd.DataFrame, items: pd.Series, head: tuple[int, int]) -> pd.DataFrame:
+def restoring(
+    tables: dict[str, pd.DataFrame], items: pd.Series, head: tuple[int, int]
+) -> pd.DataFrame:
     """The sweep with one head restoring a hundredfold in some items."""
+    swept = tables["sweep"]
     here = swept["item_id"].isin(items) & (swept["layer"] == head[0]) & (swept["head"] == head[1])
     assert here.any()
-    return swept.assign(restoration=swept["restoration"].mask(here, 100.0))
+    scored = tables["scores"].set_index("item_id").loc[swept["item_id"]]
+    base, source = scored["s_affirmative"].to_numpy(), scored["s_negated"].to_numpy()
+    return swept.assign(s_patched=swept["s_patched"].mask(here, base + 100 * (source - base)))
 
 
 def heads_of(table: pd.DataFrame) -> set[str]:
@@ -485,25 +515,44 @@ def test_found_heads_are_ablated_on_the_other_half(tables):
 def test_heads_are_ranked_on_the_selected_half_alone(tables, half, counts):
     pairs = split_pairs(tables["segments"]["pair_id"], SEED)[half]
     items = tables["segments"].loc[tables["segments"]["pair_id"].isin(pairs), "item_id"]
-    table = found_heads(tables, sweep=restoring(tables["sweep"], items, OTHER))
+    table = found_heads(tables, sweep=restoring(tables, items, OTHER))
     assert ("1.1" in heads_of(table)) == counts
 
 
-@pytest.mark.parametrize(
-    ("segment", "counts"), [("correct", True), ("ambiguous", False), ("incorrect", False)]
-)
-def test_heads_are_ranked_on_correct_items(tables, segment, counts):
+@pytest.mark.parametrize("segment", ["correct", "ambiguous", "incorrect"])
+def test_heads_are_ranked_on_items_of_every_segment(tables, segment):
     classified = tables["segments"].copy()
     chosen = classified["item_id"].str.endswith("_1")
     classified.loc[chosen, "segment"] = segment
-    swept = restoring(tables["sweep"], classified.loc[chosen, "item_id"], OTHER)
-    assert ("1.1" in heads_of(found_heads(tables, segments=classified, sweep=swept))) == counts
+    swept = restoring(tables, classified.loc[chosen, "item_id"], OTHER)
+    assert "1.1" in heads_of(found_heads(tables, segments=classified, sweep=swept))
 
 
-def test_without_correct_items_heads_are_ranked_on_all(tables):
-    wrong = tables["segments"].assign(segment="incorrect")
-    table = found_heads(tables, segments=wrong)
-    assert heads_of(table) == {f"{block}.{head}" for block, head in CARRIERS}
+def test_every_found_head_is_tested_for_its_part_on_the_other_half(tables):
+    tower = tower_with_two_carriers()
+    means, needed = ablate_found_heads(tower, tables, 3, 3, SEED)
+    heads = list(zip(needed["layer"], needed["head"], strict=True))
+    assert {f"{block}.{head}" for block, head in heads} == heads_of(means)
+    assert set(CARRIERS) < set(heads)
+    carries = np.array([head in CARRIERS for head in heads])
+    every = means[means["negation"] == "all"]
+    intact = every[(every["purpose"] == "removed") & (every["k"] == 0)].iloc[0]
+    found = every[every["purpose"] == "found"].iloc[0]
+    assert needed["loss_of_set"].to_numpy() == pytest.approx(intact["mean_d"] - found["mean_d"])
+    of_set = needed["loss_of_set"].iloc[0]
+    assert (needed.loc[carries, "loss"] > 0.3 * of_set).all()
+    assert (needed.loc[~carries, "loss"].abs() < 0.05 * of_set).all()
+    assert set(needed["n_pairs"]) == set(every["n_pairs"])
+    # The same from its parts.
+    evaluation = split_pairs(tables["segments"]["pair_id"], SEED)[1]
+    alignment, items = (tables[name] for name in ("alignment", "candidates"))
+    parts = (table[table["pair_id"].isin(evaluation)] for table in (alignment, items))
+    left, whole = tuple(heads[1:]), tuple(heads)
+    scored = ablated_scores(
+        tower, *parts, tables["images"], tables["scores"], [left, whole], LOGIT_SCALE
+    )
+    d = scored.groupby("set")["d"].mean()
+    assert needed["loss"].iloc[0] == pytest.approx(d[0] - d[1])
 
 
 def test_items_that_are_filtered_or_lack_a_picture_are_not_evaluated(tables):
@@ -518,5 +567,5 @@ def test_items_that_are_filtered_or_lack_a_picture_are_not_evaluated(tables):
 
 def test_ablations_follow_from_the_seed(tables):
     pd.testing.assert_frame_equal(found_heads(tables), found_heads(tables))
-    other = ablate_found_heads(tower_with_two_carriers(), tables, 2, 3, SEED + 1)
+    other = ablate_found_heads(tower_with_two_carriers(), tables, 2, 3, SEED + 1)[0]
     assert not other["heads"].equals(found_heads(tables)["heads"])

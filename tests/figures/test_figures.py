@@ -425,3 +425,15 @@ def test_segments_which_have_no_tests_are_not_hatched():
     tested, segment = effect_table("all", True), effect_table("correct", True).assign(p_fwer=np.nan)
     assert hatched(heat_axes(figures.cte_map(tested, SETTINGS, "all"))["foil"]) > 0
     assert hatched(heat_axes(figures.cte_map(segment, SETTINGS, "correct"))["foil"]) == 0
+
+
+def test_panels_whose_tests_rest_on_few_pairs_say_so():
+    table = effect_table("all", True).assign(few_pairs=lambda rows: rows["negation"] == "foil")
+    titles = [axis.get_title() for axis in heat_axes(figures.cte_map(table, SETTINGS)).values()]
+    assert titles == [
+        f"negation in foil (n = {ITEMS['foil']}, few pairs)",
+        f"negation in caption (n = {ITEMS['caption']})",
+    ]
+    untested = table.assign(p_fwer=np.nan)
+    figure = figures.cte_map(untested, SETTINGS)
+    assert not [axis for axis in heat_axes(figure).values() if "few pairs" in axis.get_title()]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from test_restoration import PAIRS, Study
 
 from negtrace.errors import InputError
 from negtrace.patching import restoration
-from negtrace.patching.precision import deviation, sample_items, whole_deviation
+from negtrace.patching.precision import deviation, sample_pairs, whole_deviation
 
 
 def in_precision(study: Study, dtype: torch.dtype) -> Study:
@@ -34,13 +35,16 @@ def test_bfloat16_is_close_and_its_deviation_measured(causal, site):
 def test_deviation_compares_the_cells_of_the_sample(causal):
     study = Study(causal)
     table = study.sweep("resid", "negate")
-    items = sample_items(study.items, 2)
-    assert items["pair_id"].tolist() == ["pair0", "pair3"]
+    items = sample_pairs(study.items, 2)
+    assert set(items["pair_id"]) == {"pair0", "pair3"}
+    assert len(items) == study.items["pair_id"].isin(["pair0", "pair3"]).sum() > 2
+    pd.testing.assert_frame_equal(sample_pairs(study.items, 99), study.items)
     sample = table[table["item_id"].isin(items["item_id"])].copy()
     sample["s_patched"] += 0.25
     found = deviation(table, sample)
     assert found["largest"] == pytest.approx(0.25)
     assert found["cells"] == (sample["eligible"] & ~sample["known"]).sum() < len(table)
+    assert (found["pairs"], found["of_pairs"]) == (2, len(PAIRS))
 
 
 def test_shards_make_up_the_deviation_of_the_whole_table(causal):
@@ -55,7 +59,9 @@ def test_shards_make_up_the_deviation_of_the_whole_table(causal):
     computed = exact["eligible"] & ~exact["known"]
     assert found["mean"] == pytest.approx(np.abs(noise[computed]).mean())
     assert 0 < parts[0]["cells"] < found["cells"]
-    assert whole_deviation([]) == {"largest": 0.0, "mean": 0.0, "cells": 0}
+    assert (found["pairs"], parts[0]["pairs"]) == (len(PAIRS), 2)
+    nothing = {"largest": 0.0, "mean": 0.0, "cells": 0, "pairs": 0, "of_pairs": 0}
+    assert whole_deviation([]) == nothing
     assert deviation(lower[:0], exact[:0])["cells"] == 0
 
 

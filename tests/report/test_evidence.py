@@ -37,30 +37,6 @@ def test_top_cells_leave_out_what_is_known_or_unbounded_and_keep_both_effect_siz
     assert (best[0]["ratio"], best[0]["mean"], best[0]["segment"]) == (0.4, 0.8, "all")
 
 
-def test_stability_in_words():
-    overlap = pd.DataFrame(
-        {
-            "negation": "all",
-            "segment": "all",
-            "k": [1, 3],
-            "jaccard": [1.0, 0.62],
-            "jaccard_chance": [0.1, 0.2],
-        }
-    )
-    halves = pd.DataFrame(
-        {
-            "negation": "all",
-            "segment": "all",
-            "p_fwer": [0.01, 0.02, 0.3],
-            "ratio": [0.5, -0.2, 0.1],
-        }
-    )
-    first, second = evidence.of_stability(overlap, halves)
-    assert "The 3 highest heads" in first
-    assert "0.62 on average (Jaccard; 0.20 by chance)" in first
-    assert "Of the 3 highest heads on one half of the pairs, 1 are above 0" in second
-
-
 def test_confirmation_in_words():
     confirmation = pd.DataFrame(
         [
@@ -141,3 +117,74 @@ def test_transfer_of_credible_cells_in_words():
     (said,) = evidence.of_transfer(transfer, restoration, 0.05)
     assert said.endswith("(1: generic, 0: bound to its noun): head 1 of block 2 0.90 [0.80, 1.10].")
     assert evidence.of_transfer(transfer[1:], restoration, 0.05) == []
+
+
+def test_the_family_of_sentences_is_counted():
+    rows = [
+        ("d", w, n, "head", "negate", p) for w in "ab" for n in ("foil", "all") for p in (0.1, 1)
+    ]
+    columns = ["dataset", "wording", "negation", "site", "direction", "p_study"]
+    tests = pd.DataFrame([*rows, ("d", "a", "all", "resid", "negate", None)], columns=columns)
+    said = evidence.of_family(tests, 0.05)
+    assert "family-wise error of 5% over all 5 maps of this model in the study (8 cells;" in said
+
+
+def test_top_cells_have_their_spread():
+    table = effect_rows((1, 0.3, 0.01), (2, 0.2, 0.01))
+    spread = pd.DataFrame(
+        {
+            "negation": ["foil", "all", "all"],
+            "layer": 2,
+            "head": pd.array([1, 2, 1], dtype="Int16"),
+            "role": "all",
+            "same_sign": [0.1, 0.2, 0.9],
+            "sd_items": [1.0, 2.0, 3.0],
+            "sd_pairs": [1.5, 2.5, 3.5],
+        }
+    )
+    first, second = evidence.top_cells(table, spread)
+    assert (first["same_sign"], first["sd_items"], first["sd_pairs"]) == (0.9, 3.0, 3.5)
+    assert second["same_sign"] == 0.2
+
+
+MINIMALITY = pd.DataFrame(
+    {
+        "layer": [1, 2, 3],
+        "head": [2, 1, 4],
+        "loss": [2.05, 0.11, -0.5],
+        "loss_ci_low": [1.75, None, -0.7],
+        "loss_ci_high": [2.35, None, -0.3],
+        "p_fwer": [0.001, 0.075, 0.001],
+        "n_pairs": 40,
+    }
+)
+
+
+def test_heads_that_are_needed_are_counted_and_all_listed():
+    said = evidence.of_minimality(MINIMALITY, 0.05)
+    assert said.startswith("Heads of this set that are needed: 1 of 3 (")
+    assert "on the 40 pairs that did not choose it" in said
+    assert "1.2 adds 2.05 [1.75, 2.35] logits (p 0.001)" in said
+    assert "2.1 adds 0.11 logits (p 0.075)" in said
+    assert "3.4 adds -0.50 [-0.70, -0.30]" in said
+
+
+def test_the_certificate_says_what_was_checked_and_on_how_many_pairs():
+    table = pd.DataFrame(
+        {
+            "check": ["nothing moves", "it arrives", "it leaves", "no pair"],
+            "cells": [9, 8, 7, 0],
+            "computed": [0, 5, 4, 0],
+            "largest": [0.0, 2e-6, 3.0, None],
+            "smallest": [0.0, 0.0, 0.5, None],
+            "tolerance": 1e-4,
+            "passed": pd.array([True, True, True, None], dtype="boolean"),
+            "n_pairs": 8,
+        }
+    )
+    said = evidence.of_certificate(table)
+    assert said.startswith("Certificate of the engine, on 8 pairs, passed: ")
+    assert "nothing moves (9 values, 0 computed; exactly)" in said
+    assert "it arrives (8 values, 5 computed; at most 2e-06 logits away)" in said
+    assert "it leaves (7 values, 4 computed; at least 0.5 logits away)" in said
+    assert said.endswith("no pair: no pair of the sample can show it.")

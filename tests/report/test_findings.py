@@ -376,5 +376,8 @@ def test_caution_for_a_preference_that_does_not_cancel():
 def test_caution_for_few_pairs_of_equal_size():
     few = correct_cte().assign(few_pairs=True, n_effective=17.4)
     (sentence,) = cautions.of_cautions(few, "correct")
-    assert "as few as 17 pairs" in sentence
+    assert "as few as 17 pairs (all items), 17 pairs (negation in the foil) and 17" in sentence
+    one = few.assign(few_pairs=few["negation"] == "foil")
+    (sentence,) = cautions.of_cautions(one, "correct")
+    assert "as few as 17 pairs (negation in the foil) of equal size" in sentence
     assert cautions.of_cautions(few.assign(few_pairs=False), "correct") == []

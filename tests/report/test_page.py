@@ -13,7 +13,7 @@ import pytest
 
 from negtrace import vocabulary
 from negtrace.report import page as report
-from negtrace.report.page import Comparison, Section, render
+from negtrace.report.page import Choices, Comparison, Section, render
 
 EVIL = "<script>alert('x')</script>"
 
@@ -339,3 +339,27 @@ def test_reasons_of_exclusion_are_counted_the_most_frequent_first(section):
     reasons = ["b", "a", "c", "c", "a", "c"]
     excluded = pd.DataFrame({"item_id": list("uvwxyz"), "reason": reasons})
     assert replace(section, excluded=excluded).excluded_counts == [("c", 3), ("a", 2), ("b", 1)]
+
+
+@pytest.mark.parametrize("site", vocabulary.SITES.values(), ids=lambda site: site.name)
+def test_captions_of_maps_say_which_family_their_marks_are_of(site):
+    text = " ".join(report.caption(site.figure))
+    assert re.search("hatched.*family-wise over (all cells of )?the map", text)
+    assert "sentences of the report correct over all maps of the model" in text
+    assert "few pairs: fewer than 50" in text
+
+
+def test_other_choices_are_shown_with_their_figure(section, tmp_path):
+    figure = tmp_path / "specification.svg"
+    figure.write_text(SVG.format("curve"))
+    curve = pd.DataFrame(
+        {"specification": [1, 2], "layer": 4, "head": 2, "rank": [1, 5], "n_heads": 24}
+    )
+    page = Page(render("", [section], "", choices=[Choices("valse", EVIL, curve, figure)]))
+    assert f"{EVIL} on valse" in page.text
+    assert "over 2 specifications: head 2 of block 4 in 50% (worst rank 5)" in page.text
+    assert len(page.all("img")) == len(FIGURES) + 1
+    none = Page(render("", [section], "", choices=[Choices("v", "m", curve[:0], figure)]))
+    assert "No head is named" in none.text
+    assert len(none.all("img")) == len(FIGURES)
+    assert "Under other choices" not in Page(render("", [section], "")).text

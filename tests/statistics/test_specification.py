@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+from conftest import effect_rows
 
-from negtrace.statistics.specification import among_highest, specification_curve
+from negtrace.statistics.specification import among_highest, named_heads, specification_curve
 
 CHOICES = ["wording", "segment"]
 
@@ -58,3 +59,22 @@ def test_specifications_that_compute_nothing_are_left_out(maps):
 def test_one_choice_is_enough(maps):
     curve = specification_curve(maps[maps["wording"] == "standard"], [(1, 2)], ["segment"])
     assert curve["segment"].tolist() == ["all", "all"]
+
+
+def test_ratios_that_are_not_bounded_are_no_specification(maps):
+    """Their denominator may be 0 or of either sign, which turns the order about."""
+    bounds = maps.assign(ratio_ci_low=0.0, ratio_ci_high=1.0)
+    bounds.loc[bounds["wording"] == "standard", "ratio_ci_low"] = None
+    curve = specification_curve(bounds, [(1, 1)], CHOICES)
+    made = curve[["wording", "effect"]].to_numpy().tolist()
+    assert ["standard", "ratio"] not in made
+    assert len(made) == 3
+
+
+def test_named_heads_are_those_of_sentences_by_the_tests_over_the_study():
+    first = effect_rows((1, 0.3, 0.01), (2, 0.9, 0.01), (3, 0.05, 0.01)).assign(p_study=0.01)
+    first.loc[first["head"] == 2, "p_study"] = 0.2
+    second = effect_rows((4, 0.2, 0.9), (1, 0.5, 0.9)).assign(p_study=0.01)
+    assert named_heads([first, second], 0.05) == [(2, 1), (2, 4)]
+    assert named_heads([first, second], 0.05, count=1) == [(2, 1)]
+    assert named_heads([first.assign(p_study=1.0)], 0.05) == []

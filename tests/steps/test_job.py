@@ -112,8 +112,8 @@ def test_the_command_line_says_what_it_lacks(arguments, status, said):
 
 def test_gathered_shards_record_the_deviation_of_the_whole_table(folder):
     deviations = [
-        {"largest": 0.2, "mean": 0.1, "cells": 30},
-        {"largest": 0.5, "mean": 0.4, "cells": 10},
+        {"largest": 0.2, "mean": 0.1, "cells": 30, "pairs": 3, "of_pairs": 4},
+        {"largest": 0.5, "mean": 0.4, "cells": 10, "pairs": 2, "of_pairs": 2},
     ]
     files = []
     for number, deviation in enumerate(deviations):
@@ -131,7 +131,8 @@ def test_gathered_shards_record_the_deviation_of_the_whole_table(folder):
     assert made.params["shards"] == 2
     assert made.params["site"] == "head"
     found = made.params["deviation_from_float32"]
-    assert found == pytest.approx({"largest": 0.5, "mean": 0.175, "cells": 40})
+    whole = {"largest": 0.5, "mean": 0.175, "cells": 40, "pairs": 5, "of_pairs": 6}
+    assert found == pytest.approx(whole)
 
 
 def test_provenance_names_no_place_on_the_machine():

@@ -18,11 +18,12 @@ RUNNING = {
     *("tower", "alignment", "runs", "sweep", "attention", "identity"),
     *("contributions", "ablation"),
 }
+ENGINE = {"runs", "sweep", "ablation"}
 MODEL_STEPS = RUNNING | LOADING | {"subject_segmentation"}
 FEATURES = {"features", "feature_correlations", "selectivity_correlation"}
 GROUPED = {
-    *("segments", "restoration_map", "stability", "attention_maps", "specificity"),
-    *("contribution_map", "contributions", "report"),
+    *("segments", "restoration_map", "study_tests", "attention_maps", "specificity"),
+    *("contribution_map", "contributions", "ablation", "specification", "report"),
 }
 
 
@@ -59,15 +60,15 @@ def hashes() -> dict[str, str]:
 @pytest.mark.parametrize(
     ("edited", "affected"),
     [
-        ("negtrace/patching/restoration.py", {"sweep", "ablation"}),
-        ("negtrace/patching/tail_block.py", {"sweep", "ablation"}),
-        ("negtrace/patching/tails.py", {"sweep", "ablation"}),
+        ("negtrace/patching/restoration.py", ENGINE),
+        ("negtrace/patching/tail_block.py", ENGINE),
+        ("negtrace/patching/tails.py", ENGINE),
         ("negtrace/patching/forward_passes.py", RUNNING),
         ("negtrace/models/linear.py", MODEL_STEPS),
         ("negtrace/models/openclip.py", LOADING),
         ("negtrace/models/model_specs.py", LOADING | {"weights"}),
         ("negtrace/figures/maps.py", {"figures"}),
-        ("negtrace/figures/style.py", {"figures", "ledger", "planted"}),
+        ("negtrace/figures/style.py", {"figures", "ledger", "planted", "specification"}),
         ("negtrace/data/scenes.py", {"scenes"}),
         ("negtrace/analyses/attention.py", {"attention"}),
         ("negtrace/analyses/features.py", {*FEATURES, "figures"}),
@@ -107,7 +108,7 @@ def test_an_edited_step_affects_itself_alone(copy):
 @pytest.mark.parametrize(
     ("old", "new", "affected"),
     [
-        ('"Items by d"', '"Items"', {"figures", "report"}),
+        ('"Items by d"', '"Items"', {"figures", "specification", "report"}),
         ('Role("edit", "tokens that differ")', 'Role("edit", "others")', {"figures", "planted"}),
     ],
 )

@@ -24,7 +24,7 @@ from negtrace.models.openclip import load, tokenizer_of
 from negtrace.models.preprocessing import preprocessing
 from negtrace.models.weights_download import fetch_weights
 from negtrace.study.control_entries import with_controls
-from negtrace.study.model_sources import is_path, model_files
+from negtrace.study.model_sources import is_path, model_files, seeds
 
 CLIPS = {"vocab_size": 49408}
 PIXELS = {"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25], "resize_mode": "squash"}
@@ -296,3 +296,16 @@ def test_the_random_control_keeps_preprocessing_and_activation():
     config = {"study": study, "statistics": {"seed": 3}, "datasets": {}, "models": {"a": entry}}
     made = with_controls(config)["models"]["a-random"]
     assert made == {**entry, "weights": "random", "seed": 3}
+
+
+def test_models_that_differ_in_their_seed_alone_are_told():
+    entry = {"architecture": "a.json", "weights": "random"}
+    models = {
+        "first": entry,
+        "second": entry | {"seed": 3},
+        "other": entry | {"architecture": "b.json", "seed": 4},
+        "trained": entry | {"weights": "c.pt"},
+    }
+    assert seeds(models, "second") == {"first": 0, "second": 3}
+    assert seeds(models, "other") == {"other": 4}
+    assert seeds(models, "trained") == {"trained": 0}

@@ -94,6 +94,7 @@ def test_shipped_configuration_is_valid(config):
         ("datasets", None, "datasets is None, but must be a mapping"),
         ("compute/dtype", "float16", r"compute\.dtype.*allowed: float32, float64"),
         ("compute/threads", 1.5, "must be a whole number"),
+        ("compute/float32_pairs", 0, r"compute\.float32_pairs is 0, but must be at least 1"),
         ("figures/attention_layer", "atuo", r"figures\.attention_layer.*did you mean 'auto'"),
         ("figures/attention_layer", 0, "must be at least 1"),
         ("figures/width_cm", 3, "must be at least 8"),

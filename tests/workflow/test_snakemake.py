@@ -24,7 +24,8 @@ from negtrace.tables.store import read_provenance
 INPUTS = {"scenes", "items", "candidates", "subject_areas", "weights", "tower"}
 FORWARD = INPUTS | {"alignment", "images", "runs"}
 SWEEPS = {"sweep", "attention"}
-MAPS = {"restoration_map", "stability", "attention_maps", "selectivity_correlation"}
+STATISTICS = {"restoration_map", "study_tests", "specification"}
+MAPS = STATISTICS | {"attention_maps", "selectivity_correlation"}
 FEATURES = {"features", "feature_correlations"}
 ANALYSIS = MAPS | FEATURES | {"ledger"}
 OUTPUT = {"merged_config", "figures", "report", "all"}
@@ -98,11 +99,11 @@ def test_a_deleted_or_damaged_table_is_made_again(study):
 def test_a_figure_setting_redraws_figures_only(study):
     before = study.times("**/*.parquet")
     study.configure(lambda config: config["figures"].update(annotate=False, formats=["svg"]))
-    assert set(study.jobs()) == OUTPUT | {"ledger"}
+    assert set(study.jobs()) == OUTPUT | {"ledger", "specification"}
     after = study.times("**/*.parquet")
-    assert {path: after[path] for path in before if "ledger" not in path.name} == {
-        path: time for path, time in before.items() if "ledger" not in path.name
-    }
+    drawn = ("ledger", "specification")  # tables that are written with their figure
+    kept = [path for path in before if not path.name.startswith(drawn)]
+    assert {path: after[path] for path in kept} == {path: before[path] for path in kept}
 
 
 def test_a_segment_threshold_reruns_the_analysis_only(study):
@@ -162,7 +163,7 @@ def test_controls_run_beside_the_study_and_leave_it_alone(study):
 
 def test_statistics_recompute_maps_and_no_sweep(study):
     study.configure(lambda config: config.update(statistics={"method": "bca", "replicates": 100}))
-    assert set(study.jobs("-n")) == {"restoration_map", "stability", "ledger"} | OUTPUT
+    assert set(study.jobs("-n")) == STATISTICS | {"ledger"} | OUTPUT
 
 
 def test_the_annotator_filter_reruns_the_analysis_only(study):
@@ -171,7 +172,7 @@ def test_the_annotator_filter_reruns_the_analysis_only(study):
 
 
 def test_an_added_model_runs_only_that_model(study):
-    before = study.times("demo/tiny/**/*.parquet")
+    before = study.times("demo/tiny/rephrased/*.parquet")
     study.configure(lambda config: config["study"].update(models=["tiny", "other"]))
     jobs = study.jobs()
     assert (
@@ -181,8 +182,12 @@ def test_an_added_model_runs_only_that_model(study):
         | ANALYSIS
         | OUTPUT
     )
-    assert jobs["runs"] == jobs["figures"] == 1
-    assert study.times("demo/tiny/**/*.parquet") == before
+    assert jobs["runs"] == jobs["figures"] == jobs["study_tests"] == 1
+    # The two differ in their seed alone: each is a specification of the other.
+    assert jobs["specification"] == 2
+    curve = pd.read_parquet(study.path("demo", "tiny", "specification.parquet"))
+    assert set(curve["seed"]) <= {0, 1}
+    assert study.times("demo/tiny/rephrased/*.parquet") == before
     report = study.path("report.html").read_text()
     assert "tiny on demo" in report
     assert "other on demo" in report
@@ -191,8 +196,9 @@ def test_an_added_model_runs_only_that_model(study):
 def test_an_added_direction_runs_only_its_sweeps(study):
     study.configure(lambda config: config["study"].update(directions=["negate", "affirm"]))
     jobs = study.jobs("-n")
-    assert set(jobs) == {"sweep", "restoration_map", "stability"} | OUTPUT
-    assert jobs["sweep"] == jobs["restoration_map"] == jobs["stability"] == 2
+    assert set(jobs) == {"sweep"} | STATISTICS | OUTPUT
+    assert jobs["sweep"] == jobs["restoration_map"] == 2
+    assert jobs["study_tests"] == jobs["specification"] == 1
 
 
 def test_shards_give_the_same_sweep(study, finished):
@@ -215,7 +221,9 @@ def test_bfloat16_records_its_deviation(study):
     path = study.path("demo", "tiny", "rephrased", "sweep.head.negate.parquet")
     found = read_provenance(path)["params"]["deviation_from_float32"]
     assert 0 < found["mean"] <= found["largest"] < 1
-    assert found["cells"] > 50
+    table = pd.read_parquet(path)
+    assert found["cells"] == (table["eligible"] & ~table["known"]).sum()
+    assert found["pairs"] == found["of_pairs"] == table["pair_id"].nunique()
 
 
 @pytest.mark.parametrize(
@@ -223,7 +231,7 @@ def test_bfloat16_records_its_deviation(study):
     [
         (
             "patching/restoration.py",
-            {"sweep", "restoration_map", "stability", "ledger"} | OUTPUT - {"merged_config"},
+            {"runs", "sweep", "segments"} | ANALYSIS | OUTPUT - {"merged_config"},
         ),
         (
             "analyses/attention.py",
@@ -231,7 +239,7 @@ def test_bfloat16_records_its_deviation(study):
             | OUTPUT - {"merged_config"},
         ),
         ("figures/maps.py", {"figures", "report", "all"}),
-        ("figures/style.py", {"figures", "ledger", "report", "all"}),
+        ("figures/style.py", {"figures", "ledger", "specification", "report", "all"}),
         ("report/page.py", {"report", "all"}),
         ("progress.py", set()),
     ],

@@ -208,7 +208,11 @@ class Confirmation(NamedTuple):
 
 CONFIRMATIONS = by_name(
     Confirmation("contributions", ("contributions", "contribution_map"), ("direct_and_total",)),
-    Confirmation("ablation", ("ablations", "confirmation", "curves"), ("ablation", "faithfulness")),
+    Confirmation(
+        "ablation",
+        ("ablations", "confirmation", "curves", "minimality"),
+        ("ablation", "faithfulness"),
+    ),
 )
 
 
@@ -230,6 +234,7 @@ FIGURES = by_name(
     Figure("direct_and_total", "Direct and total effect of each head"),
     Figure("ablation", "The found heads ablated, beside random heads"),
     Figure("faithfulness", "Faithfulness and completeness by number of heads"),
+    Figure("specification", "The named heads under other choices"),
     Figure("selectivity", "Negator selectivity by head", of_run=True),
     Figure("attention_by_role", "Attention to the negator by query token", of_run=True),
     Figure("selectivity_correlation", "Correlation of selectivity with d", of_run=True),

@@ -26,6 +26,7 @@ from negtrace.study.dataset_kinds import CODE, kinds
 from negtrace.study.folder_state import state_of
 from negtrace.study.last_words import last_words
 from negtrace.study.model_sources import model_files as files_of_model
+from negtrace.study.model_sources import seeds
 from negtrace.study.settings import validate
 from negtrace.study.step_source import shell_line, shown_line
 
@@ -96,6 +97,7 @@ PAIRS = "results/{dataset}/pairs.{wording}.parquet"
 EXCLUDED = "results/{dataset}/excluded.{wording}.parquet"
 TOWER = "results/models/{model}"
 WEIGHTS = f"{TOWER}/weights.json"
+STUDY_TESTS = f"{TOWER}/study_tests.parquet"
 TOWER_FILES = [f"{TOWER}/tower.safetensors", f"{TOWER}/{places.TOWER_DESCRIPTION}"]
 OF_MODEL = "results/{dataset}/{model}"
 OF_RUN = f"{OF_MODEL}/{{wording}}"
@@ -276,6 +278,22 @@ def model_spec(wildcards):
 def model_files(wildcards):
     """Local files that a model is made of: their change remakes the model."""
     return files_of_model(MODELS[wildcards.model])
+
+
+def model_seeds(wildcards):
+    """Seeds of a model of the study and of those that differ from it in nothing else."""
+    return seeds({name: MODELS[name] for name in STUDY["models"]}, wildcards.model)
+
+
+def head_maps(wildcards):
+    """Maps of heads of one dataset: of a model, and of those that differ in their seed alone."""
+    return expand(
+        f"{OF_RUN}/map.{{sweep}}.parquet",
+        dataset=wildcards.dataset,
+        model=model_seeds(wildcards),
+        wording=STUDY["wordings"],
+        sweep=[sweep for sweep in SWEEPS if sweep.startswith("head.")],
+    )
 
 
 def figure_tables(wildcards):

@@ -1,8 +1,8 @@
 # Confirmation: what components contribute directly, and what ablating the found heads does.
 #
 # In:  text towers, alignment, candidates, images, scores, segments and the sweep over heads.
-# Out: contributions and contribution_map; ablations, confirmation and curves; planted of
-#      constructed models.
+# Out: contributions and contribution_map; ablations, confirmation, curves and minimality; planted
+#      of constructed models.
 
 
 rule contributions:
@@ -54,6 +54,7 @@ rule ablation:
         ablations=f"{OF_RUN}/ablations.parquet",
         confirmation=f"{OF_RUN}/confirmation.parquet",
         curves=f"{OF_RUN}/curves.parquet",
+        minimality=f"{OF_RUN}/minimality.parquet",
     log:
         log_of("ablation", RUN),
     benchmark:

@@ -1,7 +1,8 @@
 # Maps: segments by threshold, effects by role, what makes an item hard. Touches no model.
 #
 # In:  scores, sweeps, attention (all candidates) and pairs (those that pass the filter).
-# Out: segments, accuracy, one map and its stability per sweep, maps of attention, features.
+# Out: segments, accuracy, one map per sweep with its spread and stability, tests over all maps of a
+#      model, maps of attention, features.
 
 
 rule segments:
@@ -31,6 +32,10 @@ rule restoration_map:
         segments=f"{OF_RUN}/segments.parquet",
     output:
         restoration_map=f"{OF_RUN}/map.{{site}}.{{direction}}.parquet",
+        spread=f"{OF_RUN}/spread.{{site}}.{{direction}}.parquet",
+        ranks=f"{OF_RUN}/ranks.{{site}}.{{direction}}.parquet",
+        overlap=f"{OF_RUN}/overlap.{{site}}.{{direction}}.parquet",
+        split_halves=f"{OF_RUN}/split_halves.{{site}}.{{direction}}.parquet",
     log:
         log_of("restoration_map", RUN_SWEEP),
     benchmark:
@@ -44,26 +49,32 @@ rule restoration_map:
         shell_line("restoration_map")
 
 
-rule stability:
+# Covers all sweeps of the study at hand, so another study may rewrite it.
+rule study_tests:
     input:
-        sweep=SWEEP,
-        scores=f"{OF_RUN}/scores.parquet",
-        segments=f"{OF_RUN}/segments.parquet",
+        tables=expand(
+            [
+                *(f"{OF_RUN}/sweep.{sweep}.parquet" for sweep in SWEEPS),
+                f"{OF_RUN}/scores.parquet",
+                f"{OF_RUN}/segments.parquet",
+            ],
+            dataset=STUDY["datasets"],
+            wording=STUDY["wordings"],
+            allow_missing=True,
+        ),
     output:
-        ranks=f"{OF_RUN}/ranks.{{site}}.{{direction}}.parquet",
-        overlap=f"{OF_RUN}/overlap.{{site}}.{{direction}}.parquet",
-        split_halves=f"{OF_RUN}/split_halves.{{site}}.{{direction}}.parquet",
+        study_tests=STUDY_TESTS,
     log:
-        log_of("stability", RUN_SWEEP),
+        log_of("study_tests", "{model}"),
     benchmark:
-        benchmark_of("stability", RUN_SWEEP)
+        benchmark_of("study_tests", "{model}")
     conda:
         ANALYSIS
     params:
-        code=code_hash("stability"),
+        code=code_hash("study_tests"),
         statistics=STATISTICS,
     shell:
-        shell_line("stability")
+        shell_line("study_tests")
 
 
 rule attention_maps:

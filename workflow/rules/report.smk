@@ -1,7 +1,7 @@
 # Figures and the report.
 #
 # In:  maps, segments and accuracy of every dataset, model and wording of the study.
-# Out: figures of each, results/config.yaml and results/report.html.
+# Out: figures of each, ledgers and specification curves, results/config.yaml, results/report.html.
 
 FIGURE_FILES = [
     f"{OF_RUN}/figures/{name}" for name in layout.figure_files(STUDY, FORMATS)
@@ -60,6 +60,28 @@ rule ledger:
         shell_line("ledger")
 
 
+rule specification:
+    input:
+        maps=head_maps,
+        study_tests=STUDY_TESTS,
+    output:
+        specification=f"{OF_MODEL}/specification.parquet",
+        figure=[f"{OF_MODEL}/specification.{ending}" for ending in FORMATS],
+    log:
+        log_of("specification", "{dataset}.{model}"),
+    benchmark:
+        benchmark_of("specification", "{dataset}.{model}")
+    conda:
+        ANALYSIS
+    params:
+        code=code_hash("specification"),
+        seeds=lambda wildcards: as_json(model_seeds(wildcards)),
+        settings=FIGURES,
+        stem=f"{OF_MODEL}/specification",
+    shell:
+        shell_line("specification")
+
+
 rule figures:
     input:
         unpack(figure_tables),
@@ -105,6 +127,7 @@ rule report:
             [f"{OF_RUN}/{name}.parquet" for name in layout.tables(STUDY)]
         ),
         figures=of_every_run(FIGURE_FILES),
+        study_tests=expand(STUDY_TESTS, model=STUDY["models"]),
         ledgers=expand(
             [
                 LEDGER_FILES["ledger"],
@@ -112,6 +135,14 @@ rule report:
                 *LEDGER_FILES["figure"],
             ],
             dataset=STUDY["datasets"],
+            model=STUDY["models"],
+        ),
+        specification=expand(
+            [
+                rules.specification.output.specification,
+                *rules.specification.output.figure,
+            ],
+            dataset=STUDY["datasets"] if "head" in STUDY["sites"] else [],
             model=STUDY["models"],
         ),
         planted=expand(

@@ -1,8 +1,8 @@
 # Runs: tokens and roles, image embeddings, sentence embeddings and scores.
 #
 # In:  candidates (before any threshold), images, text towers.
-# Out: alignment, candidates that the model can read and those excluded, images, sentences and
-#      scores of every dataset and model.
+# Out: alignment, candidates that the model can read and those excluded, images, sentences, scores
+#      and the engine's certificate of every dataset and model.
 
 
 rule alignment:
@@ -62,6 +62,7 @@ rule runs:
     output:
         sentences=f"{OF_RUN}/sentences.parquet",
         scores=f"{OF_RUN}/scores.parquet",
+        certificate=f"{OF_RUN}/certificate.parquet",
     log:
         log_of("runs", RUN),
     benchmark:

@@ -4,6 +4,7 @@
 # Out: one sweep per site and direction, attention and selectivity, per item or pair.
 
 SHARDS = config["compute"]["shards"]
+FLOAT32_PAIRS = config["compute"]["float32_pairs"] or 0
 SWEEP = f"{OF_RUN}/sweep.{{site}}.{{direction}}.parquet"
 SHARD = f"{OF_RUN}/sweep.{{site}}.{{direction}}.{{shard}}of{SHARDS}.parquet"
 
@@ -29,6 +30,8 @@ rule sweep:
         dtype=DTYPE,
         shard=lambda wildcards: getattr(wildcards, "shard", 1),
         shards=SHARDS,
+        # Of no consequence where nothing is compared.
+        float32_pairs=FLOAT32_PAIRS if DTYPE == "bfloat16" else 0,
     shell:
         shell_line("sweep")
 

@@ -14,12 +14,14 @@ import pandas as pd
 
 from negtrace.analyses.confirmation import RANKINGS, set_means
 from negtrace.analyses.head_sets import HeadSet, plan_sets, rank_heads, split_pairs
+from negtrace.analyses.minimality import minimality, minimality_sets
 from negtrace.errors import InputError
 from negtrace.models.tower import TextTower
 from negtrace.patching.interventions import Donor, Intervention
 from negtrace.patching.restoration import sweep
 from negtrace.patching.scores import pictured
 from negtrace.progress import silent
+from negtrace.statistics.effect_sizes import Options
 from negtrace.vocabulary import BASE_OF
 
 
@@ -56,8 +58,8 @@ def ablated_scores(
     Raises:
         InputError: the donor is no ablation, or the tower lacks a head.
     """
-    if donor == "source":
-        raise InputError("donor source patches and does not ablate; use mean or zero")
+    if donor in ("source", "base"):
+        raise InputError(f"donor {donor} does not ablate; use mean or zero")
     wanted = [tuple(sorted(set(heads))) for heads in head_sets]
     distinct = list(dict.fromkeys(wanted))
     columns = [distinct.index(heads) for heads in wanted]
@@ -94,28 +96,28 @@ def ablate_found_heads(
     seed: int,
     memory_gb: float = 2.0,
     progress: Callable[..., Any] = silent,
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Rank heads on one half of the pairs; ablate the first of them, and others, on the other half.
+
+    Whether each of the first is needed is tested there too (`minimality.py`).
 
     Args:
         tower: text tower, on the device and in the precision of the computation.
         tables: alignment, candidates, images, scores, segments, and the sweep of the heads.
         heads: how many heads the found set has.
         draws: random sets of each kind that it is compared with.
-        seed: of the halves and the draws.
+        seed: of the halves, the draws and the tests.
         memory_gb, progress: as in `restoration.sweep`.
 
     Returns:
-        accuracy and mean d of every set (`confirmation.set_means`).
+        accuracy and mean d of every set (`confirmation.set_means`), and `minimality.minimality`.
     """
     items, alignment = tables["segments"], tables["alignment"]
     selection, evaluation = split_pairs(items["pair_id"], seed)
     chosen = items[items["pair_id"].astype(str).isin(selection)]
-    # Where d is near 0 restoration is unstable; a model without correct items has nothing better.
-    correct = chosen[chosen["segment"] == "correct"]
-    ranked_on = correct if len(correct) else chosen
-    rankings = {by: rank_heads(tables["sweep"], ranked_on, by) for by in RANKINGS}
+    rankings = {by: rank_heads(tables["sweep"], tables["scores"], chosen, by) for by in RANKINGS}
     plan = plan_sets(rankings, heads, tower.shape, draws, seed)
+    found = next(one.ablated for one in plan if one.purpose == "found")
     candidates = pictured(tables["candidates"], tables["images"])
     evaluated = candidates[
         candidates["item_id"].isin(items["item_id"]) & candidates["pair_id"].isin(evaluation)
@@ -126,9 +128,11 @@ def ablate_found_heads(
         evaluated,
         tables["images"],
         tables["scores"],
-        [one.ablated for one in plan],
+        [*(one.ablated for one in plan), *minimality_sets(found)],
         tower.identity["logit_scale"],
         memory_gb=memory_gb,
         progress=progress,
     )
-    return set_means(ablated, plan)
+    planned = ablated["set"] < len(plan)
+    left_out = ablated[~planned].assign(set=ablated["set"] - len(plan))
+    return set_means(ablated[planned], plan), minimality(left_out, found, Options(seed=seed))

@@ -1,6 +1,6 @@
 """Head sets: which heads are ablated together, and which others they are compared with.
 
-Pairs are split into two halves: heads are ranked by restoration on one (`rank_heads`), and all that
+Pairs are split into two halves: heads are ranked on all items of one (`rank_heads`), and all that
 follows is measured on the other.  The first k heads, the *found* set, are compared with random sets
 of k heads, and with random sets of as many heads in each block.
 """
@@ -19,6 +19,7 @@ import pandas as pd
 from negtrace.analyses.confirmation import NULLS, Purpose, Ranking
 from negtrace.errors import InputError
 from negtrace.models.tower_shape import TowerShape
+from negtrace.statistics.map_values import item_values
 
 Head = tuple[int, int]  # block and head, both from 1
 HeadSet = tuple[Head, ...]
@@ -56,14 +57,18 @@ def split_pairs(pair_ids: Iterable[str], seed: int) -> tuple[frozenset[str], fro
     return frozenset(order[:half]), frozenset(order[half:])
 
 
-def rank_heads(swept: pd.DataFrame, segments: pd.DataFrame, by: Ranking = "signed") -> HeadSet:
-    """All heads by mean restoration over the items of `segments`, the highest first.
+def rank_heads(
+    swept: pd.DataFrame, scores: pd.DataFrame, items: pd.DataFrame, by: Ranking = "signed"
+) -> HeadSet:
+    """All heads by the mean change of the score that each makes over all items, the highest first.
 
-    Restoration is a ratio, unstable where d is near 0: give items of one segment.
+    That is the numerator of the ratio of means (`effect_sizes.py`), whose denominator is the same
+    for all heads; segments, which are chosen by it, have no part in the choice.
 
     Args:
         swept: table ``sweep`` of site ``head`` in one direction.
-        segments: rows of table ``segments``; restrict them to the half for selection.
+        scores: table of that name.
+        items: rows of table ``segments``; restrict them to the half for selection.
         by: ``signed``, or ``absolute`` to rank heads that work against the negation as high.
 
     Raises:
@@ -71,12 +76,10 @@ def rank_heads(swept: pd.DataFrame, segments: pd.DataFrame, by: Ranking = "signe
     """
     if set(swept["site"]) != {"head"} or swept["direction"].nunique() != 1:
         raise InputError("heads are ranked by one sweep of site head in one direction")
-    values = swept[swept["item_id"].isin(segments["item_id"])].dropna(subset=["restoration"])
+    values = item_values(swept, scores, items)
     if values.empty:
-        raise InputError(
-            "no item to rank heads by: check the segment's thresholds and filter.min_votes"
-        )
-    means = values.groupby(["layer", "head"], observed=True)["restoration"].mean()
+        raise InputError("no item to rank heads by: check filter.min_votes")
+    means = values.groupby(["layer", "head"], observed=True)["change"].mean()
     strength = means.abs() if by == "absolute" else means
     order = strength.sort_values(ascending=False, kind="stable").index
     return tuple((int(layer), int(head)) for layer, head in order)

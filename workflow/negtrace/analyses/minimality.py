@@ -12,8 +12,6 @@ in choosing the heads; their family is the set.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 
@@ -68,9 +66,3 @@ def minimality(ablated: pd.DataFrame, found: HeadSet, options: Options = DEFAULT
             "n_pairs": len(by_pair),
         }
     )[COLUMNS]
-
-
-def idle(table: pd.DataFrame, alpha: float) -> Sequence[str]:
-    """Heads of the set, as block.head, whose loss is not significantly above 0."""
-    adds = (table["p_fwer"] <= alpha) & (table["loss"] > 0)
-    return [f"{row.layer}.{row.head}" for row in table[~adds].itertuples()]

@@ -40,6 +40,7 @@ class Panels(NamedTuple):
     deviations: dict[str, pd.DataFrame]  # negation -> rows x columns, see `cte_map`
     failing: dict[str, pd.DataFrame]  # negation -> rows x columns: not significant, and not 0
     counts: Mapping[Negation, int]  # negation -> number of items
+    few: Mapping[Negation, bool]  # negation -> whether its tests rest on few pairs
     label: str  # which items, in words
 
     @property
@@ -107,7 +108,12 @@ def paired_grids(
 
     counts = {n: int(part["n_items"].max()) if len(part) else 0 for n, part in parts.items()}
     label = segment_label(table, wanted)
-    return Panels(grids("mean"), grids("sd"), grids("fails"), counts, label)
+    few = {n: tested and _few_pairs(part) for n, part in parts.items()}
+    return Panels(grids("mean"), grids("sd"), grids("fails"), counts, few, label)
+
+
+def _few_pairs(part: pd.DataFrame) -> bool:
+    return "few_pairs" in part and bool(part.loc[part["p_fwer"].notna(), "few_pairs"].any())
 
 
 def _ordered(values: pd.Series) -> list[Any]:
@@ -171,8 +177,11 @@ def heat_maps(
             cbar=False,
         )
         _hatch(axis, panels.failing[negation])
+        few = ", few pairs" if panels.few[negation] else ""
         axis.set(
-            title=f"negation in {negation} (n = {panels.counts[negation]})", xlabel="", ylabel=""
+            title=f"negation in {negation} (n = {panels.counts[negation]}{few})",
+            xlabel="",
+            ylabel="",
         )
         axis.tick_params(axis="y", rotation=0, length=0, labelleft=column == 0)
         axis.tick_params(axis="x", rotation=0, length=0, labelbottom=not below)

@@ -15,7 +15,7 @@ from negtrace.patching.sentences import Sentence
 from negtrace.patching.sites import SITES, Cell, Site, head_set
 from negtrace.vocabulary import DIFF_ROLES, THERE_ROLES
 
-Donor = Literal["source", "zero", "mean"]
+Donor = Literal["source", "zero", "mean", "base"]
 # Not the vocabulary's records: a role put in other words would rerun every sweep.
 ROLES = tuple(dict.fromkeys((*THERE_ROLES, *DIFF_ROLES, PADDING, POOLED)))
 
@@ -34,8 +34,9 @@ class Intervention:
         window: consecutive blocks that are patched together (sites attn_out, mlp_out, head).
         head_sets: sets of heads, each given as (block, head) pairs, that are patched together
             (site head); None: every head for itself.
-        donor: what replaces the activation: that of the source run, zero, or its mean at tokens of
-            the same role, over both sentences of every distinct pair that is swept with it.
+        donor: what replaces the activation: that of the source run, zero, its mean at tokens of the
+            same role, over both sentences of every distinct pair that is swept with it, or itself
+            (``base``: a no-op that is computed all the same, see `certificate.py`).
 
     Raises:
         InputError: the combination is not defined.

@@ -150,6 +150,8 @@ def pair_batch(
 ) -> PairBatch:
     """Base runs, and the runs or stand-ins that activations are copied from."""
     base = run_sentences(tower, [s.tokens for s in bases])
+    if intervention.donor == "base":
+        return PairBatch(base, base)
     if intervention.donor == "source":
         return PairBatch(base, run_sentences(tower, [s.tokens for s in sources]))
     donor = zero_run(base) if means is None else mean_run(base, bases, means)

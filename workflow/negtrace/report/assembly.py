@@ -11,7 +11,8 @@ import pandas as pd
 import yaml
 
 from negtrace.replication.published import is_published
-from negtrace.report.page import Comparison, Section, render
+from negtrace.report.page import Choices, Comparison, Section, render
+from negtrace.statistics.credible import with_study_tests
 from negtrace.study import layout, places
 from negtrace.study.control_entries import neutral_control
 from negtrace.tables.lineage import read_tables
@@ -39,7 +40,24 @@ def report_of(config_file: Path, results: Path, alpha: float) -> str:
     comparisons = [
         comparison(results, config, *names) for names in product(study["datasets"], study["models"])
     ]
-    return render(study["title"], sections, text, comparisons)
+    if "head" not in study["sites"]:
+        return render(study["title"], sections, text, comparisons)
+    choices = [
+        choices_of(results, config, *names) for names in product(study["datasets"], study["models"])
+    ]
+    return render(study["title"], sections, text, comparisons, choices)
+
+
+def choices_of(results: Path, config: dict[str, Any], dataset: str, model: str) -> Choices:
+    """One dataset and model under other ways of analysing it."""
+    folder, labels = results / dataset / model, {"dataset": dataset, "model": model}
+    paths = {"specification": folder / "specification.parquet"}
+    return Choices(
+        dataset=dataset,
+        model=model,
+        curve=read_tables(paths, labels)["specification"],
+        figure=folder / f"specification.{shown_format(config)}",
+    )
 
 
 def comparison(results: Path, config: dict[str, Any], dataset: str, model: str) -> Comparison:
@@ -72,6 +90,8 @@ def section(
     def table(name: str) -> pd.DataFrame:
         return read_tables({name: folder / f"{name}.parquet"}, labels)[name]
 
+    family = read_table(results / "models" / model / "study_tests.parquet", "study_tests")
+    tests = family[(family["dataset"] == dataset) & (family["wording"] == wording)]
     description = json.loads((results / "models" / model / places.TOWER_DESCRIPTION).read_text())
     # By name, because the folder may hold another study's figures and a killed job's leavings.
     figures = {name: folder / "figures" / f"{name}.{ending}" for name in layout.figures(study)}
@@ -95,7 +115,9 @@ def section(
         ).drop_duplicates("item_id"),
         accuracy=table("accuracy"),
         selectivity=table("selectivity_map"),
-        maps={sweep: table(f"map.{sweep}") for sweep in layout.sweeps(study)},
+        maps={
+            sweep: with_study_tests(table(f"map.{sweep}"), tests) for sweep in layout.sweeps(study)
+        },
         figures=figures,
         planted=planted,
         specificity={
@@ -118,8 +140,12 @@ def section(
             (
                 table("confirmation"),
                 table("ablations"),
+                table("minimality"),
             )
             if "ablation" in study["confirm"]
             else None
         ),
+        family=family,
+        spread={sweep: table(f"spread.{sweep}") for sweep in layout.sweeps(study)},
+        certificate=table("certificate"),
     )

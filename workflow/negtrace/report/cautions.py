@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from negtrace.figures.shown import available_segment, segment_label, shown_rows
+from negtrace.figures.shown import available_segment, listed, segment_label, shown_rows
 from negtrace.report.findings import plural
 from negtrace.statistics.credible import over_all_items
 from negtrace.vocabulary import ALL, NEGATIONS
@@ -65,11 +65,19 @@ def _of_balance(table: pd.DataFrame) -> list[str]:
 
 def _of_few_pairs(table: pd.DataFrame) -> list[str]:
     rows = over_all_items(table)
-    rows = rows[rows["negation"] == ALL]
     if "few_pairs" not in rows or not rows["few_pairs"].any():
         return []
-    fewest = rows["n_effective"].min()
+    fewest = rows[rows["few_pairs"]].groupby("negation", observed=True)["n_effective"].min()
+    counts = [
+        f"{fewest[negation]:.0f} pairs ({_side(negation)})"
+        for negation in (ALL, *NEGATIONS)
+        if negation in fewest
+    ]
     return [
-        f"Caution: the items are worth as few as {fewest:.0f} pairs of equal size; where changes"
+        f"Caution: the items are worth as few as {listed(counts)} of equal size; where changes"
         " are skewed, tests of so few err more often than they say (up to 12% for 5%)."
     ]
+
+
+def _side(negation: str) -> str:
+    return "all items" if negation == ALL else f"negation in the {negation}"

@@ -6,8 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from negtrace.report.findings import TOP_HEADS, plural
-from negtrace.statistics.credible import credible, pooled
+from negtrace.report.findings import cell_name, plural
+from negtrace.report.robustness import spread_of
+from negtrace.statistics.credible import TOP_HEADS, named, pooled
 from negtrace.vocabulary import ALL
 
 TOP_CELLS = 5
@@ -39,11 +40,30 @@ def of_significance(table: pd.DataFrame, what: str, alpha: float) -> list[str]:
     return [f"{said}."]
 
 
-def top_cells(table: pd.DataFrame, count: int = TOP_CELLS) -> list[dict[str, Any]]:
+def of_family(tests: pd.DataFrame, alpha: float) -> str:
+    """What the p-values that sentences go by are corrected for.
+
+    Args:
+        tests: table ``study_tests`` of the model.
+        alpha: level of the family-wise error.
+    """
+    maps = tests.groupby(["dataset", "wording", "negation", "site", "direction"], observed=True)
+    return (
+        f"Cells are named where they differ from 0 at a family-wise error of {alpha:.0%} over all"
+        f" {plural(maps.ngroups, 'map')} of this model in the study"
+        f" ({plural(tests['p_study'].notna().sum(), 'cell')}; both sides of the negation apart and"
+        " together). Hatching in figures corrects within one map."
+    )
+
+
+def top_cells(
+    table: pd.DataFrame, spread: pd.DataFrame | None = None, count: int = TOP_CELLS
+) -> list[dict[str, Any]]:
     """Rows of the computed cells that restore most over all items, where a share can be given.
 
     Args:
         table: ``restoration_map`` of one site and direction.
+        spread: table of that name; its same_sign, sd_items and sd_pairs join the rows.
     """
     overall = pooled(table)
     able = overall[~overall["known"] & (overall["p"] < 1)].dropna(subset=["mean"])
@@ -52,7 +72,11 @@ def top_cells(table: pd.DataFrame, count: int = TOP_CELLS) -> list[dict[str, Any
     cell = best["role"].astype(str)
     if best["head"].notna().any():
         cell = "head " + best["head"].astype(str)
-    cells: list[Any] = best.assign(cell=cell).to_dict("records")
+    best = best.assign(cell=cell)
+    if spread is not None:
+        of_cells = spread_of(best, spread)[["same_sign", "sd_items", "sd_pairs"]]
+        best[[*of_cells]] = of_cells.to_numpy()
+    cells: list[Any] = best.to_dict("records")
     return cells
 
 
@@ -69,8 +93,9 @@ def of_placebo(table: pd.DataFrame, what: str, alpha: float) -> list[str]:
         return []
     beyond = overall[(overall["p_fwer"] <= alpha) & (overall["specific"] > 0)]
     named = [
-        f"{_cell(row)} ({row.specific:.2f} [{row.specific_ci_low:.2f}, {row.specific_ci_high:.2f}]"
-        f" logits; negation {row.difference:.2f}, placebo {row.difference_placebo:.2f})"
+        f"{cell_name(row)} ({row.specific:.2f}"
+        f" [{row.specific_ci_low:.2f}, {row.specific_ci_high:.2f}] logits;"
+        f" negation {row.difference:.2f}, placebo {row.difference_placebo:.2f})"
         for row in beyond.sort_values("specific", ascending=False).head(TOP_HEADS).itertuples()
     ]
     if not named:
@@ -86,13 +111,13 @@ def of_transfer(table: pd.DataFrame, restoration: pd.DataFrame, alpha: float) ->
         restoration: ``restoration_map`` of the same.
         alpha: level of the family-wise error.
     """
-    overall = pooled(restoration)
-    named = overall[credible(overall, alpha)].nlargest(TOP_HEADS, "mean")
+    best = named(restoration, alpha).head(TOP_HEADS)
     key = ["layer", "head", "role"]
     generic = table[table["negation"] == ALL].astype(dict.fromkeys(key, object))
-    both = named[key].astype(object).merge(generic, on=key)
+    both = best[key].astype(object).merge(generic, on=key)
     given = [
-        f"{_cell(row)} {row.transfer:.2f} [{row.transfer_ci_low:.2f}, {row.transfer_ci_high:.2f}]"
+        f"{cell_name(row)} {row.transfer:.2f}"
+        f" [{row.transfer_ci_low:.2f}, {row.transfer_ci_high:.2f}]"
         for row in both.dropna(subset=["transfer", "transfer_ci_low"]).itertuples()
     ]
     if not given:
@@ -101,36 +126,6 @@ def of_transfer(table: pd.DataFrame, restoration: pd.DataFrame, alpha: float) ->
         "Share of its effect that comes as well from another sentence's negation (1: generic, 0:"
         f" bound to its noun): {'; '.join(given)}."
     ]
-
-
-def _cell(row: Any) -> str:
-    if pd.notna(row.head):
-        return f"head {row.head:.0f} of block {row.layer}"
-    return f"{row.role} in layer {row.layer}"
-
-
-def of_stability(overlap: pd.DataFrame, halves: pd.DataFrame, alpha: float = 0.05) -> list[str]:
-    """Whether another sample of pairs would have shown the same heads.
-
-    Args:
-        overlap, halves: tables ``overlap`` and ``split_halves`` of a site of heads.
-        alpha: level of the family-wise error.
-    """
-    sentences = []
-    inside = overlap[(overlap["segment"] == ALL) & (overlap["negation"] == ALL)]
-    for row in inside[inside["k"] == TOP_HEADS].itertuples():
-        sentences.append(
-            f"The {row.k} highest heads of two resamples of the pairs overlap by"
-            f" {row.jaccard:.2f} on average (Jaccard; {row.jaccard_chance:.2f} by chance)."
-        )
-    tested = halves[(halves["segment"] == ALL) & (halves["negation"] == ALL)]
-    if len(tested):
-        holding = int(((tested["p_fwer"] <= alpha) & (tested["ratio"] > 0)).sum())
-        sentences.append(
-            f"Of the {len(tested)} highest heads on one half of the pairs, {holding} are above 0 on"
-            f" the other half (family-wise p of {alpha:g})."
-        )
-    return sentences
 
 
 def of_confirmation(confirmation: pd.DataFrame, ablations: pd.DataFrame) -> list[str]:
@@ -156,6 +151,57 @@ def of_confirmation(confirmation: pd.DataFrame, ablations: pd.DataFrame) -> list
                 f" mean d at {row['drawn_mean']:.2f} on average; one-sided p {row['p']:.2g}."
             )
     return said
+
+
+def of_minimality(minimality: pd.DataFrame, alpha: float) -> str:
+    """Which of the heads that were ablated together matter to what that does.
+
+    Args:
+        minimality: table of that name.
+        alpha: level of the family-wise error over the heads.
+    """
+    adds = (minimality["p_fwer"] <= alpha) & (minimality["loss"] > 0)
+    rows: Any = minimality.itertuples()
+    heads = [
+        f"{row.layer}.{row.head} adds {row.loss:.2f}{_limits(row.loss_ci_low, row.loss_ci_high)}"
+        f" logits (p {row.p_fwer:.2g})"
+        for row in rows
+    ]
+    return (
+        f"Heads of this set that are needed: {adds.sum()} of {len(minimality)} (left intact while"
+        " the others are ablated, such a head keeps up the mean d; p family-wise over the set, on"
+        f" the {plural(minimality['n_pairs'].iloc[0], 'pair')} that did not choose it):"
+        f" {'; '.join(heads)}."
+    )
+
+
+def of_certificate(certificate: pd.DataFrame) -> str:
+    """What patches did whose result is known beforehand.
+
+    Args:
+        certificate: table of that name.
+    """
+    rows: Any = certificate.itertuples()
+    checks = [
+        f"{row.check} ({plural(row.cells, 'value')}, {row.computed} computed; {_away(row)})"
+        if pd.notna(row.passed)
+        else f"{row.check}: no pair of the sample can show it"
+        for row in rows
+    ]
+    return (
+        f"Certificate of the engine, on {plural(certificate['n_pairs'].iloc[0], 'pair')}, passed:"
+        f" {'; '.join(checks)}."
+    )
+
+
+def _away(row: Any) -> str:
+    if row.smallest > row.tolerance:
+        return f"at least {row.smallest:.1g} logits away"
+    return f"at most {row.largest:.1g} logits away" if row.largest else "exactly"
+
+
+def _limits(low: float, high: float) -> str:
+    return "" if pd.isna(low) or pd.isna(high) else f" [{low:.2f}, {high:.2f}]"
 
 
 def of_planted(planted: pd.DataFrame) -> list[str]:

@@ -18,14 +18,13 @@ from negtrace.report import routes
 from negtrace.statistics.credible import (
     NO_EFFECT,
     NOTABLE,
-    credible,
+    TOP_HEADS,
     has_effect,
+    named,
     over_all_items,
     pooled,
 )
 from negtrace.vocabulary import ALL, NEGATIONS
-
-TOP_HEADS = 3
 
 
 @dataclass(frozen=True)
@@ -104,10 +103,7 @@ def of_accuracy(accuracy: pd.DataFrame) -> list[str]:
 def top_heads(table: pd.DataFrame, alpha: float, count: int = TOP_HEADS) -> list[Head]:
     """The credible heads with the highest mean over both negations, the highest first."""
     rows = over_all_items(table)
-    overall = pooled(table)
-    named = overall[credible(overall, alpha)].dropna(subset=["mean"])
-    best = named.sort_values(["mean", "layer", "head"], ascending=[False, True, True])
-    return [_head(row, rows) for row in best.head(count).itertuples()]
+    return [_head(row, rows) for row in named(table, alpha).head(count).itertuples()]
 
 
 def of_heads(table: pd.DataFrame, quantity: str, alpha: float, count: int = TOP_HEADS) -> list[str]:
@@ -123,10 +119,10 @@ def of_heads(table: pd.DataFrame, quantity: str, alpha: float, count: int = TOP_
     if not has_effect(table):
         return [f"{NO_EFFECT}, and no head is named for {quantity}."]
     heads = top_heads(table, alpha, len(table))
-    named = [str(head) for head in heads[:count] if head.mean >= NOTABLE]
+    best = [str(head) for head in heads[:count] if head.mean >= NOTABLE]
     sentences = [
-        f"Highest mean {quantity} (all items): {'; '.join(named)}."
-        if named
+        f"Highest mean {quantity} (all items): {'; '.join(best)}."
+        if best
         else f"No single head has a{_tested(table)} mean {quantity} of {NOTABLE:g} or more (all"
         " items)."
     ]
@@ -147,21 +143,19 @@ def of_blocks(table: pd.DataFrame, what: str, alpha: float, count: int = TOP_HEA
         what: the site in words.
         alpha: level of the family-wise error.
     """
-    overall = pooled(table)
-    if overall.empty:
+    if not len(pooled(table)):
         return []
     if not has_effect(table):
         return [f"{NO_EFFECT}, and no {what} is named."]
-    named = overall[credible(overall, alpha) & (overall["mean"] >= NOTABLE)].sort_values(
-        ["mean", "layer", "role"], ascending=[False, True, True]
-    )
-    if named.empty:
+    best = named(table, alpha)
+    best = best[best["mean"] >= NOTABLE].head(count)
+    if best.empty:
         return [
             f"No {what} at a single token has a{_tested(table)} mean restoration of {NOTABLE:g} or"
             " more (all items)."
         ]
-    cells = [f"block {row.layer} at {row.role} ({row.mean:.2f})" for row in named.itertuples()]
-    return [f"Highest mean restoration by {what} (all items): {'; '.join(cells[:count])}."]
+    cells = [f"block {row.layer} at {row.role} ({row.mean:.2f})" for row in best.itertuples()]
+    return [f"Highest mean restoration by {what} (all items): {'; '.join(cells)}."]
 
 
 def of_overlap(
@@ -200,3 +194,10 @@ def _head(row: Any, rows: pd.DataFrame) -> Head:
 
 def plural(count: int, noun: str) -> str:
     return f"{count:.0f} {noun}{'' if count == 1 else 's'}"
+
+
+def cell_name(row: Any) -> str:
+    """A cell of a map in words, from its row."""
+    if pd.notna(row.head):
+        return f"head {row.head:.0f} of block {row.layer}"
+    return f"{row.role} in layer {row.layer}"

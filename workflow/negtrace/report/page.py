@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from negtrace.replication import ledger_summary
-from negtrace.report import cautions, evidence, findings, routes
+from negtrace.report import cautions, evidence, findings, robustness, routes
 from negtrace.vocabulary import CONTROLS, FIGURES, SITES
 
 TEMPLATES = Path(__file__).parents[2] / "report"
@@ -78,7 +78,10 @@ class Section:
         alpha: level of the tests.
         specificity: table of that name by sweep, where the study has the neutral control.
         planted: table of that name, of a constructed model.
-        confirmation: table of that name, and ``ablations``, where heads were ablated.
+        confirmation: tables of that name, ``ablations`` and ``minimality``, of ablated heads.
+        family: table ``study_tests`` of the model.
+        spread: table of that name by sweep.
+        certificate: table of that name.
     """
 
     dataset: str
@@ -99,7 +102,10 @@ class Section:
     alpha: float = 0.05
     planted: pd.DataFrame | None = None
     specificity: Mapping[str, pd.DataFrame] = field(default_factory=dict)
-    confirmation: tuple[pd.DataFrame, pd.DataFrame] | None = None
+    confirmation: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame] | None = None
+    family: pd.DataFrame | None = None
+    spread: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    certificate: pd.DataFrame | None = None
 
     @property
     def heading(self) -> str:
@@ -129,6 +135,10 @@ class Section:
         """What the numbers say, with cautions first."""
         said = [] if self.planted is None else evidence.of_planted(self.planted)
         said += findings.of_accuracy(self.accuracy)
+        if self.certificate is not None:
+            said.append(evidence.of_certificate(self.certificate))
+        if self.family is not None:
+            said.append(evidence.of_family(self.family, self.alpha))
         if self.maps:
             any_map = next(iter(self.maps.values()))
             said += cautions.of_cautions(any_map, self.segment, self.items)
@@ -143,7 +153,9 @@ class Section:
             specific = evidence.of_placebo(table, SITES[sweep.split(".")[0]].label, self.alpha)
             said += self._with_direction(sweep, specific)
         if self.confirmation is not None:
-            said += evidence.of_confirmation(*self.confirmation)
+            confirmation, ablations, minimality = self.confirmation
+            said += evidence.of_confirmation(confirmation, ablations)
+            said.append(evidence.of_minimality(minimality, self.alpha))
         return said
 
     def _of_map(self, sweep: str, table: pd.DataFrame) -> list[str]:
@@ -156,8 +168,10 @@ class Section:
         else:
             said = findings.of_blocks(table, SITES[site].label, self.alpha)
         said = said + evidence.of_significance(table, SITES[site].label, self.alpha)
+        if sweep in self.spread:
+            said += robustness.of_spread(self.spread[sweep], table, self.alpha)
         if sweep in self.stability and "head" in table and table["head"].notna().any():
-            said += evidence.of_stability(*self.stability[sweep], self.alpha)
+            said += robustness.of_stability(*self.stability[sweep], self.alpha)
         return self._with_direction(sweep, said)
 
     def _with_direction(self, sweep: str, said: list[str]) -> list[str]:
@@ -178,7 +192,7 @@ class Section:
     def top_cells(self) -> list[tuple[str, list[dict[str, Any]]]]:
         """(map, rows with every effect size) of the cells of each map that restore most."""
         return [
-            (sweep, evidence.top_cells(table))
+            (sweep, evidence.top_cells(table, self.spread.get(sweep)))
             for sweep, table in self.maps.items()
             if "ratio" in table
         ]
@@ -254,6 +268,33 @@ class Comparison:
         return data_uri(self.figure)
 
 
+@dataclass(frozen=True)
+class Choices:
+    """One dataset and model under other ways of analysing it.
+
+    Args:
+        curve: table ``specification``.
+        figure: picture file.
+    """
+
+    dataset: str
+    model: str
+    curve: pd.DataFrame
+    figure: Path
+
+    @property
+    def heading(self) -> str:
+        return f"{self.model} on {self.dataset}"
+
+    @property
+    def sentences(self) -> list[str]:
+        return robustness.of_specification(self.curve)
+
+    @property
+    def picture(self) -> Picture:
+        return picture("specification", self.figure)
+
+
 def picture(name: str, path: Path) -> Picture:
     """A figure with its title and caption; one without a caption keeps its name as title."""
     kind, _, direction = name.partition(".")
@@ -280,15 +321,19 @@ def data_uri(path: Path) -> str:
 
 
 def render(
-    title: str, sections: Sequence[Section], config: str, comparisons: Sequence[Comparison] = ()
+    title: str,
+    sections: Sequence[Section],
+    config: str,
+    comparisons: Sequence[Comparison] = (),
+    choices: Sequence[Choices] = (),
 ) -> str:
     """The report as one HTML document; all text from outside is escaped.
 
     Args:
         title: the study's title.
         sections: one for each dataset, model and wording.
-        comparisons: one for each dataset and model.
         config: the merged configuration as YAML.
+        comparisons, choices: one for each dataset and model.
     """
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -303,6 +348,7 @@ def render(
         sections=sections,
         config=config,
         comparisons=comparisons,
+        choices=choices,
         definitions=DEFINITIONS,
     )
 

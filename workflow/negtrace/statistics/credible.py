@@ -14,8 +14,9 @@ from negtrace.vocabulary import ALL
 
 KEY = ["negation", *CELL]
 
-# Restoration or selectivity that is worth a sentence.
+# Restoration or selectivity that is worth a sentence, and how many heads one names.
 NOTABLE = 0.1
+TOP_HEADS = 3
 
 NO_EFFECT = (
     "Over all items the mean d does not differ from 0 clearly enough for a share of it to be given:"
@@ -46,6 +47,18 @@ def pooled(table: pd.DataFrame) -> pd.DataFrame:
     """`over_all_items`, of both negations together."""
     rows = over_all_items(table)
     return rows[rows["negation"] == ALL]
+
+
+def named(table: pd.DataFrame, alpha: float) -> pd.DataFrame:
+    """Credible rows of both negations together whose share can be given, the highest first.
+
+    Args:
+        table: a map, see `credible`.
+    """
+    rows = pooled(table)
+    sure = rows[credible(rows, alpha)].dropna(subset=["mean"])
+    cell = [name for name in ("layer", "head", "role") if name in sure]
+    return sure.sort_values(["mean", *cell], ascending=[False, *(True for _ in cell)])
 
 
 def credible(rows: pd.DataFrame, alpha: float) -> pd.Series:

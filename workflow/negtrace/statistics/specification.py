@@ -7,20 +7,43 @@ every one of them, sorted (Simonsohn, Simmons & Nelson 2020).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
+from negtrace.statistics.credible import NOTABLE, TOP_HEADS, named
 from negtrace.vocabulary import EFFECTS
 
 HEAD = ["layer", "head"]
 
+# What a study's maps differ in, besides the effect size.
+CHOICES = ["wording", "direction", "negation", "segment", "seed"]
+
+
+def named_heads(
+    maps: Iterable[pd.DataFrame], alpha: float, count: int = TOP_HEADS
+) -> list[tuple[int, int]]:
+    """The heads, as (block, head), that sentences about any of the maps name, without repeats.
+
+    Args:
+        maps: of sites of heads, each with the column p_study (`credible.with_study_tests`).
+        alpha: level of the family-wise error.
+        count: at most so many of each map.
+    """
+    found: dict[tuple[int, int], None] = {}
+    for table in maps:
+        best = named(table, alpha)
+        rows: Any = best[best["mean"] >= NOTABLE].head(count).itertuples()
+        for row in rows:
+            found[int(row.layer), int(row.head)] = None
+    return list(found)
+
 
 def specification_curve(
-    maps: pd.DataFrame, heads: Sequence[tuple[int, int]], choices: Sequence[str]
+    maps: pd.DataFrame, heads: Sequence[tuple[int, int]], choices: Sequence[str] = CHOICES
 ) -> pd.DataFrame:
     """Rank of every named head in every specification.
 
@@ -32,14 +55,16 @@ def specification_curve(
     Returns:
         columns specification (from 1, by the mean rank of the named heads, the best first),
         *choices, effect, layer, head, value, rank (1: the highest of all heads; equal ones share
-        the lower number), n_heads.  Specifications in which no head has a value are left out.
+        the lower number), n_heads.  Specifications in which no head has a value are left out, and
+        ratios without a bounded interval: their denominator may be 0, and turns the order about.
     """
     named = pd.DataFrame(heads, columns=HEAD)
     parts = []
     for labels, part in maps.groupby(list(choices), observed=True, dropna=False, sort=True):
         chosen: dict[str, Any] = dict(zip(choices, labels, strict=True))
         for effect in (name for name in EFFECTS if name in part):
-            table = part.dropna(subset=[effect])
+            limits = [f"ratio{end}" for end in ("_ci_low", "_ci_high") if f"ratio{end}" in part]
+            table = part.dropna(subset=[effect, *(limits if effect == "ratio" else ())])
             if table.empty:
                 continue
             rank = rankdata(-table[effect].to_numpy(), method="min").astype(int)

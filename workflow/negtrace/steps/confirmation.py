@@ -39,7 +39,7 @@ def contribution_map(contributions: Table, segments: Table) -> Made:
     return Made({"contribution_map": contribution_map(contributions, segments)})
 
 
-@step("ablations", "confirmation", "curves")
+@step("ablations", "confirmation", "curves", "minimality")
 def ablation(
     tower: Inputs,
     alignment: Table,
@@ -68,11 +68,16 @@ def ablation(
         "sweep": sweep,
         "segments": segments,
     }
-    means = ablate_found_heads(
+    means, needed = ablate_found_heads(
         loaded, tables, heads, draws, seed, memory_gb=compute.memory_gb, progress=bar
     )
     return Made(
-        {"ablations": means, "confirmation": confirmation(means), "curves": curves(means)},
+        {
+            "ablations": means,
+            "confirmation": confirmation(means),
+            "curves": curves(means),
+            "minimality": needed,
+        },
         {"heads": heads, "device": str(loaded.device)},
         loaded.identity,
     )

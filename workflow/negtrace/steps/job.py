@@ -24,9 +24,8 @@ import pandas as pd
 from negtrace.models.compute import Compute
 from negtrace.study.step_source import UNRECORDED, Parameter, Step, labels_of
 from negtrace.tables.lineage import Tables as ReadTables
-from negtrace.tables.lineage import read_tables
+from negtrace.tables.lineage import kind_of, read_tables
 from negtrace.tables.store import labelled, provenance, write_table
-from negtrace.vocabulary import LABELS
 
 if TYPE_CHECKING:
     from negtrace.fetching.downloads import Downloads
@@ -35,6 +34,7 @@ Table: TypeAlias = pd.DataFrame
 Tables: TypeAlias = list[pd.DataFrame]
 TablesByPath: TypeAlias = dict[Path, pd.DataFrame]  # names of files say what kinds they are
 OtherTable: TypeAlias = pd.DataFrame  # of another dataset than the step's
+ModelsByPath: TypeAlias = dict[Path, pd.DataFrame]  # of several models
 Input: TypeAlias = Path
 Inputs: TypeAlias = list[Path]
 Output: TypeAlias = Path
@@ -46,7 +46,10 @@ Place: TypeAlias = str
 Entry: TypeAlias = dict[str, Any]
 Trigger: TypeAlias = str
 
-READ = ("Table", "Tables", "TablesByPath", "OtherTable", "Table | None")
+READ = ("Table", "Tables", "TablesByPath", "OtherTable", "ModelsByPath", "Table | None")
+BY_PATH = ("TablesByPath", "ModelsByPath")
+# The label in which tables may differ from the step's own.
+OTHER = {"OtherTable": "dataset", "ModelsByPath": "model"}
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -109,17 +112,16 @@ def _read(definition: Step, options: Namespace, labels: Mapping[str, str]) -> Re
         InputError: see `lineage.read_tables`.
     """
     # What is checked together: the step's own, those of another dataset, those of each folder.
-    together: dict[Path | str, dict[str, Path]] = {}
+    together: dict[tuple[str, Path | None], dict[str, Path]] = {}
     for parameter in definition.parameters:
         if parameter.annotation in READ:
-            other = parameter.annotation == "OtherTable"
-            by_path = parameter.annotation == "TablesByPath"
+            other = OTHER.get(parameter.annotation, "")
             for role, path in _roles(parameter, getattr(options, parameter.name)):
-                key = path.parent if by_path else "other" if other else "own"
+                key = other, path.parent if parameter.annotation in BY_PATH else None
                 together.setdefault(key, {})[role] = path
     read = ReadTables({}, {})
-    for key, paths in together.items():
-        own = {n: label for n, label in labels.items() if key != "other" or n != "dataset"}
+    for (other, _), paths in together.items():
+        own = {name: label for name, label in labels.items() if name != other}
         found = read_tables(paths, own)
         read.update(found)
         read.sources.update(found.sources)
@@ -130,7 +132,7 @@ def _roles(parameter: Parameter, given: Any) -> list[tuple[str, Path]]:
     """(role, file) of a parameter's input files; those of a list are numbered."""
     if not parameter.is_list:
         return [(parameter.name, given)]
-    if parameter.annotation == "TablesByPath":
+    if parameter.annotation in BY_PATH:
         return [(f"{path.stem}.{number}", path) for number, path in enumerate(given)]
     return [(f"{parameter.name}.{number}", path) for number, path in enumerate(given)]
 
@@ -163,7 +165,7 @@ def parser(definition: Step) -> ArgumentParser:
     found = ArgumentParser(prog=f"python -m negtrace.steps {definition.name}", allow_abbrev=False)
     for name in definition.labels:
         found.add_argument(f"--{name}", required=True)
-    for parameter in definition.parameters:
+    for parameter in definition.given:
         many: dict[str, Any] = {"nargs": "*"} if parameter.is_list else {}
         for option in parameter.options:
             found.add_argument(f"--{option}", type=_type(parameter, option), required=True, **many)
@@ -190,7 +192,7 @@ def _type(parameter: Parameter, option: str) -> Callable[[str], Any]:
 def _argument(parameter: Parameter, options: Namespace, read: ReadTables) -> Any:
     """A value for a parameter of the step's function.
 
-    Tables come without the columns that say which dataset, model and wording they are of.
+    Tables come without the columns of those labels that their kind shares with the step's path.
     """
     name = parameter.name
     given = getattr(options, name, None)
@@ -202,17 +204,16 @@ def _argument(parameter: Parameter, options: Namespace, read: ReadTables) -> Any
             return next(iter(given or ()), None)
         case annotation if annotation not in READ:
             return given
-    tables = {path: _unlabelled(read[role]) for role, path in _roles(parameter, given)}
+    tables = {
+        path: read[role].drop(columns=list(labels_of(kind_of(role))))
+        for role, path in _roles(parameter, given)
+    }
     match parameter.annotation:
-        case "TablesByPath":
+        case "TablesByPath" | "ModelsByPath":
             return tables
         case "Tables":
             return list(tables.values())
     return next(iter(tables.values()), None)
-
-
-def _unlabelled(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.drop(columns=list(LABELS), errors="ignore")
 
 
 def _downloads(mirror: str, offline: int, connections: int) -> Downloads:

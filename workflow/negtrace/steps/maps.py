@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from negtrace.steps.job import Made, OtherTable, Table, step
+from negtrace.steps.job import Made, OtherTable, Table, TablesByPath, step
+
+# What every sweep of a run is read with.
+RUN_TABLES = ("scores", "segments")
 
 
 @step("segments", "accuracy")
@@ -27,37 +30,48 @@ def segments(
     return Made({"segments": classified, "accuracy": accuracy(classified)})
 
 
-@step("restoration_map")
+@step("restoration_map", "spread", "ranks", "overlap", "split_halves")
 def restoration_map(
     sweep: Table,
     scores: Table,
     segments: Table,
     statistics: dict[str, Any],
 ) -> Made:
-    """Effect sizes of one sweep by role, negation and segment, with intervals and tests."""
+    """Effect sizes of one sweep with intervals and tests; their spread; how stable ranks are."""
     from negtrace.statistics.effect_sizes import Options, effect_map
-
-    return Made({"restoration_map": effect_map(sweep, scores, segments, Options(**statistics))})
-
-
-@step("ranks", "overlap", "split_halves")
-def stability(
-    sweep: Table,
-    scores: Table,
-    segments: Table,
-    statistics: dict[str, Any],
-) -> Made:
-    """How far another sample of pairs would rank the cells of a map alike."""
-    from negtrace.statistics.effect_sizes import Options
+    from negtrace.statistics.spread import spread_map
     from negtrace.statistics.stability import overlap, ranks, split_halves
 
     options = Options(**statistics)
     made: dict[str, Callable[..., Table]] = {
+        "restoration_map": effect_map,
         "ranks": ranks,
         "overlap": overlap,
         "split_halves": split_halves,
     }
-    return Made({n: of(sweep, scores, segments, options=options) for n, of in made.items()})
+    tables = {n: of(sweep, scores, segments, options=options) for n, of in made.items()}
+    return Made({**tables, "spread": spread_map(sweep, scores, segments)})
+
+
+@step("study_tests")
+def study_tests(tables: TablesByPath, statistics: dict[str, Any]) -> Made:
+    """One correction over all maps of a model: its sweeps of every dataset and wording."""
+    from negtrace.statistics.effect_sizes import Options
+    from negtrace.statistics.families import study_tests
+    from negtrace.study.places import run_of
+
+    sweeps = [path for path in tables if path.stem.startswith("sweep.")]
+    beside = [[path.with_name(f"{name}.parquet") for name in RUN_TABLES] for path in sweeps]
+    found = study_tests(
+        (
+            (tables[sweep], tables[scores], tables[segments])
+            for sweep, (scores, segments) in zip(sweeps, beside, strict=True)
+        ),
+        Options(**statistics),
+    )
+    runs = [run_of(sweeps[number]) for number in found.pop("sweep")]
+    labels = {"dataset": [dataset for dataset, _ in runs], "wording": [name for _, name in runs]}
+    return Made({"study_tests": found.assign(**labels)})
 
 
 @step("selectivity_map", "attention_map")

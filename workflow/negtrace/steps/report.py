@@ -5,7 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from negtrace.steps.job import Input, Made, Output, Place, Table, TablesByPath, step
+from negtrace.steps.job import (
+    Input,
+    Label,
+    Made,
+    ModelsByPath,
+    Output,
+    Place,
+    Table,
+    TablesByPath,
+    step,
+)
 
 
 @step("ledger", "ledger_summary")
@@ -43,6 +53,37 @@ def ledger(
     save(drawn, Path(stem), settings["formats"], settings["dpi"])
     made = {"ledger": found, "ledger_summary": summary(found)}
     return Made(made, {"published": published.source}, identity)
+
+
+@step("specification")
+def specification(
+    maps: ModelsByPath,
+    study_tests: Table,
+    model: Label,
+    dataset: Label,
+    seeds: dict[str, int],
+    settings: dict[str, Any],
+    stem: Place,
+) -> Made:
+    """Rank the heads that findings name in every way of analysing one dataset and model."""
+    import pandas as pd
+
+    from negtrace.figures.specification import specification_figure
+    from negtrace.figures.style import save
+    from negtrace.statistics.credible import with_study_tests
+    from negtrace.statistics.specification import named_heads, specification_curve
+
+    tests = study_tests[study_tests["dataset"] == dataset]
+    every, own = [], []
+    for path, table in maps.items():
+        wording, of_model = path.parent.name, path.parents[1].name
+        every.append(table.assign(wording=wording, seed=seeds[of_model]))
+        if of_model == model:
+            own.append(with_study_tests(table, tests[tests["wording"] == wording]))
+    heads = named_heads(own, settings["alpha"])
+    curve = specification_curve(pd.concat(every, ignore_index=True), heads)
+    save(specification_figure(curve, settings), Path(stem), settings["formats"], settings["dpi"])
+    return Made({"specification": curve})
 
 
 @step()

@@ -81,17 +81,28 @@ def images(
     return Made({"images": frame}, {}, loaded.identity)
 
 
-@step("sentences", "scores")
+@step("sentences", "scores", "certificate")
 def runs(
     tower: Inputs, alignment: Table, candidates: Table, images: Table, compute: Compute
 ) -> Made:
-    """Unpatched runs: embeddings of all sentences, scores of all items."""
+    """Unpatched runs: embeddings of all sentences, scores of all items; and patches known before.
+
+    The certificate is made here so that a model it fails for is not swept at all.
+    """
+    from negtrace.models.tower_file import load_tower
+    from negtrace.patching.certificate import certified
     from negtrace.patching.scores import pictured, scores, sentence_embeddings
 
     loaded = compute.tower(tower)
     sentences = sentence_embeddings(loaded, alignment, compute.memory_gb)
     scale = loaded.identity["logit_scale"]
-    scored = scores(pictured(candidates, images), sentences, images, scale)
-    return Made(
-        {"sentences": sentences, "scores": scored}, {"device": str(loaded.device)}, loaded.identity
-    )
+    items = pictured(candidates, images)
+    exact = loaded
+    if loaded.dtype.itemsize < 4:
+        exact = load_tower(tower[0].parent, "float32", str(loaded.device))
+    made = {
+        "sentences": sentences,
+        "scores": scores(items, sentences, images, scale),
+        "certificate": certified(exact, alignment, items, images, memory_gb=compute.memory_gb),
+    }
+    return Made(made, {"device": str(loaded.device)}, loaded.identity)

@@ -23,11 +23,15 @@ def sweep(
     scores: Table,
     shard: int,
     shards: int,
+    float32_pairs: int,
     compute: Compute,
 ) -> Made:
-    """Restoration of every cell of one site in one direction, for every item."""
+    """Restoration of every cell of one site in one direction, for every item.
+
+    A lower precision than float32 is compared with it on so many pairs, 0 for all.
+    """
     from negtrace.models.tower_file import load_tower
-    from negtrace.patching.precision import deviation, sample_items
+    from negtrace.patching.precision import deviation, sample_pairs
     from negtrace.patching.restoration import sweep
     from negtrace.patching.scores import pictured
     from negtrace.patching.shards import take_shard
@@ -49,7 +53,8 @@ def sweep(
     params: dict[str, Any] = {"site": site, "direction": direction, "device": str(loaded.device)}
     if loaded.dtype.itemsize < 4:
         exact = load_tower(tower[0].parent, "float32", str(loaded.device))
-        again = run_sweep(exact, alignment, sample_items(items))
+        compared = sample_pairs(items, float32_pairs or len(items))
+        again = run_sweep(exact, alignment, compared)
         params[DEVIATION] = deviation(frame, again)
     return Made({"sweep": frame}, params, loaded.identity)
 

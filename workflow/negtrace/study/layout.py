@@ -14,7 +14,7 @@ from negtrace.vocabulary import CONFIRMATIONS, FIGURES, SEGMENTS, SITES
 FEATURE_TABLES = ("features", "feature_summary", "feature_correlations", "accuracy_above_area")
 
 # Of every sweep.
-MAP_TABLES = ("map", "ranks", "overlap", "split_halves")
+MAP_TABLES = ("map", "spread", "ranks", "overlap", "split_halves")
 
 
 def sweeps(study: Mapping[str, Any]) -> list[str]:
@@ -25,7 +25,7 @@ def sweeps(study: Mapping[str, Any]) -> list[str]:
 def tables(study: Mapping[str, Any]) -> list[str]:
     """Names of all tables of one dataset, model and wording, in the order they are made."""
     return [
-        *("alignment", "candidates", "excluded", "sentences", "scores"),
+        *("alignment", "candidates", "excluded", "sentences", "scores", "certificate"),
         *(f"sweep.{sweep}" for sweep in sweeps(study)),
         *("attention", "selectivity", "segments", "accuracy"),
         *(f"{table}.{sweep}" for sweep in sweeps(study) for table in MAP_TABLES),

@@ -57,6 +57,16 @@ def local_path(name: str) -> Path:
     return Path(name.removeprefix(FOLDER))
 
 
+def seeds(models: Mapping[str, Mapping[str, Any]], name: str) -> dict[str, int]:
+    """The model and those that differ from it in nothing but the key `seed`, with their seeds."""
+
+    def rest(entry: Mapping[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in entry.items() if key != "seed"}
+
+    same = rest(models[name])
+    return {other: e.get("seed", 0) for other, e in models.items() if rest(e) == same}
+
+
 def model_files(entry: Mapping[str, Any]) -> list[str]:
     """All local files of a model's entry; of a folder, those that a model can be made of."""
     family = entry.get("family")

@@ -25,6 +25,11 @@ def wording_and_table(path: PurePath) -> tuple[str, str]:
     return path.parent.name, "restoration_map" if name == "map" else name
 
 
+def run_of(path: PurePath) -> tuple[str, str]:
+    """The dataset and the wording of a run's table, from where it lies."""
+    return path.parents[2].name, path.parent.name
+
+
 def planted_files(folder: str) -> dict[str, str]:
     """What a planted model is made of, by key of a model's entry; its name is the folder's."""
     stem = f"{folder}/plant/{folder.rsplit('/', 1)[-1]}"

@@ -25,6 +25,7 @@ DIRECTIVES = {
     "Tables": "input",
     "TablesByPath": "input",
     "OtherTable": "input",
+    "ModelsByPath": "input",
     "Input": "input",
     "Inputs": "input",
     "Output": "output",
@@ -35,7 +36,7 @@ DIRECTIVES = {
 # Settings that provenance leaves out: places on the machine, entries of the configuration that may
 # name some, and what only makes a rule run again.
 UNRECORDED = ("Place", "Entry", "Trigger")
-MANY = ("Tables", "TablesByPath", "Inputs")
+MANY = ("Tables", "TablesByPath", "ModelsByPath", "Inputs")
 # Types that stand for several options, and where each of their fields comes from.
 COMPOSED = {
     "Compute": {
@@ -76,6 +77,11 @@ class Step(NamedTuple):
     def parameters(self) -> list[Parameter]:
         arguments = (*self.node.args.args, *self.node.args.kwonlyargs)
         return [_parameter(argument) for argument in arguments]
+
+    @property
+    def given(self) -> list[Parameter]:
+        """The parameters that need options of their own: labels are options of every step."""
+        return [parameter for parameter in self.parameters if parameter.name not in self.labels]
 
     @property
     def tables(self) -> dict[str, str]:
@@ -151,7 +157,7 @@ def _command(step: str) -> str:
 def _words(step: Step) -> Iterator[str]:
     for name in step.labels:
         yield f"--{name}={{wildcards.{name}:q}}"
-    for parameter in step.parameters:
+    for parameter in step.given:
         # Joined by "=", an empty or negative value is no option of its own.
         joint = " " if parameter.is_list else "="
         for option, source in parameter.options.items():

@@ -1,0 +1,147 @@
+"""Statistics of a whole study: tables of many runs by where they lie, in one job."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from negtrace.errors import InputError
+from negtrace.statistics.effect_sizes import Options, effect_map
+from negtrace.statistics.families import study_tests
+from negtrace.steps.job import run
+from negtrace.study.step_source import steps
+from negtrace.tables.store import provenance, read_provenance, read_table, write_table
+
+STATISTICS = {"flips": 199, "replicates": 100}
+ITEMS = 24
+RUNS = [("d", "m", "standard"), ("d", "m", "rephrased"), ("e", "m", "rephrased")]
+SIBLING = ("d", "n", "rephrased")
+STRONG = (1, 2)  # block and head
+
+
+def write(folder: Path, labels: tuple[str, str, str], kind: str, frame: pd.DataFrame) -> Path:
+    names = {"sweep": "sweep.head.negate", "restoration_map": "map.head.negate"}
+    path = folder.joinpath(*labels, f"{names.get(kind, kind)}.parquet")
+    shared = dict(zip(("dataset", "model", "wording"), labels, strict=True))
+    write_table(frame.assign(**shared), path, kind, provenance("test"))
+    return path
+
+
+def make_run(folder: Path, labels: tuple[str, str, str]) -> None:
+    """Scores, segments, sweep and map of four heads, one of which brings most of d."""
+    rng = np.random.default_rng(sum(map(ord, "".join(labels))))
+    ids = {"item_id": [f"i{k}" for k in range(ITEMS)], "pair_id": [f"p{k}" for k in range(ITEMS)]}
+    d = rng.normal(2, 1, ITEMS)
+    scores = pd.DataFrame(
+        {**ids, "negation": "caption", "s_negated": d, "s_affirmative": 0.0, "s_caption": d}
+    ).assign(s_foil=0.0, d=d)
+    classified = scores[["item_id", "pair_id", "negation", "d"]].assign(
+        segment="correct", correct=True
+    )
+    parts = []
+    for place in ((1, 1), STRONG, (2, 1), (2, 2)):
+        share = 0.8 if place == STRONG else 0.0
+        change = share * d + rng.normal(0, 0.2, ITEMS)
+        parts.append(
+            pd.DataFrame({**ids, "s_patched": change, "restoration": change / d}).assign(
+                layer=place[0], head=place[1]
+            )
+        )
+    swept = pd.concat(parts, ignore_index=True).assign(
+        site="head", direction="negate", role="all", eligible=True, known=False
+    )
+    swept["position"], swept["reason"] = pd.array([pd.NA] * len(swept), dtype="Int16"), None
+    write(folder, labels, "scores", scores)
+    write(folder, labels, "segments", classified)
+    write(folder, labels, "sweep", swept.astype({"head": "Int16"}))
+    table = effect_map(swept.astype({"head": "Int16"}), scores, classified, Options(**STATISTICS))
+    write(folder, labels, "restoration_map", table)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("results")
+    for labels in (*RUNS, SIBLING):
+        make_run(folder, labels)
+    return folder
+
+
+def tables_of(study: Path, runs=RUNS) -> list[str]:
+    kinds = ("sweep.head.negate", "scores", "segments")
+    return [str(study.joinpath(*labels, f"{kind}.parquet")) for kind in kinds for labels in runs]
+
+
+def family_of(study: Path, out: Path, runs=RUNS) -> pd.DataFrame:
+    run(
+        steps()["study_tests"],
+        [
+            *("--model=m", "--tables", *tables_of(study, runs)),
+            f"--statistics={json.dumps(STATISTICS)}",
+            f"--study_tests={out}",
+        ],
+    )
+    return read_table(out, "study_tests")
+
+
+def test_one_correction_over_the_runs_of_a_model_each_told_apart(study, tmp_path):
+    found = family_of(study, tmp_path / "study_tests.parquet")
+    frames = [[read_table(path) for path in tables_of(study, [labels])] for labels in RUNS]
+    expected = study_tests(frames, Options(**STATISTICS))
+    for number, (dataset, _, wording) in enumerate(RUNS):
+        rows = (found["dataset"] == dataset) & (found["wording"] == wording)
+        same = expected.loc[expected["sweep"] == number, "p_study"]
+        assert found.loc[rows, "p_study"].tolist() == same.tolist()
+    alone = family_of(study, tmp_path / "alone.parquet", RUNS[:1])
+    assert len(found) == 3 * len(alone)
+    assert set(found["model"]) == {"m"}
+    made = read_provenance(tmp_path / "study_tests.parquet")
+    assert len(made["tables"]) == 9
+
+
+def test_a_run_of_another_model_is_no_member_of_the_family(study, tmp_path):
+    with pytest.raises(InputError, match="is of the model n, but the job is of m"):
+        family_of(study, tmp_path / "study_tests.parquet", [*RUNS, SIBLING])
+
+
+def specification(study: Path, folder: Path, runs, seeds, alpha=0.05) -> pd.DataFrame:
+    family_of(study, folder / "study_tests.parquet")
+    run(
+        steps()["specification"],
+        [
+            *("--dataset=d", "--model=m", "--maps"),
+            *(str(study.joinpath(*labels, "map.head.negate.parquet")) for labels in runs),
+            f"--study_tests={folder / 'study_tests.parquet'}",
+            f"--seeds={json.dumps(seeds)}",
+            f"--settings={json.dumps({'alpha': alpha, 'formats': ['svg'], 'dpi': 50})}",
+            f"--stem={folder / 'specification'}",
+            f"--specification={folder / 'specification.parquet'}",
+        ],
+    )
+    return read_table(folder / "specification.parquet", "specification")
+
+
+def test_the_curve_follows_the_named_heads_through_wordings_and_seeds(study, tmp_path):
+    curve = specification(study, tmp_path, [*RUNS[:2], SIBLING], {"m": 0, "n": 7})
+    assert set(zip(curve["layer"], curve["head"], strict=True)) == {STRONG}
+    made = set(zip(curve["wording"], curve["seed"], strict=True))
+    assert made == {("standard", 0), ("rephrased", 0), ("rephrased", 7)}
+    assert curve.loc[curve["effect"] == "ratio", "rank"].eq(1).all()
+    assert curve["n_heads"].eq(4).all()
+    assert set(curve["model"]) == {"m"}
+    assert (tmp_path / "specification.svg").is_file()
+
+
+def test_a_seed_that_is_a_null_names_nothing(study, tmp_path):
+    """At a level below the smallest p no head is named; the table is there and empty."""
+    curve = specification(study, tmp_path, RUNS[:2], {"m": 0}, alpha=0.001)
+    assert curve.empty
+    assert "no head is named" in (tmp_path / "specification.svg").read_text()
+
+
+def test_maps_of_another_dataset_are_refused(study, tmp_path):
+    with pytest.raises(InputError, match="is of the dataset e, but the job is of d"):
+        specification(study, tmp_path, RUNS, {"m": 0})
