@@ -1,4 +1,5 @@
 # make demo: the default study, from nothing to its report.  make test: lint and all tests.
+# make coverage: which lines of the engine and the statistics no test of theirs runs.
 # make bench: the engine against its peers.  make docs: the documentation, as a small site.
 # All make an environment of their own in .venv first; PYTHON chooses the interpreter (3.11+).
 
@@ -7,7 +8,7 @@ BIN := .venv/bin
 # Jobs of the workflow find this environment's python too.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint bench docs gallery clean
+.PHONY: demo test lint coverage bench docs gallery clean
 
 demo: .venv/run.stamp
 	$(BIN)/snakemake --cores all
@@ -24,6 +25,13 @@ lint: .venv/test.stamp
 	$(BIN)/snakemake --lint
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Of the engine and the statistics, by the tests that are about them.
+coverage: .venv/test.stamp
+	$(BIN)/python -m pytest --numprocesses 2 tests/patching tests/statistics tests/analyses \
+		tests/models/test_tower.py tests/models/test_linear.py tests/test_trace.py \
+		--cov=negtrace.patching --cov=negtrace.statistics \
+		--cov-report=term-missing:skip-covered --cov-fail-under=95
 
 bench: .venv/bench.stamp
 	$(BIN)/python benchmarks/bench.py
