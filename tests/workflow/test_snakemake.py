@@ -18,7 +18,7 @@ import pytest
 import yaml
 from checkout import SAMPLE, Checkout
 
-from negtrace.models.tower import load_tower
+from negtrace.models.tower_file import load_tower
 from negtrace.patching.scores import scores as unpatched_scores
 from negtrace.patching.scores import sentence_embeddings
 from negtrace.statistics.credible import credible, pooled

@@ -110,7 +110,7 @@ def _read(definition: Step, options: Namespace, labels: Mapping[str, str]) -> Re
     Raises:
         InputError: see `lineage.read_tables`.
     """
-    # What is checked together: the step's own, those of another dataset, those of each folder.
+    # What is checked together: the step's own, those of other models, those of each folder.
     together: dict[tuple[str, Path | None], dict[str, Path]] = {}
     for parameter in definition.parameters:
         if parameter.annotation in READ:
