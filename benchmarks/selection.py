@@ -1,7 +1,7 @@
 """Conclusions that come from nothing but the choice of items, and what the library makes of them.
 
 Every function simulates one study without any effect of the kind that a careless analysis finds,
-and runs the library's own tables on it: `effect_map`, `placebo_map` and the sentences.
+and runs the library's own tables on it: `effect_map`, `donor_map` and the sentences.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from simulated_studies import VALSE_SIZES
 
 from negtrace.data.pairs import minimal_pair
 from negtrace.report.findings import of_heads
+from negtrace.statistics.donor_map import donor_map
 from negtrace.statistics.effect_sizes import Options, effect_map
 from negtrace.statistics.groups import segments
 from negtrace.statistics.map_values import BASE_SCORE
-from negtrace.statistics.placebo import placebo_map
 
 ALPHA = 0.05
 OPTIONS = Options(replicates=500, flips=500)
@@ -55,6 +55,7 @@ def swept(scores: pd.DataFrame, s_patched: np.ndarray, direction: str = "negate"
             "direction": direction,
             "layer": 1,
             "head": pd.array(np.tile(np.arange(1, cells + 1), len(scores)), dtype="Int16"),
+            "position": pd.array([pd.NA] * len(scores) * cells, dtype="Int16"),
             "role": "all",
             "eligible": True,
             "known": False,
@@ -76,14 +77,14 @@ def independent_patch(seed: int) -> dict[str, float]:
     scores = scored(items, *rng.normal(0, np.sqrt(2), (2, len(items))))
     kinds = segments(scores, items, THRESHOLDS)
     sweep, placebo = (swept(scores, rng.normal(0, np.sqrt(2), (len(items), 1))) for _ in range(2))
-    table = placebo_map(sweep, scores, placebo, scores, kinds, OPTIONS)
+    table = donor_map(sweep, scores, placebo.assign(donor="placebo"), kinds, OPTIONS)
     rows = table[table["negation"] == "all"].set_index("segment")
     # Segments have no tests; the correct items pass for a study of their own.
     correct = kinds[kinds["segment"] == "correct"]
     of_correct, of_all = (effect_map(sweep, scores, part, OPTIONS) for part in (correct, kinds))
     return {
         "restoration, correct items": rows.loc["correct", "ratio"],
-        "by its placebo": rows.loc["correct", "ratio_placebo"],
+        "by its placebo": rows.loc["correct", "ratio_donor"],
         "significant, correct items": overall_p(of_correct) <= ALPHA,
         "significant, all items": overall_p(of_all) <= ALPHA,
         "beyond its placebo": rows.loc["all", "p_fwer"] <= ALPHA,
@@ -107,9 +108,9 @@ def exchangeable_sources(seed: int) -> dict[str, float]:
         change = 0.3 * (table["s_negated"] - base) + rng.normal(0, 0.5, len(items))
         sweeps.append(swept(table, (base + change).to_numpy()[:, None]))
     kinds = segments(scores, items, THRESHOLDS)
-    table = placebo_map(sweeps[0], scores, sweeps[1], other, kinds, OPTIONS)
+    table = donor_map(sweeps[0], scores, sweeps[1].assign(donor="placebo"), kinds, OPTIONS)
     rows = table[table["negation"] == "all"].set_index("segment")
-    apart = rows["difference"] - rows["difference_placebo"]
+    apart = rows["difference"] - rows["difference_donor"]
     return {
         "logits, correct items": apart["correct"],
         "logits, all items": apart["all"],

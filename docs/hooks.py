@@ -112,6 +112,7 @@ def names() -> str:
         "Roles of tokens": ((r.name, r.about) for r in vocabulary.ROLES.values()),
         "Segments": ((s.name, s.about) for s in vocabulary.SEGMENTS.values()),
         "Effect sizes": ((e.name, e.label) for e in vocabulary.EFFECTS.values()),
+        "Donors": ((d.name, d.about) for d in vocabulary.DONORS.values()),
         "Controls": ((c.name, c.notice) for c in vocabulary.CONTROLS.values()),
         "Confirmations": (
             (c.name, "tables " + ", ".join(c.tables)) for c in vocabulary.CONFIRMATIONS.values()

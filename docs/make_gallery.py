@@ -29,6 +29,8 @@ def source(name: str) -> Path:
     if name == "specification":
         return RUNS / "demo" / "specification.png"
     direction = f".{next(iter(DIRECTIONS))}" if name in BY_DIRECTION else ""
+    if name == "transfer":
+        direction = f".{next(iter(SITES))}.{next(iter(DIRECTIONS))}"
     return RUNS / "demo" / "rephrased" / "figures" / f"{name}{direction}.png"
 
 

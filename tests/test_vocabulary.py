@@ -21,12 +21,22 @@ CAPTIONS = {path.stem for path in (ROOT / "workflow/report/captions").glob("*.rs
 EVERYTHING = {
     "sites": list(vocabulary.SITES),
     "directions": list(vocabulary.DIRECTIONS),
+    "donors": list(vocabulary.DONORS),
     "confirm": list(vocabulary.CONFIRMATIONS),
 }
 
 
 def test_records_are_found_by_their_names():
-    for name in ("ROLES", "SITES", "DIRECTIONS", "WORDINGS", "SEGMENTS", "EFFECTS", "CONTROLS"):
+    for name in (
+        "ROLES",
+        "SITES",
+        "DIRECTIONS",
+        "WORDINGS",
+        "SEGMENTS",
+        "EFFECTS",
+        "CONTROLS",
+        "DONORS",
+    ):
         assert all(key == record.name for key, record in getattr(vocabulary, name).items())
 
 

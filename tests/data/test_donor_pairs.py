@@ -11,9 +11,9 @@ from negtrace.data.donor_pairs import placebo_pairs, transfer_partners, with_par
 from negtrace.patching.restoration import sweep
 from negtrace.patching.scores import scores, sentence_embeddings
 from negtrace.patching.sentences import sentence_pairs
+from negtrace.statistics.donor_map import donor_map
 from negtrace.statistics.effect_sizes import Options
 from negtrace.statistics.groups import segments
-from negtrace.statistics.transfer import transfer_map
 from negtrace.vocabulary import SOURCE_OF
 
 SCALE = 30.0
@@ -127,15 +127,17 @@ def test_a_sweep_with_partners(causal, direction, site):
     )
     np.testing.assert_allclose(swept["s_patched"], slow["s_patched"], atol=1e-9)
     limits = {"incorrect_below": -1.0, "correct_from": 1.0}
-    table = transfer_map(real, own, swept, their, segments(own, items, limits), QUICK)
+    donor = swept[swept["eligible"]].assign(donor="transfer")
+    table = donor_map(real, own, donor, segments(own, items, limits), QUICK)
+    table = table[table["segment"] == "all"]
     assert set(table["n_items"]) <= {8, 16, 2 * len(partners)}
     if site == "resid":
         generic = table[(table["layer"] == 0) & (table["role"] == "edit")]
         assert generic["negation"].tolist() == ["caption", "foil", "all"]
-        limits = ["transfer", "transfer_ci_low", "transfer_ci_high"]
+        limits = ["share", "share_ci_low", "share_ci_high"]
         np.testing.assert_allclose(generic[limits], 1, atol=1e-6)
         rest = table[(table["layer"] == shape.layers) & (table["role"] == "EOT")]
-        assert (rest["difference_transfer"] - rest["difference"]).abs().min() > 0.01
+        assert rest["beyond"].abs().min() > 0.01
 
 
 def test_placebo_pairs_keep_the_pair_and_its_affirmative_sentence():

@@ -15,6 +15,7 @@ from negtrace.models.alignment import PADDING
 from negtrace.models.tower import TextTower
 from negtrace.patching.forward_passes import run_sentences
 from negtrace.patching.interventions import NO_COUNTERPART, Intervention
+from negtrace.patching.random_direction import pair_seed, unit_vectors
 from negtrace.patching.restoration import sweep
 from negtrace.patching.scores import scores, sentence_embeddings
 from negtrace.patching.sentences import Sentence, sentence_pairs
@@ -71,6 +72,8 @@ class Study:
         copied = intervention.donor == "source"
         donor = source if copied else base
         origin = base.counterparts if copied else range(len(base.tokens))
+        if intervention.donor == "random":
+            origin = [i if k >= 0 else -1 for i, k in enumerate(base.counterparts)]
         roles = {row.role} if row.role == PADDING else intervention.positions
         if row.role != PADDING and not pd.isna(row.position):
             targets = [row.position]
@@ -88,14 +91,42 @@ class Study:
             layers = sorted({block for block, _ in chosen})
             heads = {block: [h for b, h in chosen if b == block] for block in layers}
         values = activations(model, donor_tokens, row.site, layers)
-        if not copied:
-            for layer in layers:
+        for layer in layers if not copied else ():
+            if intervention.donor == "random":
+                values[layer] = self.turned(values[layer], pair, direction, layer, intervention)
+            else:
                 values[layer] = self.stand_in(values[layer], base, row.site, layer, intervention)
         embedding = replaced_embedding(
             model, tokens, row.site, values, *zip(*matched, strict=True), heads
         )
         image = self.images.loc[self.items["item_id"] == row.item_id, "embedding"].iloc[0]
         return LOGIT_SCALE * float(embedding.numpy() @ image)
+
+    def turned(self, values, pair, direction: str, layer: int, intervention: Intervention):
+        """At each token that has a counterpart, a random step as long as to the source run."""
+        base, source = pair.sentence(BASE_OF[direction]), pair.sentence(SOURCE_OF[direction])
+        shape, part = self.tiny.tower.shape, intervention.place.activation
+        tokens, places = self.as_open_clip_reads(source)
+        real = activations(self.tiny.model, tokens, intervention.site, [layer])[layer]
+        parts = 3 if part in ("q", "k", "v") else 1
+        groups = parts * shape.heads if intervention.place.by_head else 1
+        layers, size = shape.layers + (part == "resid"), parts * shape.width // groups
+        seed = pair_seed(intervention.seed, pair.pair_id)
+        noise = unit_vectors(seed, (layers, len(base.tokens), groups, size))
+        noise = noise[layer - (part != "resid")]
+        if parts == 3:
+            noise = noise.chunk(3, dim=1)["qkv".index(part)]
+        values = values.clone()
+        for target, origin in enumerate(base.counterparts):
+            if origin >= 0:
+                place = self.as_open_clip_reads(base)[1][target]
+                change = real[0, places[origin]] - values[0, place]
+                for head, (step, unit) in enumerate(
+                    zip(change.chunk(len(noise[target])), noise[target], strict=True)
+                ):
+                    columns = slice(head * len(unit), (head + 1) * len(unit))
+                    values[0, place, columns] += step.norm() * unit
+        return values
 
     def stand_in(self, values, base: Sentence, site: str, layer: int, intervention: Intervention):
         """Zeros, or at each token the mean over all sentences' tokens of its role."""
@@ -194,6 +225,13 @@ INTERVENTIONS = {
         "head", head_sets=(((1, 2), (3, 1), (3, 2)),), donor="mean"
     ),
     "mean ablation of v": Intervention("v", "each", donor="mean"),
+    "random direction of resid": Intervention("resid", donor="random", seed=1),
+    "random direction of attn_out, window": Intervention("attn_out", window=2, donor="random"),
+    "random direction of mlp_out": Intervention("mlp_out", donor="random", seed=2),
+    "random direction of heads": Intervention("head", donor="random", seed=3),
+    "random direction of q": Intervention("q", donor="random"),
+    "random direction of k at each position": Intervention("k", "each", donor="random"),
+    "random direction of v": Intervention("v", donor="random"),
 }
 
 
@@ -216,7 +254,7 @@ def test_interventions_equal_twin_in_every_cell(tiny_models, name, structure):
         ({"site": "head", "window": 0}, "use 1 or more"),
         ({"site": "q", "head_sets": (((1, 1),),)}, "defined for site head"),
         ({"site": "head", "head_sets": ((),)}, "a set of heads is empty"),
-        ({"site": "head", "donor": "median"}, "one of source, zero, mean"),
+        ({"site": "head", "donor": "median"}, "one of source, random, zero, mean"),
         ({"site": "pattern", "donor": "zero"}, "from the source run only"),
         ({"site": "head", "window": 9}, "a window of 9 blocks in a tower of 3"),
         ({"site": "head", "head_sets": (((4, 1),),)}, "no head 1 in block 4"),
@@ -258,7 +296,9 @@ def interventions(draw):
         head_sets = tuple(draw(st.lists(a_set, max_size=2))) or None
     roles = st.sampled_from([("edit", "EOT"), ("SOT",), ("shared_after", "EOT")])
     positions = draw(st.one_of(st.sampled_from(["each", "all"]), roles))
-    donors = ["source"] if SITES[site].same_positions else ["source", "zero", "mean"]
+    donors = ["source"]
+    if not SITES[site].same_positions:
+        donors += ["random", "zero", "mean"]
     return Intervention(site, positions, window, head_sets, draw(st.sampled_from(donors)))
 
 

@@ -72,24 +72,25 @@ def test_planted_cells_are_counted_with_false_alarms():
 
 
 PLACEBO = {
+    "donor": "placebo",
     "negation": "all",
     "segment": "all",
     "layer": 2,
     "head": 1.0,
     "role": "all",
     "p_fwer": 0.01,
-    "specific": 4.0,
-    "specific_ci_low": 3.5,
-    "specific_ci_high": 4.5,
+    "beyond": 4.0,
+    "beyond_ci_low": 3.5,
+    "beyond_ci_high": 4.5,
     "difference": 4.5,
-    "difference_placebo": 0.5,
+    "difference_donor": 0.5,
 }
 
 
 def test_effects_beyond_the_placebo_are_named_with_both_sides():
-    less = PLACEBO | {"head": 2.0, "specific": 5.0, "p_fwer": 0.3}
-    against = PLACEBO | {"head": 3.0, "specific": -5.0}
-    selected = PLACEBO | {"head": 4.0, "specific": 9.0, "segment": "correct"}
+    less = PLACEBO | {"head": 2.0, "beyond": 5.0, "p_fwer": 0.3}
+    against = PLACEBO | {"head": 3.0, "beyond": -5.0}
+    selected = PLACEBO | {"head": 4.0, "beyond": 9.0, "segment": "correct"}
     table = pd.DataFrame([PLACEBO, less, against, selected])
     assert evidence.of_placebo(table, "head", 0.05) == [
         "Beyond its placebo, the negation does most by head at head 1 of block 2 "
@@ -105,13 +106,15 @@ def test_transfer_of_credible_cells_in_words():
     restoration = effect_rows((1, 0.3, 0.01), (2, 0.5, 0.01), (3, 0.4, 0.2))
     transfer = pd.DataFrame(
         {
+            "donor": "transfer",
             "negation": "all",
+            "segment": "all",
             "layer": 2,
             "head": [1, 2, 3],
             "role": "all",
-            "transfer": [0.9, None, 0.2],
-            "transfer_ci_low": [0.8, None, 0.1],
-            "transfer_ci_high": [1.1, None, 0.3],
+            "share": [0.9, None, 0.2],
+            "share_ci_low": [0.8, None, 0.1],
+            "share_ci_high": [1.1, None, 0.3],
         }
     )
     (said,) = evidence.of_transfer(transfer, restoration, 0.05)
@@ -188,3 +191,15 @@ def test_the_certificate_says_what_was_checked_and_on_how_many_pairs():
     assert "it arrives (8 values, 5 computed; at most 2e-06 logits away)" in said
     assert "it leaves (7 values, 4 computed; at least 0.5 logits away)" in said
     assert said.endswith("no pair: no pair of the sample can show it.")
+
+
+def test_the_same_cells_beside_each_donor():
+    cells = evidence.top_cells(effect_rows((1, 0.3, 0.01), (2, 0.5, 0.01)))
+    assert [cell["head"] for cell in cells] == [2, 1]
+    rows = [PLACEBO | {"share": None}, PLACEBO | {"donor": "transfer", "head": 2.0, "share": 0.9}]
+    first, second = evidence.beside_donors(cells, pd.DataFrame(rows))
+    assert first["cell"] == "head 2"
+    assert first["placebo"] is None
+    assert first["transfer"]["share"] == 0.9
+    assert second["placebo"]["beyond"] == 4.0
+    assert second["transfer"] is None

@@ -16,9 +16,9 @@ from negtrace.statistics.credible import (
     with_placebo,
     with_study_tests,
 )
+from negtrace.statistics.donor_map import donor_map
 from negtrace.statistics.effect_sizes import Options, effect_map
 from negtrace.statistics.families import study_tests
-from negtrace.statistics.placebo import placebo_map
 
 QUICK = Options(replicates=200, flips=500)
 
@@ -69,14 +69,28 @@ def test_with_a_placebo_that_does_as_much_or_nothing(tables):
     table = effect_map(*tables, QUICK)
     base = sweep.merge(scores[["item_id", "s_affirmative"]], on="item_id")["s_affirmative"]
     for placebo, beyond in ((sweep, False), (sweep.assign(s_patched=base), True)):
-        found = placebo_map(sweep, scores, placebo, scores, items, QUICK)
+        found = donor_map(sweep, scores, placebo.assign(donor="placebo"), items, QUICK)
         joined = with_placebo(table, found, 0.05)
         strong = (joined["layer"] == 2) & (joined["segment"] == "all")
         assert (joined.loc[strong, "exceeds_placebo"] == beyond).all()
-        assert not joined.loc[joined["segment"] != "all", "exceeds_placebo"].any()
+        assert joined.loc[joined["segment"] != "all", "exceeds_placebo"].isna().all()
         assert (credible(joined, 0.05) & strong).any() == beyond
     absent = with_placebo(table, found[found["layer"] != 2], 0.05)
-    assert not absent.loc[absent["layer"] == 2, "exceeds_placebo"].any()
+    lacking = (absent["layer"] == 2) & (absent["segment"] == "all")
+    assert (absent.loc[lacking, "exceeds_placebo"] == False).all()  # noqa: E712
+    assert lacking.any()
+
+
+def test_without_a_placebo_significance_alone_counts(tables):
+    sweep, scores, items = tables
+    table = effect_map(*tables, QUICK)
+    nothing = donor_map(sweep, scores, None, items, QUICK)
+    transfer = donor_map(sweep, scores, sweep.assign(donor="transfer"), items, QUICK)
+    for donors in (nothing, transfer):
+        joined = with_placebo(table, donors, 0.05)
+        assert joined["exceeds_placebo"].isna().all()
+        assert (credible(joined, 0.05) == credible(table, 0.05)).all()
+    assert credible(table, 0.05).any()
 
 
 def test_a_placebo_that_works_the_other_way_is_exceeded_in_the_effects_direction_only(tables):
@@ -84,7 +98,9 @@ def test_a_placebo_that_works_the_other_way_is_exceeded_in_the_effects_direction
     table = effect_map(*tables, QUICK)
     base = sweep.merge(scores[["item_id", "s_affirmative"]], on="item_id")["s_affirmative"]
     twice = sweep.assign(s_patched=base + 2 * (sweep["s_patched"] - base))
-    found = placebo_map(sweep, scores, twice, scores, items, QUICK)
+    found = donor_map(sweep, scores, twice.assign(donor="placebo"), items, QUICK)
     strong = (found["layer"] == 2) & (found["segment"] == "all")
     assert (found.loc[strong, "p_fwer"] <= 0.05).all()  # significantly less than the placebo
-    assert not with_placebo(table, found, 0.05)["exceeds_placebo"].any()
+    exceeds = with_placebo(table, found, 0.05)["exceeds_placebo"]
+    assert exceeds.dropna().size
+    assert not exceeds.dropna().any()

@@ -37,14 +37,16 @@ def sweep_of(scores: pd.DataFrame, patched: pd.DataFrame, direction: str) -> pd.
     if "s_patched" not in rows:
         share = rows["restoration"]
         rows["s_patched"] = np.where(share == 1, source, base + share * (source - base))
+    token = rows.groupby(["item_id", "layer", "head", "role"], dropna=False).cumcount()
     return rows.assign(
+        position=token + 10 * rows["role"].astype("category").cat.codes,
         site="resid",
         direction=direction,
         head=pd.array(rows["head"], dtype="Int16"),
         eligible=rows["s_patched"].notna(),
         known=rows.get("known", False),
         restoration=(rows["s_patched"] - base) / (source - base),
-    )[["item_id", "pair_id", *CELL, "eligible", "known", "s_patched", "restoration"]]
+    )[["item_id", "pair_id", *CELL, "position", "eligible", "known", "s_patched", "restoration"]]
 
 
 def study(pairs: int = 12, direction: str = "negate", seed: int = 0, effects=(0.5, 0.0)):

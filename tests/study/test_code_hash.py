@@ -15,14 +15,15 @@ STEPS = sorted(step_source.steps())
 
 LOADING = {"tower", "alignment", "images", "identity"}
 RUNNING = {
-    *("tower", "alignment", "runs", "sweep", "attention", "identity"),
+    *("tower", "alignment", "runs", "sweep", "donor_sweep", "attention", "identity"),
     *("contributions", "ablation"),
 }
-ENGINE = {"runs", "sweep", "ablation"}
+SWEEPING = {"sweep", "donor_sweep", "ablation"}
+ENGINE = SWEEPING | {"runs"}
 MODEL_STEPS = RUNNING | LOADING | {"subject_segmentation"}
 FEATURES = {"features", "feature_correlations", "selectivity_correlation"}
 GROUPED = {
-    *("segments", "restoration_map", "study_tests", "attention_maps", "specificity"),
+    *("segments", "restoration_map", "study_tests", "attention_maps"),
     *("contribution_map", "contributions", "ablation", "specification", "report"),
 }
 
@@ -63,6 +64,8 @@ def hashes() -> dict[str, str]:
         ("negtrace/patching/restoration.py", ENGINE),
         ("negtrace/patching/tail_block.py", ENGINE),
         ("negtrace/patching/tails.py", ENGINE),
+        ("negtrace/patching/donor_sweeps.py", {"donor_sweep"}),
+        ("negtrace/statistics/donor_map.py", {"restoration_map"}),
         ("negtrace/patching/forward_passes.py", RUNNING),
         ("negtrace/models/linear.py", MODEL_STEPS),
         ("negtrace/models/openclip.py", LOADING),

@@ -169,12 +169,12 @@ def test_tables_made_from_two_versions_of_a_third_are_refused(run):
 
 
 def test_equal_names_in_two_folders_are_two_tables(run):
-    """A neutral control's scores differ from those of the dataset, and both may be read."""
-    control = run["scores"].parents[2].parent / "demo-neutral" / "tiny" / "rephrased"
-    labels = RUN | {"dataset": "demo-neutral"}
-    neutral = write(control / "scores.parquet", "scores", labels, seed=2, of_scores=run["scores"])
-    segments = write(control / "segments.parquet", "segments", labels, scores=neutral)
-    assert read_tables({"neutral_scores": neutral, "segments": segments}, labels)
+    """A control's scores differ from those of the dataset, and both may be read."""
+    control = run["scores"].parents[2].parent / "demo-shuffled" / "tiny" / "rephrased"
+    labels = RUN | {"dataset": "demo-shuffled"}
+    dealt = write(control / "scores.parquet", "scores", labels, seed=2, of_scores=run["scores"])
+    segments = write(control / "segments.parquet", "segments", labels, scores=dealt)
+    assert read_tables({"scores": dealt, "segments": segments}, labels)
 
 
 def test_a_table_of_another_kind_or_name_is_refused(run):
@@ -234,7 +234,9 @@ def test_pages_carry_checksums_that_others_can_verify(run):
         ("scores", "scores"),
         ("pairs", "candidates"),
         ("of_rejected", "excluded"),
-        ("neutral_sweep", "sweep"),
+        ("placebo_alignment", "alignment"),
+        ("donor_parts.0", "donor_sweep"),
+        ("donor_map.head.negate.1", "donor_map"),
         ("map.head.negate", "restoration_map"),
         ("part.3", "sweep"),
     ],

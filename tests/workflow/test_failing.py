@@ -132,7 +132,7 @@ def test_a_dataset_may_be_called_like_a_control(study):
     study.configure(change)
     status, printed = make(study, "-n")
     assert status == 0, printed
-    assert "specificity" not in printed
+    assert "control" not in printed
     study.configure(lambda c: (change(c), c["study"].update(controls=["neutral"])))
     status, printed = make(study, "-n")
     assert status == 2

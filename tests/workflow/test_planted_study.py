@@ -6,6 +6,8 @@ import pandas as pd
 import pytest
 from checkout import Checkout
 
+from negtrace.statistics.credible import credible
+
 PLANT = {"first": [1, 2], "second": [3, 1], "carrier": "full_stop", "layers": 3, "heads": 2}
 ITEMS = 80
 
@@ -43,6 +45,16 @@ def test_exactly_the_planted_cells_are_found(study):
     assert others.abs().max() < 0.1
     assert others.abs().max() > 0
     assert "planted" in study.path("report.html").read_text()
+
+
+def test_of_the_significant_heads_only_the_planted_ones_exceed_their_placebo(study):
+    """By negation, because d, whose sign follows the picture's brightness, cancels over both."""
+    table = pd.read_parquet(study.path("demo", "planted", "rephrased", "map.head.negate.parquet"))
+    rows = table[(table["segment"] == "all") & (table["negation"] == "foil")]
+    heads = rows[["layer", "head"]].apply(tuple, axis=1)
+    planted = {(1, 2), (3, 1)}
+    assert set(heads[credible(rows, 0.05)]) == planted
+    assert set(heads[rows["p_fwer"] <= 0.05]) > planted
 
 
 def test_nothing_is_found_where_nothing_is_planted(study):

@@ -18,12 +18,16 @@ import pytest
 import yaml
 from checkout import SAMPLE, Checkout
 
+from negtrace.models.tower_file import load_tower
+from negtrace.patching.scores import scores as unpatched_scores
+from negtrace.patching.scores import sentence_embeddings
+from negtrace.statistics.credible import credible, pooled
 from negtrace.tables.store import read_provenance
 
 # Rules that must not run again unless something before them changed.
 INPUTS = {"scenes", "items", "candidates", "subject_areas", "weights", "tower"}
 FORWARD = INPUTS | {"alignment", "images", "runs"}
-SWEEPS = {"sweep", "attention"}
+SWEEPS = {"sweep", "donor_sweep", "attention"}
 STATISTICS = {"restoration_map", "study_tests", "specification"}
 MAPS = STATISTICS | {"attention_maps", "selectivity_correlation"}
 FEATURES = {"features", "feature_correlations"}
@@ -49,7 +53,7 @@ def study(finished, tmp_path) -> Checkout:
 def test_the_first_run_makes_report_tables_figures_and_benchmarks(finished):
     report = finished.path("report.html").read_text()
     assert "A small study" in report
-    assert report.count("data:image/svg+xml;base64,") == 12
+    assert report.count("data:image/svg+xml;base64,") == 14
     assert not re.search(r"(src|href)=[\"']?(https?:)?//", report)
     run = finished.path("demo", "tiny", "rephrased")
     for table in ("sweep.resid.negate", "sweep.head.negate", "map.resid.negate", "accuracy"):
@@ -141,7 +145,7 @@ def test_controls_run_beside_the_study_and_leave_it_alone(study):
     before = study.times("demo/tiny/**/sweep.*")
     study.configure(lambda config: config["study"].update(controls=["neutral", "shuffled"]))
     jobs = study.jobs()
-    assert jobs["control"] == jobs["control_inputs"] == jobs["specificity"] == 2
+    assert jobs["control"] == jobs["control_inputs"] == 2
     assert "scenes" not in jobs
     assert study.times("demo/tiny/**/sweep.*") == before
 
@@ -154,10 +158,11 @@ def test_controls_run_beside_the_study_and_leave_it_alone(study):
     assert (both["s_negated_x"] - both["s_negated_y"]).abs().max() > 1e-3
     assert set(shuffled["item_id"]) == set(real["item_id"])
     assert (shuffled["s_negated"].to_numpy() != real["s_negated"].to_numpy()).any()
-    specific = pd.read_parquet(
-        study.path("demo", "tiny", "rephrased", "specificity.head.negate.parquet")
+    # What carries no negation has no neutral swap either: its placebo is noise.
+    of_neutral = pd.read_parquet(
+        study.path("demo-neutral", "tiny", "rephrased", "donor_sweep.head.negate.parquet")
     )
-    assert specific["specific"].abs().max() > 0
+    assert set(of_neutral["source"]) == {"random direction", "another pair"}
     assert "A negative control" in study.path("report.html").read_text()
 
 
@@ -196,8 +201,8 @@ def test_an_added_model_runs_only_that_model(study):
 def test_an_added_direction_runs_only_its_sweeps(study):
     study.configure(lambda config: config["study"].update(directions=["negate", "affirm"]))
     jobs = study.jobs("-n")
-    assert set(jobs) == {"sweep"} | STATISTICS | OUTPUT
-    assert jobs["sweep"] == jobs["restoration_map"] == 2
+    assert set(jobs) == {"sweep", "donor_sweep"} | STATISTICS | OUTPUT
+    assert jobs["sweep"] == jobs["donor_sweep"] == jobs["restoration_map"] == 2
     assert jobs["study_tests"] == jobs["specification"] == 1
 
 
@@ -205,6 +210,7 @@ def test_shards_give_the_same_sweep(study, finished):
     study.configure(lambda config: config["compute"].update(shards=3))
     jobs = study.jobs()
     assert (jobs["sweep"], jobs["gather"]) == (6, 2)
+    assert (jobs["donor_sweep"], jobs["gather_donors"]) == (6, 2)
     assert not {"runs", "images", "attention"} & set(jobs)
     run = ("demo", "tiny", "rephrased")
     assert not list(study.path(*run).glob("*of3.parquet"))
@@ -213,6 +219,67 @@ def test_shards_give_the_same_sweep(study, finished):
         whole, parts = (pd.read_parquet(of.path(*run, name)) for of in (finished, study))
         pd.testing.assert_frame_equal(whole, parts, check_exact=False, atol=1e-4, rtol=1e-3)
         assert whole["restoration"].abs().max() > 0.1
+        name = f"donor_sweep.{site}.negate.parquet"
+        whole, parts = (pd.read_parquet(of.path(*run, name)) for of in (finished, study))
+        pd.testing.assert_frame_equal(whole, parts, check_exact=False, atol=1e-4, rtol=1e-3)
+
+
+def test_donors_patch_the_same_cells_from_elsewhere(finished):
+    run = finished.path("demo", "tiny", "rephrased")
+    placebos = pd.read_parquet(run / "placebo_alignment.parquet")
+    tower = load_tower(finished.path("models", "tiny"))
+    scores = pd.read_parquet(run / "scores.parquet")
+    items = pd.read_parquet(run / "candidates.parquet")
+    swapped = unpatched_scores(
+        items[items["pair_id"].isin(set(placebos["pair_id"]))].reset_index(drop=True),
+        sentence_embeddings(tower, placebos),
+        pd.read_parquet(finished.path("demo", "tiny", "images.parquet")),
+        tower.identity["logit_scale"],
+    ).set_index("item_id")
+    assert len(swapped) > 10
+    real = scores.set_index("item_id").loc[swapped.index]
+    assert swapped["s_affirmative"].to_numpy() == pytest.approx(real["s_affirmative"], abs=1e-4)
+    assert (swapped["s_negated"] - real["s_negated"]).abs().max() > 1e-3
+
+    table = pd.read_parquet(run / "donor_map.resid.negate.parquet")
+    transfer = table[(table["donor"] == "transfer") & (table["segment"] == "all")]
+    first = transfer[(transfer["layer"] == 0) & (transfer["role"] == "determiner")]
+    assert first["negation"].tolist() == ["caption", "foil", "all"]
+    assert first["difference_donor"].to_numpy() == pytest.approx(first["difference"], abs=1e-4)
+    assert first["difference"].abs().max() > 0.01
+    assert first["share"].dropna().to_numpy() == pytest.approx(1, abs=1e-2)
+    others = transfer[(transfer["layer"] == 2) & (transfer["role"] == "EOT")]
+    assert (others["difference_donor"] - others["difference"]).abs().max() > 0.001
+
+
+def test_a_model_of_random_weights_has_nothing_to_name(finished):
+    run = finished.path("demo", "tiny", "rephrased")
+    for site in ("resid", "head"):
+        table = pd.read_parquet(run / f"map.{site}.negate.parquet")
+        assert not credible(pooled(table), 0.05).any()
+    report = finished.path("report.html").read_text()
+    assert "Highest mean restoration" not in report
+    assert "The head that restores most" not in report
+
+
+def test_donors_are_chosen_and_none_is_needed(study):
+    before = study.times("**/sweep.*")
+    study.configure(lambda config: config["study"].update(donors=["placebo"]))
+    jobs = study.jobs()
+    assert set(jobs) == {"donor_sweep", "restoration_map", "ledger"} | OUTPUT
+    run = study.path("demo", "tiny", "rephrased")
+    name = "donor_map.head.negate.parquet"
+    assert set(pd.read_parquet(run / name)["donor"]) == {"placebo"}
+    study.configure(lambda config: config["study"].update(donors=[]))
+    assert set(study.jobs()) == {"restoration_map", "ledger"} | OUTPUT
+    assert study.times("**/sweep.*") == before
+    assert pd.read_parquet(run / name).empty
+    table = pd.read_parquet(run / "map.head.negate.parquet")
+    assert table["exceeds_placebo"].isna().all()
+    report = study.path("report.html").read_text()
+    assert "patched from elsewhere" not in report
+    study.configure(lambda config: config["study"].update(donors=["placebos"]))
+    assert "study.donors.0 is 'placebos', did you mean 'placebo'?" in study.run("-n", fails=True)
 
 
 def test_bfloat16_records_its_deviation(study):

@@ -198,6 +198,26 @@ CONTROLS = by_name(
 )
 
 
+class Donor(NamedTuple):
+    """What every cell is patched from beside the pair's own source run."""
+
+    name: str
+    about: str
+
+
+DONORS = by_name(
+    Donor(
+        "placebo",
+        "a source without negation: a neutral word in the place of “no” (some becomes many, a "
+        "becomes the); where there is none, noise as large as the real change",
+    ),
+    Donor(
+        "transfer",
+        "another pair's source sentence, with the same edit, roles and length, drawn at random",
+    ),
+)
+
+
 class Confirmation(NamedTuple):
     """What a study does to confirm its maps, with the tables and figures that it makes."""
 
@@ -231,6 +251,7 @@ FIGURES = by_name(
     Figure("cte_map", SITES["resid"].title),
     *(Figure(f"cte_map_{name}", f"{SITES['resid'].title}: {name} items") for name in SEGMENTS),
     *(Figure(site.figure, site.title) for site in SITES.values() if site.name != "resid"),
+    Figure("transfer", "Share of the effect that another pair's source has"),
     Figure("direct_and_total", "Direct and total effect of each head"),
     Figure("ablation", "The found heads ablated, beside random heads"),
     Figure("faithfulness", "Faithfulness and completeness by number of heads"),

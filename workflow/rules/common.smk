@@ -202,16 +202,6 @@ def of_original(path):
     return table
 
 
-def of_neutral(path):
-    """Input function: a table of the neutral control of a dataset."""
-
-    def table(wildcards):
-        control = control_entries.neutral_control(config["datasets"], wildcards.dataset)
-        return path.format(**{**dict(wildcards.items()), "dataset": control})
-
-    return table
-
-
 def pictures_state(wildcards):
     """Params function: changes with the pictures that a dataset's items name."""
     return state_of(FILES_READ.format(**wildcards), image_folder(wildcards))
@@ -305,6 +295,7 @@ def figure_tables(wildcards):
     return {
         **{name: f"{OF_RUN}/{name}.parquet" for name in named},
         "maps": [f"{OF_RUN}/map.{sweep}.parquet" for sweep in SWEEPS],
+        "donor_maps": [f"{OF_RUN}/donor_map.{sweep}.parquet" for sweep in SWEEPS],
         "confirmation": [
             f"{OF_RUN}/{name}.parquet"
             for name in layout.confirmation_tables(STUDY)

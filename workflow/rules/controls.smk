@@ -1,7 +1,7 @@
-# Negative controls: datasets derived from a study's own, and what the negation does beyond them.
+# Negative controls: datasets derived from a study's own.
 #
-# In:  items, image_files and candidates of a dataset; sweeps and scores of it and its control.
-# Out: the same tables of the derived dataset, which then goes its way as any other; specificity.
+# In:  items, image_files and candidates of a dataset.
+# Out: the same tables of the derived dataset, which then goes its way as any other.
 
 
 rule control_inputs:
@@ -47,25 +47,3 @@ rule control:
         seed=of_dataset("seed"),
     shell:
         shell_line("control")
-
-
-rule specificity:
-    input:
-        sweep=SWEEP,
-        scores=f"{OF_RUN}/scores.parquet",
-        segments=f"{OF_RUN}/segments.parquet",
-        neutral_sweep=of_neutral(SWEEP),
-        neutral_scores=of_neutral(f"{OF_RUN}/scores.parquet"),
-    output:
-        specificity=f"{OF_RUN}/specificity.{{site}}.{{direction}}.parquet",
-    log:
-        log_of("specificity", RUN_SWEEP),
-    benchmark:
-        benchmark_of("specificity", RUN_SWEEP)
-    conda:
-        ANALYSIS
-    params:
-        code=code_hash("specificity"),
-        statistics=STATISTICS,
-    shell:
-        shell_line("specificity")

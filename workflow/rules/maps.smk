@@ -1,8 +1,9 @@
 # Maps: segments by threshold, effects by role, what makes an item hard. Touches no model.
 #
-# In:  scores, sweeps, attention (all candidates) and pairs (those that pass the filter).
-# Out: segments, accuracy, one map per sweep with its spread and stability, tests over all maps of a
-#      model, maps of attention, features.
+# In:  scores, sweeps, donors' sweeps, attention (all candidates) and pairs (those that pass the
+#      filter).
+# Out: segments, accuracy, one map per sweep with its donors, spread and stability, tests over all
+#      maps of a model, maps of attention, features.
 
 
 rule segments:
@@ -30,8 +31,10 @@ rule restoration_map:
         sweep=SWEEP,
         scores=f"{OF_RUN}/scores.parquet",
         segments=f"{OF_RUN}/segments.parquet",
+        donor_sweep=DONOR_SWEEP if STUDY["donors"] else [],
     output:
         restoration_map=f"{OF_RUN}/map.{{site}}.{{direction}}.parquet",
+        donor_map=f"{OF_RUN}/donor_map.{{site}}.{{direction}}.parquet",
         spread=f"{OF_RUN}/spread.{{site}}.{{direction}}.parquet",
         ranks=f"{OF_RUN}/ranks.{{site}}.{{direction}}.parquet",
         overlap=f"{OF_RUN}/overlap.{{site}}.{{direction}}.parquet",

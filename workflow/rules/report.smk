@@ -95,6 +95,7 @@ rule figures:
         ANALYSIS
     params:
         code=code_hash("figures"),
+        donors=as_json(STUDY["donors"]),
         settings=FIGURES,
         thresholds=as_json(config["segments"]),
         folder=subpath(output[0], parent=True),
@@ -150,17 +151,6 @@ rule report:
             dataset=STUDY["datasets"],
             model=[model for model in STUDY["models"] if model in PLANTS],
             wording=[name for name in STUDY["wordings"] if name == "rephrased"],
-        ),
-        specificity=expand(
-            f"{OF_RUN}/specificity.{{sweep}}.parquet",
-            dataset=[
-                name
-                for name in STUDY["datasets"]
-                if control_entries.neutral_control(config["datasets"], name)
-            ],
-            model=STUDY["models"],
-            wording=STUDY["wordings"],
-            sweep=SWEEPS,
         ),
         identities=expand(f"{TOWER}/identity.parquet", model=PUBLISHED),
     output:

@@ -1,8 +1,8 @@
 # Runs: tokens and roles, image embeddings, sentence embeddings and scores.
 #
 # In:  candidates (before any threshold), images, text towers.
-# Out: alignment, candidates that the model can read and those excluded, images, sentences, scores
-#      and the engine's certificate of every dataset and model.
+# Out: alignment (of placebos, too), candidates that the model can read and those excluded, images,
+#      sentences, scores and the engine's certificate of every dataset and model.
 
 
 rule alignment:
@@ -15,6 +15,7 @@ rule alignment:
         alignment=f"{OF_RUN}/alignment.parquet",
         readable=f"{OF_RUN}/candidates.parquet",
         excluded=f"{OF_RUN}/excluded.parquet",
+        placebo_alignment=f"{OF_RUN}/placebo_alignment.parquet",
     log:
         log_of("alignment", RUN),
     benchmark:

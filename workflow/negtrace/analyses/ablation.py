@@ -58,7 +58,7 @@ def ablated_scores(
     Raises:
         InputError: the donor is no ablation, or the tower lacks a head.
     """
-    if donor in ("source", "base"):
+    if donor not in ("mean", "zero"):
         raise InputError(f"donor {donor} does not ablate; use mean or zero")
     wanted = [tuple(sorted(set(heads))) for heads in head_sets]
     distinct = list(dict.fromkeys(wanted))

@@ -4,7 +4,7 @@ shuffled    every item gets another item's picture.  The sentences stay, so what
             the sentences alone stays too; whatever depends on which picture goes with which pair
             must vanish.
 neutral     the negator is swapped for a neutral word in the same slot.  The pictures stay; what
-            remains is what exchanging any word there does.  `specificity.py` compares.
+            remains is what exchanging any word there does.
 """
 
 from __future__ import annotations

@@ -10,12 +10,13 @@ from typing import Any
 
 import pandas as pd
 
+from negtrace.data.donor_pairs import placebo_pairs
 from negtrace.data.items import text_frame
 from negtrace.data.pairs import REASON_COLUMNS, one_spelling
 from negtrace.models.alignment import Tokenizer, align, bare_word, negator_positions
 from negtrace.models.sentence_faults import sentence_fault
 from negtrace.models.tower_shape import TowerShape
-from negtrace.vocabulary import NEGATOR
+from negtrace.vocabulary import NEGATOR, POLARITIES
 
 SAME_TOKENS = "the model reads both sentences as the same tokens"
 NO_NEGATOR_TOKEN = "the model's tokens do not show which word is the negator"
@@ -56,6 +57,23 @@ def read_candidates(
         alignment[alignment["pair_id"].isin(kept["pair_id"])].reset_index(drop=True),
         text_frame(rows, REASON_COLUMNS),
     )
+
+
+def read_placebos(readable: pd.DataFrame, tokenizer: Tokenizer, shape: TowerShape) -> pd.DataFrame:
+    """How a model reads the neutral swaps of the pairs that have one it can read.
+
+    Args:
+        readable: the table ``candidates`` of `read_candidates`.
+
+    Returns:
+        as the table ``alignment``, of the pairs' own ids and affirmative sentences.
+    """
+    pairs, _ = placebo_pairs(readable)
+    negated, affirmative = (
+        [tuple(map(int, tokenizer.encode(text))) for text in pairs[name]] for name in POLARITIES
+    )
+    faults = [_fault(*both, shape) for both in zip(negated, affirmative, strict=True)]
+    return align(pairs[[fault is None for fault in faults]], tokenizer, shape)
 
 
 def pairs_with_negator(alignment: pd.DataFrame, tokenizer: Tokenizer) -> set[str]:

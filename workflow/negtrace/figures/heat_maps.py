@@ -143,14 +143,24 @@ def highest_cells(grid: pd.DataFrame, count: int) -> list[tuple[int, int]]:
 
 
 def heat_maps(
-    panels: Panels, settings: Mapping[str, Any], limit: float, label: str, below: bool
+    panels: Panels,
+    settings: Mapping[str, Any],
+    limit: float,
+    label: str,
+    below: bool,
+    second: Panels | None = None,
 ) -> tuple[Figure, np.ndarray]:
-    """One heat map per negation on one scale from -limit to limit, and axes below if wanted."""
+    """One heat map per negation on one scale from -limit to limit, and axes below if wanted.
+
+    Args:
+        second: maps of the same rows and columns, to stand under the first.
+    """
+    stacked = [panels, second] if second else [panels]
     rows, columns = panels.shape
     annotate = settings.get("annotate", True) and rows * columns <= MOST_ANNOTATED_CELLS
     cell = max(LEAST_CELL_WIDTH[annotate], (figure_width(settings) - MARGIN) / 2 / columns)
     step = ceil(LEAST_TICK_DISTANCE / cell)
-    heights = [CELL_HEIGHT[annotate] * rows, *([BARS_HEIGHT] if below else [])]
+    heights = [CELL_HEIGHT[annotate] * rows] * len(stacked) + [BARS_HEIGHT] * below
     figure, axes = new_figure(
         2 * cell * columns + MARGIN,
         sum(heights) + 1.3,
@@ -159,16 +169,17 @@ def heat_maps(
         sharex="col",
         sharey="row",
     )
-    for column, negation in enumerate(NEGATIONS):
-        axis = axes[0, column]
+    for number, column in np.ndindex(len(stacked), len(NEGATIONS)):
+        negation, shown = NEGATIONS[column], stacked[number]
+        axis: Any = axes[number, column]
         axis.set_facecolor("0.85")
         sns.heatmap(
-            panels.means[negation],
+            shown.means[negation],
             ax=axis,
             cmap=settings.get("palette", PALETTE),
             vmin=-limit,
             vmax=limit,
-            annot=numbers(panels.means[negation]) if annotate else None,
+            annot=numbers(shown.means[negation]) if annotate else None,
             fmt="",
             xticklabels=step,
             yticklabels=1,
@@ -176,17 +187,15 @@ def heat_maps(
             linewidths=0.3,
             cbar=False,
         )
-        _hatch(axis, panels.failing[negation])
-        few = ", few pairs" if panels.few[negation] else ""
-        axis.set(
-            title=f"negation in {negation} (n = {panels.counts[negation]}{few})",
-            xlabel="",
-            ylabel="",
-        )
+        _hatch(axis, shown.failing[negation])
+        few = ", few pairs" if shown.few[negation] else ""
+        which = f"negation in {negation}" if number == 0 else shown.label
+        axis.set(title=f"{which} (n = {shown.counts[negation]}{few})", xlabel="", ylabel="")
         axis.tick_params(axis="y", rotation=0, length=0, labelleft=column == 0)
-        axis.tick_params(axis="x", rotation=0, length=0, labelbottom=not below)
+        last = number == len(stacked) - 1 and not below
+        axis.tick_params(axis="x", rotation=0, length=0, labelbottom=last)
         if below:
-            axes[1, column].tick_params(axis="x", length=0, labelbottom=True)
+            axes[-1, column].tick_params(axis="x", length=0, labelbottom=True)
     # Not before: sns.heatmap draws the whole figure, and laying it out each time is slow.
     figure.set_layout_engine("constrained")
     _colour_bar(figure, axes[0], panels, limit, label)

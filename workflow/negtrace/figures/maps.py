@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from negtrace.errors import InputError
+from negtrace.figures.donors import placebo_panels
 from negtrace.figures.heat_maps import ALPHA, heat_maps, highest_cells, paired_grids
 from negtrace.figures.registry import draws
 from negtrace.figures.style import (
@@ -100,7 +101,12 @@ def _bins(d: pd.Series, lower: float, upper: float, about: int = 30) -> np.ndarr
 
 
 @styled
-def cte_map(table: pd.DataFrame, settings: Mapping[str, Any], segment: str | None = None) -> Figure:
+def cte_map(
+    table: pd.DataFrame,
+    settings: Mapping[str, Any],
+    segment: str | None = None,
+    donors: pd.DataFrame | None = None,
+) -> Figure:
     """Roles x hidden states (or blocks): restoration, below it how uncertain or varied it is.
 
     Below are the standard deviations over items of the paper's mean of ratios, or half the width
@@ -111,6 +117,7 @@ def cte_map(table: pd.DataFrame, settings: Mapping[str, Any], segment: str | Non
         table: ``restoration_map`` of a site that is patched by position, in one direction.
         settings: the configuration's ``figures``.
         segment: which items (default: the settings', else correct); all if it is empty.
+        donors: ``donor_map`` of the same; its placebo is drawn under the map.
     """
     effect = shown_effect(table, settings)
     _, label, is_share = EFFECTS[effect]
@@ -119,14 +126,15 @@ def cte_map(table: pd.DataFrame, settings: Mapping[str, Any], segment: str | Non
     )
     site = str(table["site"].iloc[0])
     limit = 1.0 if is_share else panels.largest
-    figure, axes = heat_maps(panels, settings, limit, label, below=True)
+    placebo = None if donors is None else placebo_panels(donors, panels, effect)
+    figure, axes = heat_maps(panels, settings, limit, label, below=True, second=placebo)
     titled(figure, f"Restoration by patched token and {SITES[site].label}", panels.label)
     axes[0, 0].set_ylabel("patched token")
-    for axis, negation in zip(axes[1], NEGATIONS, strict=True):
+    for axis, negation in zip(axes[-1], NEGATIONS, strict=True):
         _deviation_bars(axis, panels.deviations[negation])
         axis.set_xlabel("hidden state" if site == "resid" else "block")
-    axes[1, 0].set_ylabel("standard deviation" if effect == "mean" else "± of interval")
-    handles, labels = _bars_of_both(axes[1])
+    axes[-1, 0].set_ylabel("standard deviation" if effect == "mean" else "± of interval")
+    handles, labels = _bars_of_both(axes[-1])
     if handles:
         figure.legend(
             handles, labels, loc="outside lower center", ncols=min(len(labels), 6), frameon=False
@@ -179,12 +187,19 @@ def restoration(
     return (head_restoration if by_head else cte_map)(table, settings, segment)
 
 
-def segment_map(table: pd.DataFrame, settings: Mapping[str, Any], segment: str) -> Figure:
+def segment_map(
+    table: pd.DataFrame,
+    settings: Mapping[str, Any],
+    segment: str,
+    donors: pd.DataFrame | None = None,
+) -> Figure:
     """`cte_map` of one segment, with an empty panel where a negation has no item in it."""
     inside = table[table["segment"] == segment]
     if inside.empty:
         return note(f"no item is {segment}")
-    return cte_map(inside, settings, segment)
+    if donors is not None:
+        donors = donors[donors["segment"] == segment]
+    return cte_map(inside, settings, segment, donors)
 
 
 @styled

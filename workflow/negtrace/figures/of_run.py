@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 
 # Imported for the figures that they register.
 from negtrace.figures import confirmation, features, maps
+from negtrace.figures.donors import transfer_map
 from negtrace.figures.registry import drawn
-from negtrace.study.layout import map_figure, segment_maps
+from negtrace.study.layout import map_figure, segment_maps, transfer_figure
 
 __all__ = ["confirmation", "features", "figures_of_run", "maps"]
 
@@ -19,6 +20,8 @@ __all__ = ["confirmation", "features", "figures_of_run", "maps"]
 def figures_of_run(
     tables: Mapping[str, pd.DataFrame],
     sweeps: Mapping[str, pd.DataFrame],
+    donor_maps: Mapping[str, pd.DataFrame],
+    donors: Sequence[str],
     settings: Mapping[str, Any],
 ) -> Iterator[tuple[str, Figure]]:
     """(name, figure) of every figure that the tables allow.
@@ -26,6 +29,8 @@ def figures_of_run(
     Args:
         tables: by name, those of the study's confirmations included.
         sweeps: ``restoration_map`` of every sweep, as in ``resid.negate``.
+        donor_maps: ``donor_map`` of every sweep.
+        donors: the study's.
         settings: the configuration's ``figures``, its ``segments`` and the tests' alpha.
     """
     heads = next((table for sweep, table in sweeps.items() if sweep.startswith("head.")), None)
@@ -33,4 +38,7 @@ def figures_of_run(
     for sweep, table in sweeps.items():
         yield map_figure(sweep), maps.restoration(table, settings)
     for name, (sweep, segment) in segment_maps(sweeps).items():
-        yield name, maps.segment_map(sweeps[sweep], settings, segment)
+        yield name, maps.segment_map(sweeps[sweep], settings, segment, donor_maps[sweep])
+    if "transfer" in donors:
+        for sweep, table in donor_maps.items():
+            yield transfer_figure(sweep), transfer_map(table, settings)

@@ -15,7 +15,7 @@ from negtrace.patching.sentences import Sentence
 from negtrace.patching.sites import SITES, Cell, Site, head_set
 from negtrace.vocabulary import DIFF_ROLES, THERE_ROLES
 
-Donor = Literal["source", "zero", "mean", "base"]
+Donor = Literal["source", "random", "zero", "mean", "base"]
 # Not the vocabulary's records: a role put in other words would rerun every sweep.
 ROLES = tuple(dict.fromkeys((*THERE_ROLES, *DIFF_ROLES, PADDING, POOLED)))
 
@@ -34,9 +34,11 @@ class Intervention:
         window: consecutive blocks that are patched together (sites attn_out, mlp_out, head).
         head_sets: sets of heads, each given as (block, head) pairs, that are patched together
             (site head); None: every head for itself.
-        donor: what replaces the activation: that of the source run, zero, its mean at tokens of the
-            same role, over both sentences of every distinct pair that is swept with it, or itself
-            (``base``: a no-op that is computed all the same, see `certificate.py`).
+        donor: what replaces the activation: that of the source run, the base run's moved as far as
+            by the source run but in a random direction, zero, its mean at tokens of the same role,
+            over both sentences of every distinct pair that is swept with it, or itself (``base``: a
+            no-op that is computed all the same, see `certificate.py`).
+        seed: of random directions.
 
     Raises:
         InputError: the combination is not defined.
@@ -47,6 +49,7 @@ class Intervention:
     window: int = 1
     head_sets: tuple[tuple[tuple[int, int], ...], ...] | None = None
     donor: Donor = "source"
+    seed: int = 0
 
     def __post_init__(self) -> None:
         check_choice("site", self.site, SITES)
@@ -66,6 +69,11 @@ class Intervention:
     @property
     def place(self) -> Site:
         return SITES[self.site]
+
+    @property
+    def ignores_source(self) -> bool:
+        """Whether what replaces the activation has nothing to do with the source run."""
+        return self.donor in ("zero", "mean", "base")
 
     @property
     def at(self) -> str | tuple[str, ...]:
@@ -90,8 +98,11 @@ class Intervention:
     def sources(self, base: Sentence, source: Sentence) -> tuple[int, ...]:
         """For each base position, the position it is patched from, or -1."""
         identity = tuple(range(len(base.tokens)))
-        if self.donor != "source":
+        if self.ignores_source:
             return identity
+        if self.donor == "random":
+            moved = zip(identity, base.counterparts, strict=True)
+            return tuple(place if origin >= 0 else -1 for place, origin in moved)
         if self.place.same_positions and (
             base.counterparts != identity or len(base.tokens) != len(source.tokens)
         ):

@@ -22,6 +22,7 @@ def known_layers(
     base: Sentence,
     source: Sentence | None,
     pooled: int,
+    copied: bool = True,
 ) -> dict[int, Known]:
     """The layers at which a position set's score is, by definition, that of one of the runs.
 
@@ -33,8 +34,10 @@ def known_layers(
       (keys and values of other rows).
 
     Args:
-        source: the source sentence, or None where the source is not a run.
+        source: the source sentence, or None where what replaces has nothing to do with it.
         pooled: pooled position of the base sentence.
+        copied: whether activations are the source run's own; one that is only as far from the base
+            run's does not move before the first difference either, but makes no source run.
     """
     layers = site.layers(shape)
     last = layers[-1]
@@ -43,6 +46,7 @@ def known_layers(
         first = first_difference(base.tokens, source.tokens)
         if shape.causal and max(place.targets) < first:
             return dict.fromkeys(layers, "base")
+    if source and copied:
         if site.counts_hidden_states and place.targets == place.sources:
             tokens = list(base.tokens)
             for position in place.targets:

@@ -9,13 +9,20 @@ by the real source.  Directions belong to a pair, not to its place in a batch.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import sha256
 
 import torch
 from einops import rearrange
+from jaxtyping import Float64
 from torch import Tensor
 
 from negtrace.patching.forward_passes import Run
 from negtrace.patching.sentences import Sentence
+
+
+def pair_seed(seed: int, pair_id: str) -> int:
+    """Seed of one pair's directions."""
+    return int.from_bytes(sha256(f"{seed}|{pair_id}".encode()).digest()[:7], "big")
 
 
 def random_run(
@@ -33,7 +40,7 @@ def random_run(
         bases: the base sentences, whose counterparts say what moves from where.
         heads: number of heads, for activations that are turned by head.
         seeds: of each pair's directions.
-        part: which activation the site replaces: resid, attn_out, mlp_out, z or qkv.
+        part: which activation the site replaces: resid, attn_out, mlp_out, z, q, k or v.
 
     Returns:
         a run that is `base` but for what belongs to `part`.
@@ -50,30 +57,30 @@ def random_run(
     def turned(of_base: Tensor, of_source: Tensor, groups: int) -> Tensor:
         change = torch.where(moved[..., None], of_source[:, pairs, index] - of_base, 0)
         split = rearrange(change, "l b n (g d) -> l b n g d", g=groups)
-        length = split.norm(dim=-1, keepdim=True)
-        noise = torch.stack(
-            [
-                torch.randn(
-                    (split.shape[0], *split.shape[2:]),
-                    generator=torch.Generator().manual_seed(seed),
-                    dtype=torch.float64,
-                )
-                for seed in seeds
-            ],
-            dim=1,
-        ).to(split)
-        unit = noise / noise.norm(dim=-1, keepdim=True)
-        moved_by: Tensor = rearrange(unit * length, "l b n g d -> l b n (g d)")
-        return of_base + moved_by
+        unit = torch.zeros(split.shape, dtype=torch.float64)
+        for row, (sentence, seed) in enumerate(zip(bases, seeds, strict=True)):
+            n = len(sentence.tokens)  # not the batch's
+            unit[:, row, :n] = unit_vectors(seed, (len(split), n, *split.shape[3:]))
+        moved_by = unit.to(split) * split.norm(dim=-1, keepdim=True)
+        result: Tensor = of_base + rearrange(moved_by, "l b n g d -> l b n (g d)")
+        return result
 
     if part == "resid":
         return base._replace(resid=turned(base.resid, source.resid, 1))
     if part == "z":
         return base._replace(z=turned(base.z, source.z, heads))
-    if part == "qkv":
+    if part in ("q", "k", "v"):
         return base._replace(qkv=turned(base.qkv, source.qkv, 3 * heads))
     if part == "attn_out":
         out = turned(base.mid - base.resid[:-1], source.mid - source.resid[:-1], 1)
         return base._replace(mid=base.resid[:-1] + out)
     out = turned(base.resid[1:] - base.mid, source.resid[1:] - source.mid, 1)
     return base._replace(resid=torch.cat([base.resid[:1], base.mid + out]))
+
+
+def unit_vectors(seed: int, shape: tuple[int, ...]) -> Float64[Tensor, "layers n groups features"]:
+    """Directions of one sentence's activations; the same on every device."""
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn(shape, generator=generator, dtype=torch.float64)
+    unit: Tensor = noise / noise.norm(dim=-1, keepdim=True)
+    return unit

@@ -23,8 +23,9 @@ from negtrace.patching.forward_passes import as_array, run_sentences
 from negtrace.patching.interventions import Intervention
 from negtrace.patching.known_cells import known_layers
 from negtrace.patching.propagation import patched_embeddings
+from negtrace.patching.random_direction import pair_seed, random_run
 from negtrace.patching.score_grid import ScoreGrid, make_study, tidy
-from negtrace.patching.sentences import Sentence, SentencePair
+from negtrace.patching.sentences import SentencePair
 from negtrace.patching.tails import PairBatch, PositionSet, make_tails, position_sets
 from negtrace.progress import silent
 from negtrace.vocabulary import BASE_OF, SOURCE_OF
@@ -108,15 +109,16 @@ def sweep_batch(
     shape, site = tower.shape, intervention.place
     bases = [pair.sentence(BASE_OF[direction]) for pair in pairs]
     sources = [pair.sentence(SOURCE_OF[direction]) for pair in pairs]
-    batch = pair_batch(tower, intervention, bases, sources, means)
+    batch = pair_batch(tower, intervention, pairs, direction, means)
     pooled = batch.base.pooled.tolist()
-    copied = intervention.donor == "source"
+    copied, alone = intervention.donor == "source", intervention.ignores_source
     groups: dict[tuple[int, ...], list[PositionSet]] = {}
     for i, (base, source) in enumerate(zip(bases, sources, strict=True)):
         origins = intervention.sources(base, source)
         for place in position_sets(i, base, origins, intervention.at):
             grid.allow(first_index + i, place.label)
-            known = known_layers(site, shape, place, base, source if copied else None, pooled[i])
+            origin = None if alone else source
+            known = known_layers(site, shape, place, base, origin, pooled[i], copied)
             unknown = []
             for number, cell in enumerate(grid.cells):
                 if len(cell.parts) == 1 and cell.layer in known:
@@ -128,7 +130,7 @@ def sweep_batch(
     for numbers, places in groups.items():
         cells = [grid.cells[number] for number in numbers]
         first_rows = [
-            first_difference(bases[p.pair].tokens, sources[p.pair].tokens) if copied else 0
+            0 if alone else first_difference(bases[p.pair].tokens, sources[p.pair].tokens)
             for p in places
         ]
         for tail in make_tails(places, batch.base, first_rows, shape, max_rows):
@@ -144,15 +146,22 @@ def sweep_batch(
 def pair_batch(
     tower: TextTower,
     intervention: Intervention,
-    bases: Sequence[Sentence],
-    sources: Sequence[Sentence],
+    pairs: Sequence[SentencePair],
+    direction: str,
     means: RoleMeans | None,
 ) -> PairBatch:
     """Base runs, and the runs or stand-ins that activations are copied from."""
+    bases = [pair.sentence(BASE_OF[direction]) for pair in pairs]
     base = run_sentences(tower, [s.tokens for s in bases])
     if intervention.donor == "base":
         return PairBatch(base, base)
+    if intervention.ignores_source:
+        donor = zero_run(base) if means is None else mean_run(base, bases, means)
+        return PairBatch(base, donor, source_is_run=False)
+    source = run_sentences(tower, [pair.sentence(SOURCE_OF[direction]).tokens for pair in pairs])
     if intervention.donor == "source":
-        return PairBatch(base, run_sentences(tower, [s.tokens for s in sources]))
-    donor = zero_run(base) if means is None else mean_run(base, bases, means)
+        return PairBatch(base, source)
+    seeds = [pair_seed(intervention.seed, pair.pair_id) for pair in pairs]
+    part, heads = intervention.place.activation, tower.shape.heads
+    donor = random_run(base, source, bases, heads, seeds, part)
     return PairBatch(base, donor, source_is_run=False)

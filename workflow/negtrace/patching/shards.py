@@ -46,10 +46,14 @@ def gather(parts: Sequence[pd.DataFrame], items: pd.DataFrame) -> pd.DataFrame:
     Raises:
         InputError: an item is missing or there twice.
     """
-    order = pd.Series(range(len(items)), index=items["item_id"])
     seen = pd.concat([part["item_id"].drop_duplicates() for part in parts])
-    if len(seen) != len(order) or set(seen) != set(order.index):
+    if len(seen) != len(items) or set(seen) != set(items["item_id"]):
         raise InputError("the shards do not make up the study: delete their tables and run again")
-    whole = pd.concat(parts, ignore_index=True)
-    rows = whole["item_id"].map(order).sort_values(kind="stable").index
-    return whole.loc[rows].reset_index(drop=True)
+    return in_order(pd.concat(parts, ignore_index=True), items)
+
+
+def in_order(table: pd.DataFrame, items: pd.DataFrame) -> pd.DataFrame:
+    """Rows by item in the order of `items`; rows of one item stay in theirs."""
+    order = pd.Series(range(len(items)), index=items["item_id"].astype(object))
+    rows = table["item_id"].astype(object).map(order).sort_values(kind="stable").index
+    return table.loc[rows].reset_index(drop=True)

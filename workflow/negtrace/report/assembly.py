@@ -14,7 +14,6 @@ from negtrace.replication.published import is_published
 from negtrace.report.page import Choices, Comparison, Section, render
 from negtrace.statistics.credible import with_study_tests
 from negtrace.study import layout, places
-from negtrace.study.control_entries import neutral_control
 from negtrace.tables.lineage import read_tables
 from negtrace.tables.store import read_provenance, read_table
 
@@ -120,11 +119,7 @@ def section(
         },
         figures=figures,
         planted=planted,
-        specificity={
-            sweep: table(f"specificity.{sweep}")
-            for sweep in layout.sweeps(study)
-            if neutral_control(config["datasets"], dataset)
-        },
+        donors={sweep: table(f"donor_map.{sweep}") for sweep in layout.sweeps(study)},
         tables=[folder / f"{name}.parquet" for name in layout.tables(study)],
         segment=config["figures"]["segment"],
         items=table("segments"),

@@ -9,7 +9,7 @@ import pandas as pd
 from negtrace.report.findings import cell_name, plural
 from negtrace.report.robustness import spread_of
 from negtrace.statistics.credible import TOP_HEADS, named, pooled
-from negtrace.vocabulary import ALL
+from negtrace.vocabulary import ALL, DONORS
 
 TOP_CELLS = 5
 MEASURES = ("accuracy", "mean_d")
@@ -84,41 +84,39 @@ def of_placebo(table: pd.DataFrame, what: str, alpha: float) -> list[str]:
     """The cells in which the negation does most beyond its placebo.
 
     Args:
-        table: `placebo.placebo_map` of one site and direction.
+        table: ``donor_map`` of one site and direction.
         what: the site in words.
         alpha: level of the family-wise error.
     """
-    overall = table[(table["segment"] == ALL) & (table["negation"] == ALL)]
+    overall = of_donor(table, "placebo")
     if overall.empty:
         return []
-    beyond = overall[(overall["p_fwer"] <= alpha) & (overall["specific"] > 0)]
-    named = [
-        f"{cell_name(row)} ({row.specific:.2f}"
-        f" [{row.specific_ci_low:.2f}, {row.specific_ci_high:.2f}] logits;"
-        f" negation {row.difference:.2f}, placebo {row.difference_placebo:.2f})"
-        for row in beyond.sort_values("specific", ascending=False).head(TOP_HEADS).itertuples()
+    beyond = overall[(overall["p_fwer"] <= alpha) & (overall["beyond"] > 0)]
+    most = [
+        f"{cell_name(row)} ({row.beyond:.2f} [{row.beyond_ci_low:.2f}, {row.beyond_ci_high:.2f}]"
+        f" logits; negation {row.difference:.2f}, placebo {row.difference_donor:.2f})"
+        for row in beyond.sort_values("beyond", ascending=False).head(TOP_HEADS).itertuples()
     ]
-    if not named:
+    if not most:
         return [f"By {what}, the negation does nothing significant beyond its placebo."]
-    return [f"Beyond its placebo, the negation does most by {what} at {'; '.join(named)}."]
+    return [f"Beyond its placebo, the negation does most by {what} at {'; '.join(most)}."]
 
 
 def of_transfer(table: pd.DataFrame, restoration: pd.DataFrame, alpha: float) -> list[str]:
     """How generic what the credible cells carry is.
 
     Args:
-        table: `transfer.transfer_map` of one site and direction.
+        table: ``donor_map`` of one site and direction.
         restoration: ``restoration_map`` of the same.
         alpha: level of the family-wise error.
     """
     best = named(restoration, alpha).head(TOP_HEADS)
     key = ["layer", "head", "role"]
-    generic = table[table["negation"] == ALL].astype(dict.fromkeys(key, object))
+    generic = of_donor(table, "transfer").astype(dict.fromkeys(key, object))
     both = best[key].astype(object).merge(generic, on=key)
     given = [
-        f"{cell_name(row)} {row.transfer:.2f}"
-        f" [{row.transfer_ci_low:.2f}, {row.transfer_ci_high:.2f}]"
-        for row in both.dropna(subset=["transfer", "transfer_ci_low"]).itertuples()
+        f"{cell_name(row)} {row.share:.2f} [{row.share_ci_low:.2f}, {row.share_ci_high:.2f}]"
+        for row in both.dropna(subset=["share", "share_ci_low"]).itertuples()
     ]
     if not given:
         return []
@@ -126,6 +124,32 @@ def of_transfer(table: pd.DataFrame, restoration: pd.DataFrame, alpha: float) ->
         "Share of its effect that comes as well from another sentence's negation (1: generic, 0:"
         f" bound to its noun): {'; '.join(given)}."
     ]
+
+
+def of_donor(table: pd.DataFrame, donor: str) -> pd.DataFrame:
+    """Rows of one donor over all items and both negations."""
+    return table[(table["donor"] == donor) & (table["segment"] == ALL) & (table["negation"] == ALL)]
+
+
+def beside_donors(cells: list[dict[str, Any]], donors: pd.DataFrame) -> list[dict[str, Any]]:
+    """What each donor does in some cells.
+
+    Args:
+        cells: of `top_cells`.
+        donors: ``donor_map`` of the same site and direction.
+
+    Returns:
+        for each cell layer, cell and, by the donor's name, its row or None.
+    """
+    key = ["layer", "head", "role"]
+    rows: list[dict[str, Any]] = [{"layer": c["layer"], "cell": c["cell"]} for c in cells]
+    for donor in DONORS:
+        table = of_donor(donors, donor).astype(dict.fromkeys(key, object))
+        wanted = pd.DataFrame(cells, columns=key, dtype=object)
+        found = wanted.merge(table, on=key, how="left", validate="one_to_one")
+        for row, beside in zip(rows, found.to_dict("records"), strict=True):
+            row[donor] = beside if pd.notna(beside["donor"]) else None
+    return rows
 
 
 def of_confirmation(confirmation: pd.DataFrame, ablations: pd.DataFrame) -> list[str]:

@@ -76,7 +76,7 @@ class Section:
         items: table ``segments``; without it, small denominators go unnoticed.
         stability: tables ``overlap`` and ``split_halves`` by sweep.
         alpha: level of the tests.
-        specificity: table of that name by sweep, where the study has the neutral control.
+        donors: table ``donor_map`` by sweep.
         planted: table of that name, of a constructed model.
         confirmation: tables of that name, ``ablations`` and ``minimality``, of ablated heads.
         family: table ``study_tests`` of the model.
@@ -101,7 +101,7 @@ class Section:
     stability: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]] = field(default_factory=dict)
     alpha: float = 0.05
     planted: pd.DataFrame | None = None
-    specificity: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    donors: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     confirmation: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame] | None = None
     family: pd.DataFrame | None = None
     spread: Mapping[str, pd.DataFrame] = field(default_factory=dict)
@@ -149,9 +149,10 @@ class Section:
             if sweep.startswith("head."):
                 overlap = findings.of_overlap(table, self.selectivity, self.alpha)
                 said += self._with_direction(sweep, overlap)
-        for sweep, table in self.specificity.items():
-            specific = evidence.of_placebo(table, SITES[sweep.split(".")[0]].label, self.alpha)
-            said += self._with_direction(sweep, specific)
+        for sweep, table in self.donors.items():
+            beside = evidence.of_placebo(table, SITES[sweep.split(".")[0]].label, self.alpha)
+            beside += evidence.of_transfer(table, self.maps[sweep], self.alpha)
+            said += self._with_direction(sweep, beside)
         if self.confirmation is not None:
             confirmation, ablations, minimality = self.confirmation
             said += evidence.of_confirmation(confirmation, ablations)
@@ -195,6 +196,15 @@ class Section:
             (sweep, evidence.top_cells(table, self.spread.get(sweep)))
             for sweep, table in self.maps.items()
             if "ratio" in table
+        ]
+
+    @property
+    def top_cells_by_donor(self) -> list[tuple[str, list[dict[str, Any]]]]:
+        """(map, rows with what each donor does) of the same cells, where there are donors."""
+        return [
+            (sweep, evidence.beside_donors(cells, self.donors[sweep]))
+            for sweep, cells in self.top_cells
+            if len(self.donors.get(sweep, ()))
         ]
 
     @property
@@ -297,8 +307,10 @@ class Choices:
 
 def picture(name: str, path: Path) -> Picture:
     """A figure with its title and caption; one without a caption keeps its name as title."""
-    kind, _, direction = name.partition(".")
+    kind, _, of = name.partition(".")
     title = FIGURES[kind].title if kind in FIGURES else kind.replace("_", " ")
+    site, _, direction = of.rpartition(".")
+    title += f", by {SITES[site].label}" if site else ""
     return Picture(
         name.replace(".", "-"),
         f"{title}, direction {direction}" if direction else title,

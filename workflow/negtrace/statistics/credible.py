@@ -66,13 +66,15 @@ def credible(rows: pd.DataFrame, alpha: float) -> pd.Series:
 
     Args:
         rows: of a ``restoration_map``, with the column p_study if `with_study_tests` was there,
-            else p_fwer counts; and exceeds_placebo if `with_placebo` was.
+            else p_fwer counts; and exceeds_placebo if `with_placebo` was (null: no placebo).
         alpha: level of the family-wise error.
     """
     if "p_fwer" not in rows:
         return pd.Series(True, index=rows.index)
     named = rows["p_study" if "p_study" in rows else "p_fwer"] <= alpha
-    return named & rows["exceeds_placebo"] if "exceeds_placebo" in rows else named
+    if "exceeds_placebo" not in rows:
+        return named
+    return named & rows["exceeds_placebo"].astype(object).ne(False)  # null: there is no placebo
 
 
 def family(table: pd.DataFrame) -> str:
@@ -90,20 +92,22 @@ def with_study_tests(table: pd.DataFrame, tests: pd.DataFrame) -> pd.DataFrame:
     return table.assign(p_study=found.where((table["segment"] == ALL).to_numpy()).to_numpy())
 
 
-def with_placebo(table: pd.DataFrame, placebo: pd.DataFrame, alpha: float) -> pd.DataFrame:
+def with_placebo(table: pd.DataFrame, donors: pd.DataFrame, alpha: float) -> pd.DataFrame:
     """The map with the column exceeds_placebo: whether the effect goes significantly beyond it.
 
-    Cells that the placebo does not have do not exceed it.
+    It is null in segments, and everywhere if the sweep has no placebo.  Cells that the placebo does
+    not have do not exceed it.
 
     Args:
-        placebo: `placebo.placebo_map` of the same sweep.
+        donors: `donor_map.donor_map` of the same sweep.
         alpha: level of the family-wise error over the map.
     """
-    overall = placebo[placebo["segment"] == ALL]
-    found = _matched(table, overall, ["specific", "p_fwer"])
-    same_way = np.sign(found["specific"]) == np.sign(table["difference"].to_numpy())
-    exceeds = ((found["p_fwer"] <= alpha) & same_way).to_numpy()
-    return table.assign(exceeds_placebo=exceeds & (table["segment"] == ALL).to_numpy())
+    placebo = donors[(donors["donor"] == "placebo") & (donors["segment"] == ALL)]
+    found = _matched(table, placebo, ["beyond", "p_fwer"]).astype(float)
+    same_way = np.sign(found["beyond"]) == np.sign(table["difference"].to_numpy())
+    exceeds = pd.Series(((found["p_fwer"] <= alpha) & same_way).to_numpy(), dtype=object)
+    tested = (table["segment"] == ALL).to_numpy() & bool(len(placebo))
+    return table.assign(exceeds_placebo=exceeds.where(tested, None).to_numpy())
 
 
 def _matched(table: pd.DataFrame, other: pd.DataFrame, columns: list[str]) -> pd.DataFrame:

@@ -30,7 +30,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import get_args
+from typing import TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
@@ -106,6 +106,9 @@ class Options:
 
 DEFAULTS = Options()
 
+# Numerator and denominator [pairs, cells] by name.
+Fractions: TypeAlias = dict[str, tuple[np.ndarray, np.ndarray]]
+
 
 def effect_map(
     sweep: pd.DataFrame,
@@ -161,7 +164,7 @@ def effect_map(
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
 
-def fractions(sums: PairSums) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def fractions(sums: PairSums) -> Fractions:
     """Numerator and denominator of each of `ESTIMATES` [pairs, cells]."""
     return {
         "ratio": (sums.change, sums.d),
@@ -173,14 +176,20 @@ def fractions(sums: PairSums) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 def estimates(sums: PairSums, options: Options, tested: bool) -> pd.DataFrame:
     """`ESTIMATES` with their limits, and `TESTS`, null unless wanted; a row per cell."""
-    columns = {}
-    for name, (numerator, denominator) in fractions(sums).items():
-        with np.errstate(divide="ignore", invalid="ignore"):
-            columns[name] = numerator.sum(0) / denominator.sum(0)
-    for name, limits in intervals(sums, options).items():
-        columns[f"{name}_ci_low"], columns[f"{name}_ci_high"] = limits
+    columns = with_limits(fractions(sums), sums.n > 0, options)
     tests = cell_tests(sums, options)._asdict() if tested else dict.fromkeys(TESTS, np.nan)
     return pd.DataFrame(columns | tests)
+
+
+def with_limits(fractions: Fractions, there: np.ndarray, options: Options) -> dict[str, np.ndarray]:
+    """Ratios of sums by cell, each followed by its lower and upper limit."""
+    columns = {}
+    limits = intervals(fractions, there, options)
+    for name, (numerator, denominator) in fractions.items():
+        with np.errstate(divide="ignore", invalid="ignore"):
+            columns[name] = numerator.sum(0) / denominator.sum(0)
+        columns[f"{name}_ci_low"], columns[f"{name}_ci_high"] = limits[name]
+    return columns
 
 
 def cell_tests(sums: PairSums, options: Options) -> Tests:
@@ -193,24 +202,29 @@ def cell_tests(sums: PairSums, options: Options) -> Tests:
     return Tests(*found)
 
 
-def intervals(sums: PairSums, options: Options) -> dict[str, Interval]:
-    """Limits of `ESTIMATES`; null for cells with fewer than `FEWEST_PAIRS` pairs.
+def intervals(fractions: Fractions, there: np.ndarray, options: Options) -> dict[str, Interval]:
+    """Limits of ratios of sums; null for cells with fewer than `FEWEST_PAIRS` pairs.
 
     Cells that the same pairs have are resampled together, each resample with as many pairs as
     have the cell.
+
+    Args:
+        there: whether a pair has a cell [pairs, cells].
     """
-    limits = {name: np.full((2, len(sums.cells)), np.nan) for name in ESTIMATES}
-    patterns, pattern_of = np.unique(sums.n > 0, axis=1, return_inverse=True)
+    limits = {name: np.full((2, there.shape[1]), np.nan) for name in fractions}
+    patterns, pattern_of = np.unique(there, axis=1, return_inverse=True)
     for number, pairs in enumerate(patterns.T):
         if pairs.sum() < FEWEST_PAIRS:
             continue
         cells = np.flatnonzero(pattern_of == number)
         interval = interval_of(int(pairs.sum()), options)
-        for name, fraction in fractions(sums.of_pairs(pairs).of_cells(cells)).items():
+        for name, both in fractions.items():
+            numerator, denominator = (part[pairs][:, cells] for part in both)
             if name == "flip_rate":
-                limits[name][:, cells] = share_interval(*fraction, options.level)
+                found = share_interval(numerator, denominator, options.level)
             else:
-                limits[name][:, cells] = interval(*fraction)
+                found = interval(numerator, denominator)
+            limits[name][:, cells] = found
     return {name: Interval(*both) for name, both in limits.items()}
 
 

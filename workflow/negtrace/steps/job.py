@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 Table: TypeAlias = pd.DataFrame
 Tables: TypeAlias = list[pd.DataFrame]
 TablesByPath: TypeAlias = dict[Path, pd.DataFrame]  # names of files say what kinds they are
-OtherTable: TypeAlias = pd.DataFrame  # of another dataset than the step's
 ModelsByPath: TypeAlias = dict[Path, pd.DataFrame]  # of several models
 Input: TypeAlias = Path
 Inputs: TypeAlias = list[Path]
@@ -46,10 +45,10 @@ Place: TypeAlias = str
 Entry: TypeAlias = dict[str, Any]
 Trigger: TypeAlias = str
 
-READ = ("Table", "Tables", "TablesByPath", "OtherTable", "ModelsByPath", "Table | None")
+READ = ("Table", "Tables", "TablesByPath", "ModelsByPath", "Table | None")
 BY_PATH = ("TablesByPath", "ModelsByPath")
 # The label in which tables may differ from the step's own.
-OTHER = {"OtherTable": "dataset", "ModelsByPath": "model"}
+OTHER = {"ModelsByPath": "model"}
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -111,7 +110,7 @@ def _read(definition: Step, options: Namespace, labels: Mapping[str, str]) -> Re
     Raises:
         InputError: see `lineage.read_tables`.
     """
-    # What is checked together: the step's own, those of another dataset, those of each folder.
+    # What is checked together: the step's own, those of other models, those of each folder.
     together: dict[tuple[str, Path | None], dict[str, Path]] = {}
     for parameter in definition.parameters:
         if parameter.annotation in READ:

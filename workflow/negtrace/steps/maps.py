@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from negtrace.steps.job import Made, OtherTable, Table, TablesByPath, step
+from negtrace.steps.job import Made, Table, TablesByPath, step
 
 # What every sweep of a run is read with.
 RUN_TABLES = ("scores", "segments")
@@ -30,14 +30,17 @@ def segments(
     return Made({"segments": classified, "accuracy": accuracy(classified)})
 
 
-@step("restoration_map", "spread", "ranks", "overlap", "split_halves")
+@step("restoration_map", "donor_map", "spread", "ranks", "overlap", "split_halves")
 def restoration_map(
     sweep: Table,
     scores: Table,
     segments: Table,
+    donor_sweep: Table | None,
     statistics: dict[str, Any],
 ) -> Made:
-    """Effect sizes of one sweep with intervals and tests; their spread; how stable ranks are."""
+    """Effect sizes of one sweep beside its donors'; their spread; how stable ranks are."""
+    from negtrace.statistics.credible import with_placebo
+    from negtrace.statistics.donor_map import donor_map
     from negtrace.statistics.effect_sizes import Options, effect_map
     from negtrace.statistics.spread import spread_map
     from negtrace.statistics.stability import overlap, ranks, split_halves
@@ -50,6 +53,9 @@ def restoration_map(
         "split_halves": split_halves,
     }
     tables = {n: of(sweep, scores, segments, options=options) for n, of in made.items()}
+    donors = donor_map(sweep, scores, donor_sweep, segments, options)
+    found = with_placebo(tables["restoration_map"], donors, 1 - options.level)
+    tables |= {"restoration_map": found, "donor_map": donors}
     return Made({**tables, "spread": spread_map(sweep, scores, segments)})
 
 
@@ -122,20 +128,3 @@ def feature_correlations(features: Table) -> Made:
 
     made = ("feature_summary", "feature_correlations", "accuracy_above_area")
     return Made({name: getattr(analysis, name)(features) for name in made})
-
-
-@step("specificity")
-def specificity(
-    sweep: Table,
-    scores: Table,
-    neutral_sweep: OtherTable,
-    neutral_scores: OtherTable,
-    segments: Table,
-    statistics: dict[str, Any],
-) -> Made:
-    """The effect of the negation beside that of a placebo, a neutral swap, on the same items."""
-    from negtrace.statistics.effect_sizes import Options
-    from negtrace.statistics.placebo import placebo_map
-
-    tables = (sweep, scores, neutral_sweep, neutral_scores, segments)
-    return Made({"specificity": placebo_map(*tables, Options(**statistics))})

@@ -95,7 +95,9 @@ def figures(
     features: Table,
     accuracy_above_area: Table,
     maps: TablesByPath,
+    donor_maps: TablesByPath,
     confirmation: TablesByPath,
+    donors: list[str],
     settings: dict[str, Any],
     folder: Place,
 ) -> None:
@@ -112,8 +114,11 @@ def figures(
         "accuracy_above_area": accuracy_above_area,
         **{path.stem: table for path, table in confirmation.items()},
     }
-    sweeps = {path.stem.partition(".")[2]: table for path, table in maps.items()}
-    for name, figure in figures_of_run(tables, sweeps, settings):
+    sweeps, compared = (
+        {path.stem.partition(".")[2]: table for path, table in given.items()}
+        for given in (maps, donor_maps)
+    )
+    for name, figure in figures_of_run(tables, sweeps, compared, donors, settings):
         save(figure, Path(folder) / name, settings["formats"], settings["dpi"])
 
 

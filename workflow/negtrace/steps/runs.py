@@ -18,14 +18,14 @@ from negtrace.steps.job import (
 )
 
 
-@step("alignment", "excluded", readable="candidates")
+@step("alignment", "excluded", readable="candidates", placebo_alignment="alignment")
 def alignment(
     candidates: Table, tower: Inputs, weights: Input, spec: Entry, threads: Resource
 ) -> Made:
     """Tokenise and align both sentences of every pair; leave out what the model cannot read."""
     import pandas as pd
 
-    from negtrace.data.reading import read_candidates
+    from negtrace.data.reading import read_candidates, read_placebos
     from negtrace.errors import InputError
     from negtrace.models.families import load
     from negtrace.models.tower_file import load_tower
@@ -43,7 +43,9 @@ def alignment(
         )
     sentences = pd.unique(pd.concat([readable["negated"], readable["affirmative"]]))
     check_tower(loaded.model, stored, loaded.tokenizer, list(sentences))
+    placebos = read_placebos(readable, loaded.tokenizer, stored.shape)
     made = {"alignment": frame, "readable": readable, "excluded": excluded}
+    made["placebo_alignment"] = placebos
     return Made(made, {}, stored.identity)
 
 

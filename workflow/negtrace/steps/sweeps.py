@@ -73,6 +73,63 @@ def gather(scores: Table, parts: Tables, files: Inputs) -> Made:
     return Made({"sweep": gather(parts, scores[["item_id"]])}, params, made[0]["model"])
 
 
+@step("donor_sweep")
+def donor_sweep(
+    site: Label,
+    direction: Label,
+    tower: Inputs,
+    alignment: Table,
+    placebo_alignment: Table,
+    candidates: Table,
+    images: Table,
+    scores: Table,
+    donors: list[str],
+    seed: int,
+    shard: int,
+    shards: int,
+    compute: Compute,
+) -> Made:
+    """Every cell of one site in one direction patched from the study's donors, for every item."""
+    from negtrace.patching.donor_sweeps import donations, donor_sweep
+    from negtrace.patching.scores import pictured
+    from negtrace.patching.shards import take_shard
+    from negtrace.progress import bar
+
+    loaded = compute.tower(tower)
+    items = pictured(candidates, images)
+    tables = (alignment, placebo_alignment, candidates)
+    given = donations(donors, site, direction, *tables, seed)
+    _, items = take_shard(alignment, items, shard, shards)
+    frame = donor_sweep(
+        loaded,
+        given,
+        items,
+        images,
+        scores,
+        site,
+        direction,
+        seed,
+        loaded.identity["logit_scale"],
+        compute.memory_gb,
+        progress=bar,
+    )
+    params = {"site": site, "direction": direction, "device": str(loaded.device)}
+    return Made({"donor_sweep": frame}, params, loaded.identity)
+
+
+@step("donor_sweep")
+def gather_donors(scores: Table, donor_parts: Tables, files: Inputs) -> Made:
+    """The shards of a donors' sweep put together, items in the order of the scores."""
+    import pandas as pd
+
+    from negtrace.patching.shards import in_order
+    from negtrace.tables.store import read_provenance
+
+    made = read_provenance(files[0])
+    whole = in_order(pd.concat(donor_parts, ignore_index=True), scores)
+    return Made({"donor_sweep": whole}, {**made["params"], "shards": len(files)}, made["model"])
+
+
 @step("attention", "selectivity")
 def attention(tower: Inputs, alignment: Table, compute: Compute) -> Made:
     """Attention to the negator, and each head's selectivity for it."""

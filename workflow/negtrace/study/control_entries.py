@@ -56,11 +56,3 @@ def with_controls(config: Mapping[str, Any]) -> dict[str, Any]:
         changed[section].update(added)
         study[section] += added
     return changed
-
-
-def neutral_control(datasets: Mapping[str, Mapping[str, Any]], name: str) -> str | None:
-    """The neutral control of a dataset, told by its entry: a user's may have any name."""
-    for control, entry in datasets.items():
-        if entry["kind"] == "neutral" and entry["of"] == name:
-            return control
-    return None

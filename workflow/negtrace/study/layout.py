@@ -14,7 +14,7 @@ from negtrace.vocabulary import CONFIRMATIONS, FIGURES, SEGMENTS, SITES
 FEATURE_TABLES = ("features", "feature_summary", "feature_correlations", "accuracy_above_area")
 
 # Of every sweep.
-MAP_TABLES = ("map", "spread", "ranks", "overlap", "split_halves")
+MAP_TABLES = ("map", "donor_map", "spread", "ranks", "overlap", "split_halves")
 
 
 def sweeps(study: Mapping[str, Any]) -> list[str]:
@@ -25,8 +25,10 @@ def sweeps(study: Mapping[str, Any]) -> list[str]:
 def tables(study: Mapping[str, Any]) -> list[str]:
     """Names of all tables of one dataset, model and wording, in the order they are made."""
     return [
-        *("alignment", "candidates", "excluded", "sentences", "scores", "certificate"),
+        *("alignment", "placebo_alignment", "candidates", "excluded"),
+        *("sentences", "scores", "certificate"),
         *(f"sweep.{sweep}" for sweep in sweeps(study)),
+        *(f"donor_sweep.{sweep}" for sweep in sweeps(study) if study["donors"]),
         *("attention", "selectivity", "segments", "accuracy"),
         *(f"{table}.{sweep}" for sweep in sweeps(study) for table in MAP_TABLES),
         *("selectivity_map", "attention_map", "selectivity_correlation"),
@@ -55,6 +57,11 @@ def map_figure(sweep: str) -> str:
     return f"{SITES[site].figure}.{direction}"
 
 
+def transfer_figure(sweep: str) -> str:
+    """Name of the figure of one sweep's transfer."""
+    return f"transfer.{sweep}"
+
+
 def segment_maps(sweeps: Iterable[str]) -> dict[str, tuple[str, str]]:
     """(sweep, segment) of the CTE maps of each segment, by name of the figure."""
     return {
@@ -71,6 +78,7 @@ def figures(study: Mapping[str, Any]) -> list[str]:
         *(figure.name for figure in FIGURES.values() if figure.of_run),
         *map(map_figure, sweeps(study)),
         *segment_maps(sweeps(study)),
+        *(transfer_figure(s) for s in sweeps(study) if "transfer" in study["donors"]),
         *(figure for name in study["confirm"] for figure in CONFIRMATIONS[name].figures),
     ]
 

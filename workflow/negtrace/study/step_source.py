@@ -24,7 +24,6 @@ DIRECTIVES = {
     "Table": "input",
     "Tables": "input",
     "TablesByPath": "input",
-    "OtherTable": "input",
     "ModelsByPath": "input",
     "Input": "input",
     "Inputs": "input",

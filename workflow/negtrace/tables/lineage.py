@@ -19,10 +19,11 @@ KINDS = {
     "rejected": "excluded",
     "part": "sweep",
     "parts": "sweep",
+    "donor_parts": "donor_sweep",
     "map": "restoration_map",
     "maps": "restoration_map",
 }
-PREFIXES = ("of_", "neutral_")
+PREFIXES = ("of_", "placebo_")
 
 
 class Tables(dict[str, pd.DataFrame]):
