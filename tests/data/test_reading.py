@@ -11,7 +11,12 @@ from test_alignment import CLIP, tower_shape
 from negtrace.analyses.attention import negator_attention, selectivity
 from negtrace.data.items import item_table
 from negtrace.data.pairs import candidates, cleaned
-from negtrace.data.reading import NO_NEGATOR_TOKEN, SAME_TOKENS, read_candidates
+from negtrace.data.reading import (
+    NO_NEGATOR_TOKEN,
+    SAME_TOKENS,
+    read_candidates,
+    read_placebos,
+)
 from negtrace.models.alignment import Tokenizer, negator_position, negator_positions
 from negtrace.models.open_clip_tokenizers import as_tokenizer
 from negtrace.models.open_clip_tower import text_tower
@@ -167,3 +172,30 @@ def test_attention_looks_at_the_negator():
     assert (first.loc[first["query_position"] < 5, "a_negated"] == 0).all()
     assert (first.loc[first["query_position"] >= 5, "a_negated"] > 0).all()
     assert selectivity(attention)["selectivity"].notna().all()
+
+
+def test_placebos_are_the_neutral_swaps_that_a_model_can_read():
+    table = candidate_pairs(
+        ("There are no dogs.", "There are dogs."),
+        ("A dog with no tail.", "A dog with a tail."),
+    )
+    readable, alignment, _ = read_candidates(table, CLIP, tower_shape())
+    found = read_placebos(readable, CLIP, tower_shape())
+    assert found["pair_id"].unique().tolist() == [readable["pair_id"][0]]
+    words = found[found["polarity"] == "negated"]["token"].tolist()
+    assert words[1:5] == ["there", "are", "many", "dogs"]
+    base = found["polarity"] == "affirmative"
+    own = alignment["polarity"].eq("affirmative") & alignment["pair_id"].isin(found["pair_id"])
+    kept = [name for name in found if name != "counterpart"]
+    pd.testing.assert_frame_equal(
+        found.loc[base, kept].reset_index(drop=True),
+        alignment.loc[own, kept].reset_index(drop=True),
+    )
+
+
+def test_without_a_neutral_swap_there_are_no_placebos():
+    table = candidate_pairs(("A dog with no tail.", "A dog with a tail."))
+    readable, alignment, _ = read_candidates(table, CLIP, tower_shape())
+    found = read_placebos(readable, CLIP, tower_shape())
+    assert found.empty
+    assert found.dtypes.equals(alignment.dtypes)

@@ -266,12 +266,12 @@ def test_donors_are_chosen_and_none_is_needed(study):
     before = study.times("**/sweep.*")
     study.configure(lambda config: config["study"].update(donors=["placebo"]))
     jobs = study.jobs()
-    assert set(jobs) == {"donor_sweep", "restoration_map", "ledger"} | OUTPUT
+    assert set(jobs) == {"donor_sweep", "restoration_map", "specification", "ledger"} | OUTPUT
     run = study.path("demo", "tiny", "rephrased")
     name = "donor_map.head.negate.parquet"
     assert set(pd.read_parquet(run / name)["donor"]) == {"placebo"}
     study.configure(lambda config: config["study"].update(donors=[]))
-    assert set(study.jobs()) == {"restoration_map", "ledger"} | OUTPUT
+    assert set(study.jobs()) == {"restoration_map", "specification", "ledger"} | OUTPUT
     assert study.times("**/sweep.*") == before
     assert pd.read_parquet(run / name).empty
     table = pd.read_parquet(run / "map.head.negate.parquet")

@@ -73,7 +73,7 @@ def read_placebos(readable: pd.DataFrame, tokenizer: Tokenizer, shape: TowerShap
         [tuple(map(int, tokenizer.encode(text))) for text in pairs[name]] for name in POLARITIES
     )
     faults = [_fault(*both, shape) for both in zip(negated, affirmative, strict=True)]
-    return align(pairs[[fault is None for fault in faults]], tokenizer, shape)
+    return align(pairs[pd.Series(faults, pairs.index, dtype=object).isna()], tokenizer, shape)
 
 
 def pairs_with_negator(alignment: pd.DataFrame, tokenizer: Tokenizer) -> set[str]:
