@@ -20,7 +20,14 @@ sys.path[:] = [
 from negtrace import vocabulary
 from negtrace.errors import InputError
 from negtrace.replication.published import is_published
-from negtrace.study import checkout, control_entries, extensions, layout, places
+from negtrace.study import (
+    checkout,
+    contrasts,
+    control_entries,
+    extensions,
+    layout,
+    places,
+)
 from negtrace.study.code_hash import code_hash
 from negtrace.study.dataset_kinds import CODE, kinds
 from negtrace.study.folder_state import state_of
@@ -224,6 +231,11 @@ def reader_of(wildcards):
     options = READERS[entry["kind"]].options if entry["kind"] in READERS else ()
     keys = ("kind", "installed", *options)
     return as_json({key: entry[key] for key in keys if key in entry})
+
+
+def contrast(wildcards):
+    """Params function: what the sentences of a dataset's pairs differ in."""
+    return as_json(contrasts.contrast_of(config["datasets"], wildcards.dataset))
 
 
 def image_folder(wildcards):

@@ -176,6 +176,7 @@ rule candidates:
         ANALYSIS
     params:
         code=code_hash("candidates"),
+        contrast=contrast,
     shell:
         shell_line("candidates")
 

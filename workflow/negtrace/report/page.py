@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from negtrace.data.pairs import reason_counts
 from negtrace.replication import ledger_summary
 from negtrace.report import cautions, evidence, findings, robustness, routes
 from negtrace.vocabulary import CONTROLS, FIGURES, SITES
@@ -221,7 +222,7 @@ class Section:
     @property
     def excluded_counts(self) -> list[tuple[str, int]]:
         """(reason, number of items), the most frequent first."""
-        counts = self.excluded["reason"].value_counts()
+        counts = reason_counts(self.excluded)
         return [(str(reason), count) for reason, count in counts.items()]
 
     @property

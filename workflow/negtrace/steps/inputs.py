@@ -120,18 +120,24 @@ def image_archive(
 
 
 @step("candidates", rejected="excluded")
-def candidates(item_table: Table, wording: Label) -> Made:
+def candidates(item_table: Table, wording: Label, contrast: dict[str, Any]) -> Made:
     """Word every item, whatever the annotators said about it."""
-    from negtrace.data.pairs import candidates
+    import logging
+
+    from negtrace.data.contrasts import contrast_of
+    from negtrace.data.pairs import candidates, reason_counts
     from negtrace.errors import InputError
 
-    accepted, rejected = candidates(item_table, wording)
+    accepted, rejected = candidates(item_table, wording, contrast_of(contrast))
+    for reason, count in reason_counts(rejected).items():
+        logging.warning("%d of %d items left out: %s", count, len(item_table), reason)
     if accepted.empty:
         raise InputError(
             f"none of the dataset's items is a minimal pair in the wording {wording}; first "
             f"reason: {rejected['reason'].iloc[0]}"
         )
-    return Made({"candidates": accepted, "rejected": rejected}, {"wording": wording})
+    made = {"candidates": accepted, "rejected": rejected}
+    return Made(made, {"wording": wording, "contrast": contrast})
 
 
 @step("excluded", pairs="candidates")

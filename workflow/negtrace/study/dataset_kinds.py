@@ -6,7 +6,7 @@ source: importing it would import pandas, and Snakemake's parse has to be quick:
     READER = {"kind": NAME, "files": {KEY: schema, ...}, "options": {KEY: schema, ...}}
 
 The first of the files holds the items; options are passed on to the reader.  An entry has
-``images``, too, and may have ``subjects``.
+``images``, too, and may have ``subjects`` and ``contrast``.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from typing import Any, NamedTuple
 from negtrace.study.extensions import READERS, installed
 
 FOLDER = Path(__file__).parents[1] / "data" / "readers"
+
+# Keys that every entry may have; images it has to have.
+SHARED = ("images", "subjects", "contrast")
 
 # Code of a user's own: kind, and the key that names its file.
 OWN, CODE = "reader", "code"
@@ -57,7 +60,7 @@ def with_kinds(schema: Mapping[str, Any]) -> dict[str, Any]:
     changed = deepcopy(dict(schema))
     dataset = changed["$defs"]["dataset"]
     for name, kind in kinds().items():
-        shared = {key: {"$ref": f"#/$defs/{key}"} for key in ("images", "subjects")}
+        shared = {key: {"$ref": f"#/$defs/{key}"} for key in SHARED}
         entry = {
             "required": ["kind", *kind.files, "images"],
             "additionalProperties": False,

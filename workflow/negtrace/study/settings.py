@@ -17,6 +17,7 @@ from jsonschema.exceptions import ValidationError, best_match
 from negtrace import vocabulary
 from negtrace.errors import InputError
 from negtrace.messages import did_you_mean
+from negtrace.study.contrasts import check_contrasts
 from negtrace.study.dataset_kinds import CODE, kinds, with_kinds
 from negtrace.study.extensions import MODELS, check_installed, is_code
 from negtrace.study.known_models import check_name
@@ -58,6 +59,7 @@ def validate(config: Mapping[str, Any]) -> None:
         raise InputError(f"configuration: {describe(error)}")
     check_names(config)
     check_confirmation(config["study"])
+    check_contrasts(config)
     check_thresholds(config["segments"])
     check_mirror(config["downloads"]["mirror"])
     check_files(config)
