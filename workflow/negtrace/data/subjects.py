@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from negtrace.data.crops import crop, parts_of
 from negtrace.data.noun_phrases import subject_phrase
 from negtrace.data.readers.row_files import first_fault, read_rows
 from negtrace.data.readers.user_table import identifier
@@ -51,10 +52,12 @@ def areas_from_masks(items: pd.DataFrame, folder: Path | str) -> pd.DataFrame:
 
 
 def _mask_share(folder: Path, image_file: str) -> float | None:
-    path = folder / Path(image_file).with_suffix(".png")
+    file, box = parts_of(image_file)
+    path = folder / Path(file).with_suffix(".png")
     try:
         with Image.open(path) as image:
-            return float((np.asarray(image.convert("L")) > 0).mean())
+            mask = image.convert("L")
+            return float((np.asarray(crop(mask, box) if box else mask) > 0).mean())
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -82,25 +82,28 @@ def hugging_face(
 def generated_images(item_table: Table, folder: Place, seed: int) -> Made:
     """Make stand-ins for a dataset's pictures."""
     from negtrace.data.generated_images import generate_images
-    from negtrace.data.images import file_table, image_files
+    from negtrace.data.images import file_table, image_files, whole_files, with_crops
 
     names = image_files(item_table)
-    faults = generate_images(Path(folder), names, seed)
-    return Made({"image_files": file_table(Path(folder), names, "generated", faults)})
+    wholes = whole_files(names)
+    faults = generate_images(Path(folder), wholes, seed)
+    files = file_table(Path(folder), wholes, "generated", faults)
+    return Made({"image_files": with_crops(files, names, Path(folder))})
 
 
 @step("image_files")
 def image_folder(item_table: Table, folder: Input, state: Trigger, files_read: Output) -> Made:
     """Look at every image of a user's folder."""
-    from negtrace.data.images import file_table, image_files, warn_of_missing
+    from negtrace.data.crops import file_of
+    from negtrace.data.images import file_table, image_files, warn_of_missing, whole_files
     from negtrace.study.folder_state import record, stamps
     from negtrace.tables.store import write_json
 
     names = image_files(item_table)
-    stamped = stamps(folder, names)
+    stamped = stamps(folder, whole_files(names))
     files = warn_of_missing(file_table(folder, names, "folder"))
     known = files.dropna(subset="sha256")
-    hashes = dict(zip(known["image_file"], known["sha256"], strict=True))
+    hashes = dict(zip(known["image_file"].map(file_of), known["sha256"], strict=True))
     write_json(record(state, stamped, hashes), files_read)
     return Made({"image_files": files})
 
@@ -111,11 +114,15 @@ def image_archive(
 ) -> Made:
     """Fetch a dataset's images out of a remote archive."""
     from negtrace.data.archive_images import ImageArchive, fetch_images
-    from negtrace.data.images import naming_an_image, warn_of_missing
+    from negtrace.data.crops import file_of
+    from negtrace.data.images import image_files, naming_an_image, warn_of_missing, with_crops
     from negtrace.progress import bar
 
     source = ImageArchive(archive["url"], archive["member"], tuple(archive.get("fallback", ())))
-    files = fetch_images(naming_an_image(item_table), source, Path(folder), downloads, bar)
+    items = naming_an_image(item_table)
+    items = items.assign(image_file=items["image_file"].map(file_of))
+    files = fetch_images(items, source, Path(folder), downloads, bar)
+    files = with_crops(files, image_files(item_table), Path(folder))
     return Made({"image_files": warn_of_missing(files)})
 
 

@@ -15,8 +15,9 @@ import ast
 from collections.abc import Mapping
 from copy import deepcopy
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from negtrace.study.extensions import READERS, installed
 
@@ -53,6 +54,24 @@ def kinds() -> dict[str, Kind]:
     own = found[OWN]
     file = {key: schema for key, schema in own.files.items() if key != CODE}
     return {name: Kind(file, own.options) for name in installed(READERS)} | found
+
+
+def download_of(entry: Mapping[str, Any]) -> Mapping[str, str] | None:
+    """Address and sha256 of a file of items that is somewhere else; None if it is here."""
+    kind = kinds().get(entry["kind"])
+    file = entry.get(kind.file) if kind else None
+    return file if isinstance(file, Mapping) else None
+
+
+def downloaded_name(entry: Mapping[str, Any]) -> str | None:
+    """What a downloaded file of items is called; its ending, which says its format, stays."""
+    download = download_of(entry)
+    if download is None:
+        return None
+    if entry["kind"] == "valse":
+        return "existence.json"
+    endings = PurePosixPath(urlsplit(download["url"]).path).suffixes[-2:]
+    return "items" + "".join(ending for ending in endings if ending[1:].isalnum()).lower()
 
 
 def with_kinds(schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -229,7 +229,8 @@ def check_dataset_files(key: str, dataset: Mapping[str, Any]) -> None:
     kind = kinds().get(dataset["kind"])
     files = {name: dataset[name] for name in kind.files if name != "annotations"} if kind else {}
     for name, path in files.items():
-        check_exists(f"{key}.{name}", path, "correct the path")
+        if isinstance(path, str):
+            check_exists(f"{key}.{name}", path, "correct the path")
     if boxes := dataset.get("subjects", {}).get("file"):
         check_exists(f"{key}.subjects.file", boxes, "correct the path")
 
