@@ -88,6 +88,7 @@ def test_negation_pairs(negated, affirmative, edit, negator, subject):
         ("There is no dog.", "There is a cat.", "scope", "scope: what .*: dog.*"),
         ("A man is not reading.", "A man is eating.", "scope", "scope: what .*man, read.*"),
         ("No dogs play here.", "Dogs sleep here.", "scope", "scope: what .*"),
+        ("There is no dog, no cat.", "There is no cat, a bird.", "scope", "scope: what .*: cat.*"),
         ("No red cat here.", "A blue cat here.", "scope", "scope: what .*"),
         ("There are no dogs and no cats.", "There are dogs and cats.", "other", "one .* several.*"),
         ("is it a park? yes.", "is it a park? no.", "other", "no negator.*"),
