@@ -19,7 +19,7 @@ from authors import CONFIG, FEATURES_WORDING, Run, read_authors
 from tqdm import tqdm
 
 from negtrace.analyses.features import FEATURES, WITHOUT_NO_PEOPLE
-from negtrace.data.subjects import subject_phrase
+from negtrace.data.noun_phrases import subject_phrase
 from negtrace.replication.publication import Block, read_published
 from negtrace.replication.published import PAPER, TOLERANCES
 from negtrace.vocabulary import ALL

@@ -16,7 +16,8 @@ from torch import nn
 
 from negtrace.data import pairs, scenes
 from negtrace.data.readers.valse import read_valse
-from negtrace.models.alignment import align, first_difference
+from negtrace.models.alignment import align
+from negtrace.models.edits import first_difference
 from negtrace.models.open_clip_tower import text_tower
 from negtrace.models.openclip import ModelSpec, load, tokenizer_of
 from negtrace.models.tower import BLOCK_WEIGHTS, TextTower

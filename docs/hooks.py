@@ -106,6 +106,7 @@ def columns() -> str:
 def names() -> str:
     """What names in tables and the configuration mean, from the vocabulary."""
     kinds = {
+        "Contrasts": ((c.name, c.about) for c in vocabulary.CONTRASTS.values()),
         "Wordings": ((w.name, w.about) for w in vocabulary.WORDINGS.values()),
         "Directions": ((d.name, d.about) for d in vocabulary.DIRECTIONS.values()),
         "Sites": ((s.name, s.label) for s in vocabulary.SITES.values()),

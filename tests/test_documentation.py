@@ -14,6 +14,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from negtrace.study.dataset_kinds import kinds
 from negtrace.study.settings import schema
 from negtrace.study.step_source import steps
 from negtrace.vocabulary import FIGURES
@@ -169,6 +170,21 @@ def test_configurations_that_pages_show_are_valid(block):
         config[section] |= entries
     errors = [error.message for error in Draft202012Validator(schema()).iter_errors(config)]
     assert not errors
+
+
+STUDIES = sorted((ROOT / "workflow/studies").glob("*.yaml"))
+
+
+def test_every_kind_of_benchmark_has_a_study_and_a_line():
+    studied = {
+        entry["kind"]
+        for path in STUDIES
+        for entry in yaml.safe_load(path.read_text()).get("datasets", {}).values()
+    }
+    own = {"table", "reader"}
+    assert set(kinds()) - own <= studied
+    page = (ROOT / "docs/data.md").read_text()
+    assert all(f"`{kind}`" in page for kind in set(kinds()) - own)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)

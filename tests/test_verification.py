@@ -163,7 +163,8 @@ def test_annotations_that_were_changed_make_the_items_stale(results):
     row = dict.fromkeys(("item_id", "image_file", "image_id", "caption", "foil"), "x")
     votes = dict.fromkeys(("votes_caption", "votes_foil", "votes_other"), 1)
     items = results / "demo" / "items.parquet"
-    write_table(pd.DataFrame([row | votes | {"reason": None}]), items, "items", made)
+    nothing = dict.fromkeys(("group", "source", "reason"))
+    write_table(pd.DataFrame([row | votes | nothing]), items, "items", made)
     assert list(findings(results)) == []
     source.write_text("[]")
     assert [finding.split(": was made")[0] for finding in findings(results)] == [f"stale: {items}"]

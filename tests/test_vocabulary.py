@@ -10,7 +10,7 @@ import pytest
 
 from negtrace import vocabulary
 from negtrace.figures.style import ROLE_COLOURS, SEGMENT_COLOURS
-from negtrace.models import alignment
+from negtrace.models import roles
 from negtrace.patching.sites import SITES
 from negtrace.study import layout, settings
 from negtrace.study.step_source import steps
@@ -42,7 +42,7 @@ def test_records_are_found_by_their_names():
 
 def test_every_role_that_alignment_gives_has_a_place_and_a_colour():
     given = {*vocabulary.THERE_ROLES, *vocabulary.DIFF_ROLES}
-    given |= {alignment.PADDING, alignment.POOLED}
+    given |= {roles.PADDING, roles.POOLED}
     assert given == set(vocabulary.ROLES)
     assert {*vocabulary.ROLES, vocabulary.ALL} == set(ROLE_COLOURS)
     assert set(vocabulary.EDITED_ROLES) <= given

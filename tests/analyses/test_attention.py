@@ -9,7 +9,6 @@ import torch
 from conftest import EOT, SOT, alignment_table
 
 from negtrace.analyses.attention import negator_attention, selectivity
-from negtrace.errors import InputError
 from negtrace.patching.slow_twin import pad
 
 REPHRASED = ([SOT, 1, 2, 3, 10, 11, EOT], [SOT, 1, 2, 4, 10, 11, EOT])
@@ -73,7 +72,35 @@ def test_pairs_of_different_length_share_a_batch(causal):
     np.testing.assert_allclose(second["a_negated"], alone["a_negated"], atol=1e-7)
 
 
-def test_a_pair_without_a_negator_is_refused(causal):
-    two_edits = alignment_table([([SOT, 9, 3, 8, EOT], [SOT, 7, 4, 8, EOT])], causal.tower.shape)
-    with pytest.raises(InputError, match=r"no negator in the pair 'pair0' \(1 in all\)"):
-        negator_attention(causal.tower, two_edits)
+def negated_by(table: pd.DataFrame, *positions: int) -> pd.DataFrame:
+    at = (table["polarity"] == "negated") & table["position"].isin(positions)
+    return table.assign(negator=at)
+
+
+def test_a_negator_of_several_tokens_gets_the_sum(causal):
+    table = alignment_table([REPHRASED], causal.tower.shape)
+    both = negator_attention(causal.tower, negated_by(table, 1, 3))
+    each = [negator_attention(causal.tower, negated_by(table, place)) for place in (1, 3)]
+    for column in ("a_negated", "a_affirmative"):
+        assert (both[column] > 0).any()
+        expected = each[0][column] + each[1][column]
+        np.testing.assert_allclose(both[column], expected, atol=1e-7)
+    assert (both["after_negator"] == each[1]["after_negator"]).all()
+
+
+def test_a_counterpart_is_needed_for_every_token(causal):
+    table = negated_by(alignment_table([INSERTED], causal.tower.shape), 2, 3)
+    found = negator_attention(causal.tower, table)
+    assert found["a_affirmative"].isna().all()
+    assert found["a_negated"].notna().all()
+
+
+def test_where_there_is_nothing_to_look_at(causal):
+    lacking = alignment_table([INSERTED[::-1], REPHRASED], causal.tower.shape)
+    found = negator_attention(causal.tower, lacking)
+    first = found["pair_id"] == "pair0"
+    assert found.loc[first, ["a_negated", "a_affirmative"]].isna().all(axis=None)
+    assert found.loc[~first, "a_negated"].notna().all()
+    by_head = selectivity(found).groupby("pair_id", sort=False)["selectivity"]
+    assert by_head.size().tolist() == [9, 9]
+    assert by_head.count().tolist() == [0, 9]

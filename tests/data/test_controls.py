@@ -20,7 +20,8 @@ from negtrace.data.controls import (
     shuffled,
 )
 from negtrace.data.items import item_table
-from negtrace.data.pairs import CANDIDATE_COLUMNS, MinimalPair, candidates, select
+from negtrace.data.minimal_pair import MinimalPair
+from negtrace.data.pairs import CANDIDATE_COLUMNS, candidates, select
 from negtrace.data.readers.valse import read_valse
 from negtrace.errors import InputError
 from negtrace.models.alignment import Tokenizer, align

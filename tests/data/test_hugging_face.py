@@ -122,3 +122,24 @@ def test_a_file_in_a_pictures_place_is_not_taken_for_it(folder, tmp_path):
     _, files = read_hugging_face(str(folder), "test", COLUMNS, images)
     assert (images / name).read_bytes() == b"mine"
     assert files["reason"].str.contains("was not written by this study").sum() > 0
+
+
+def test_crops_of_a_column(tmp_path):
+    """The layout of ARO on the hub."""
+    rows = {
+        "image": [picture(10), picture(20)],
+        "true_caption": ["the cup is on the desk", "the cup is in the car"],
+        "false_caption": ["the desk is on the cup", "the car is in the cup"],
+        "bbox": [{"x": 1, "y": 0, "w": 2, "h": 3}, {"x": 9, "y": 0, "w": 2, "h": 3}],
+    }
+    made = datasets.Dataset.from_dict(rows)
+    made = made.cast(datasets.Features(made.features | {"image": datasets.Image()}))
+    made.to_parquet(tmp_path / "data" / "test.parquet")
+    columns = {"caption": "true_caption", "foil": "false_caption", "crop": "bbox"}
+    items, files = read_hugging_face(str(tmp_path / "data"), "test", columns, tmp_path / "images")
+    assert items["reason"].isna().all()
+    assert sorted(items["image_file"]) == files["image_file"].tolist()
+    assert items["image_file"][0].endswith(".png#xywh=1,0,2,3")
+    said = dict(zip(files["image_file"], files["reason"], strict=True))
+    assert pd.isna(said[items["image_file"][0]])
+    assert "lies outside" in said[items["image_file"][1]]

@@ -9,15 +9,17 @@ import torch
 from test_alignment import CLIP, tower_shape
 
 from negtrace.analyses.attention import negator_attention, selectivity
+from negtrace.data.contrasts import Contrast
 from negtrace.data.items import item_table
-from negtrace.data.pairs import candidates, cleaned
+from negtrace.data.pairs import candidates
 from negtrace.data.reading import (
     NO_NEGATOR_TOKEN,
     SAME_TOKENS,
     read_candidates,
     read_placebos,
 )
-from negtrace.models.alignment import Tokenizer, negator_position, negator_positions
+from negtrace.data.sentences import cleaned
+from negtrace.models.alignment import Tokenizer, looked_at
 from negtrace.models.open_clip_tokenizers import as_tokenizer
 from negtrace.models.open_clip_tower import text_tower
 
@@ -31,6 +33,8 @@ def candidate_pairs(*sentences: tuple[str, str], wording: str = "standard") -> p
     assert rejected.empty, rejected["reason"].tolist()
     return table
 
+
+LONG = (f"There are no {'big ' * 80}dogs.", f"There are {'big ' * 80}dogs.")
 
 SPELLINGS = [
     ("There are no dogs.", "There are dogs."),
@@ -85,12 +89,14 @@ def test_the_tokenizers_view_counts_words(sentences):
 @pytest.mark.parametrize(
     ("sentences", "reason"),
     [
-        (("There are no " + "big " * 80 + "dogs.", "There are dogs."), "87 tokens.* at most 77.*"),
+        (
+            tuple(f"There are {no}{'big ' * 80}dogs." for no in ("no ", "")),
+            "87 tokens.* at most 77.*",
+        ),
         (
             ("There is no <end_of_text> here.", "There is a <end_of_text> here."),
             "reads it out at its token.*",
         ),
-        (("Noggins with no hat.", "Heads with a hat."), NO_NEGATOR_TOKEN),
     ],
 )
 def test_what_the_model_cannot_read_is_left_out_with_the_reason(sentences, reason):
@@ -111,8 +117,7 @@ def test_sentences_that_only_the_model_takes_for_one():
 
 
 def test_nothing_that_can_be_read():
-    long = ("There are no " + "big " * 80 + "dogs.", "There are dogs.")
-    readable, alignment, excluded = read_candidates(candidate_pairs(long), CLIP, tower_shape())
+    readable, alignment, excluded = read_candidates(candidate_pairs(LONG), CLIP, tower_shape())
     assert readable.empty
     assert alignment.empty
     assert len(excluded) == 1
@@ -122,8 +127,9 @@ def test_nothing_that_can_be_read():
     ("sentences", "negator", "counterpart"),
     [
         (("A red car with no dog.", "A blue car with a dog."), 5, 5),
-        (("There is no parking sign.", "There is a no-parking sign."), 3, 4),
-        (("No red cat here.", "A blue cat here."), 1, 1),
+        (("There is no parking sign.", "There is a no-parking, parking sign."), 3, 4),
+        (("No blue cat here.", "A blue cat here."), 1, 1),
+        (("Noggins with no hat.", "Noggins with a hat."), 4, 4),
         (("A big cat sees no dog.", "A cat sees a dog."), 5, 4),
         (("Cats and no dogs.", "Cats and dogs."), 3, None),
         (("There is no dog.", "There is a dog."), 3, 3),
@@ -131,26 +137,67 @@ def test_nothing_that_can_be_read():
 )
 def test_the_negator_is_the_negator(sentences, negator, counterpart):
     readable, alignment, _ = read_candidates(candidate_pairs(sentences), CLIP, tower_shape())
-    assert negator_positions(alignment) == {readable["pair_id"][0]: negator}
+    assert looked_at(alignment) == {readable["pair_id"][0]: [negator]}
     row = alignment[(alignment["polarity"] == "negated") & (alignment["position"] == negator)]
     assert row["token"].tolist() == ["no"]
     found = row["counterpart"].iloc[0]
     assert (None if pd.isna(found) else found) == counterpart
 
 
-@pytest.mark.parametrize(
-    ("words", "roles", "position"),
-    [
-        (["a", "no"], ["edit", "edit"], 1),
-        (["no", "no"], ["shared_before", "edit"], 1),
-        (["no", "x"], ["shared_before", "edit"], 0),
-        (["x", "many"], ["shared_before", "edit"], 1),
-        (["x", "y"], ["edit", "edit"], None),
-        (["no", "no"], ["shared_before", "shared_after"], None),
-    ],
-)
-def test_which_token_is_the_negator(words, roles, position):
-    assert negator_position(words, roles) == position
+def test_all_tokens_of_a_negator():
+    sentences = ("Neither cats nor dogs are here.", "Cats and dogs are here.")
+    _, alignment, _ = read_candidates(
+        candidate_pairs(sentences, ("A dog isn't here.", "A dog is here.")), CLIP, tower_shape()
+    )
+    shown = alignment[alignment["negator"]]
+    assert shown.groupby("pair_id", sort=False)["token"].agg(list).tolist() == [
+        ["neither", "nor"],
+        ["isn", "'t"],
+    ]
+    assert set(shown["polarity"]) == {"negated"}
+    assert list(looked_at(alignment).values()) == [[1, 3], [3, 4]]
+
+
+def test_without_a_negator_the_edited_tokens_are_looked_at():
+    rows = [
+        {"item_id": "0", "image_file": "a.png", "caption": "A red cup.", "foil": "A blue cup."},
+        {"item_id": "1", "image_file": "a.png", "caption": "A cup.", "foil": "A blue cup."},
+    ]
+    table, _ = candidates(item_table(rows), "standard", Contrast("caption"))
+    _, alignment, excluded = read_candidates(table, CLIP, tower_shape())
+    assert excluded.empty
+    assert not alignment["negator"].any()
+    assert list(looked_at(alignment).values()) == [[2], []]
+
+
+def test_a_negator_whose_tokens_cannot_be_told():
+    def joined(sentence: str) -> list[int]:
+        ids = CLIP.encode(sentence)
+        return [*ids[:-1], 7, ids[-1]] if sentence.endswith("no") else ids
+
+    table = candidate_pairs(("You see no dogs.", "You see dogs."))
+    _, _, excluded = read_candidates(table, CLIP._replace(encode=joined), tower_shape())
+    assert excluded["reason"].tolist() == [NO_NEGATOR_TOKEN]
+
+
+SUBJECTS = [
+    ("A big dog is not present.", "A big dog is present.", "big dog", "big dog"),
+    ("This image lacks a big dog.", "A big dog is here.", "big dog", "big dog"),
+    ("No surfboarders here.", "Surfboarders are here.", "surf boar ders", "surf boar ders"),
+    ("There are no dogs here.", "A dog is here.", "dogs", "dog"),
+]
+
+
+@pytest.mark.parametrize(("negated", "affirmative", "subject", "other"), SUBJECTS)
+def test_the_subject_has_its_roles_in_both_sentences(negated, affirmative, subject, other):
+    _, alignment, _ = read_candidates(candidate_pairs((negated, affirmative)), CLIP, tower_shape())
+    for polarity, wanted in (("negated", subject), ("affirmative", other)):
+        rows = alignment[alignment["polarity"] == polarity]
+        named = rows[rows["role"].isin(["subject_first", "subject_rest"])]
+        assert named["token"].tolist() == wanted.split()
+        roles = ["subject_first", *["subject_rest"] * (len(named) - 1)]
+        assert named["role"].tolist() == roles
+        assert "edit" in set(alignment["role"])
 
 
 def test_attention_looks_at_the_negator():
@@ -162,7 +209,7 @@ def test_attention_looks_at_the_negator():
     tokenizer = as_tokenizer(open_clip.SimpleTokenizer())
     table = candidate_pairs(
         ("A red car with no dog.", "A blue car with a dog."),
-        ("There is no parking sign.", "There is a no-parking sign."),
+        ("There is no parking sign.", "There is a no-parking, parking sign."),
     )
     _, alignment, _ = read_candidates(table, tokenizer, tower.shape)
     attention = negator_attention(tower, alignment)

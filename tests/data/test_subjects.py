@@ -11,6 +11,7 @@ import pytest
 from conftest import SHARED_VALSE
 from PIL import Image
 
+from negtrace.data.noun_phrases import subject_phrase
 from negtrace.data.scenes import (
     FORMS,
     TRAILING_PHRASES,
@@ -25,7 +26,6 @@ from negtrace.data.subjects import (
     SIZE_COLUMNS,
     areas_from_boxes,
     areas_from_masks,
-    subject_phrase,
 )
 from negtrace.errors import InputError
 

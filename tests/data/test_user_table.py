@@ -170,3 +170,59 @@ def test_many_columns_are_not_all_listed(tmp_path):
     with pytest.raises(InputError, match="c9 and 490 more: name one") as caught:
         read_user_table(path, {})
     assert "c10" not in str(caught.value)
+
+
+def test_several_columns_of_foils_are_one_group(tmp_path):
+    path = tmp_path / "items.csv"
+    path.write_text("image,caption,a,b\nx.jpg,A cup.,A car.,A cap.\ny.jpg,A cup.,,A cap.\n")
+    items = read_user_table(path, {"foil": ["a", "b"]})
+    assert items["item_id"].tolist() == ["1:a", "1:b", "2:a", "2:b"]
+    assert items["group"].tolist() == ["1", "1", "2", "2"]
+    assert items["foil"].tolist() == ["A car.", "A cap.", "", "A cap."]
+
+
+LISTS = {
+    "csv": 'image,caption,foil\nx.jpg,A cup.,"[\'A car.\', ""A cat\'s cup.""]"\n'
+    "y.jpg,A cup.,A cap.\n",
+    "json": '[{"image": "x.jpg", "caption": "A cup.", "foil": ["A car.", "A cat\'s cup."]},'
+    ' {"image": "y.jpg", "caption": "A cup.", "foil": "A cap."}]',
+}
+
+
+@pytest.mark.parametrize("ending", LISTS)
+def test_a_list_of_foils_is_one_group(tmp_path, ending):
+    path = tmp_path / f"items.{ending}"
+    path.write_text(LISTS[ending])
+    items = read_user_table(path)
+    assert items["item_id"].tolist() == ["1:1", "1:2", "2"]
+    assert items["foil"].tolist() == ["A car.", "A cat's cup.", "A cap."]
+    assert items["group"].fillna("").tolist() == ["1", "1", ""]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["[]", "['a', 3]", "[print('x')]", "['a'" + "," * 100_000 + "]", "[" * 500 + "]" * 500, "[x]"],
+)
+def test_what_is_no_list_of_sentences_leaves_its_row_out(tmp_path, cell):
+    rows = [{"image": "x.jpg", "caption": "A cup.", "foil": cell}]
+    (tmp_path / "items.json").write_text(json.dumps(rows))
+    (reason,) = read_user_table(tmp_path / "items.json")["reason"]
+    assert reason.startswith("row 1 holds ")
+    assert reason.endswith("as its foil (column 'foil')")
+
+
+@pytest.mark.parametrize(
+    ("row", "column"),
+    [
+        ({"bbox": {"x": 1, "y": 2, "w": 3, "h": 4}}, "bbox"),
+        ({"bbox": [1, 2, 3, 4]}, "bbox"),
+        ({"l": 1, "t": "2", "w": 3.0, "h": 4}, ["l", "t", "w", "h"]),
+    ],
+)
+def test_a_crop_is_part_of_the_pictures_name(tmp_path, row, column):
+    text = {"image": "x.jpg", "caption": "A cup.", "foil": "A car.", "truth": "foil"}
+    (tmp_path / "items.json").write_text(json.dumps([text | row, text]))
+    items = read_user_table(tmp_path / "items.json", {"crop": column, "source": "truth"})
+    assert items["image_file"][0] == "x.jpg#xywh=1,2,3,4"
+    assert items["source"].tolist() == ["foil", "foil"]
+    assert items["reason"][1] == "row 2 has a crop that is not four numbers: x, y, width, height"

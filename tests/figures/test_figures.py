@@ -437,3 +437,16 @@ def test_panels_whose_tests_rest_on_few_pairs_say_so():
     untested = table.assign(p_fwer=np.nan)
     figure = figures.cte_map(untested, SETTINGS)
     assert not [axis for axis in heat_axes(figure).values() if "few pairs" in axis.get_title()]
+
+
+def test_attention_that_cannot_be_compared_says_so():
+    """As where every negator is inserted, so that none has a counterpart."""
+    columns = ["negation", "segment", "layer", "head", "mean", "sd", "n_items", "n_pairs"]
+    heads = pd.DataFrame(columns=columns)
+    roles = pd.DataFrame(columns=[*columns, "role"])
+    for drawn in (
+        figures._selectivity(heads, SETTINGS),
+        figures.attention_by_role(roles, heads, SETTINGS),
+    ):
+        (text,) = drawn.texts
+        assert "no counterpart" in text.get_text()

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from negtrace import vocabulary
 from negtrace.errors import InputError
 from negtrace.models import alignment
+from negtrace.models.roles import align_pair
 from negtrace.models.tower_shape import TowerShape
 
 SOT, EOT = "<start_of_text>", "<end_of_text>"
@@ -262,23 +263,6 @@ def test_which_schema(negated, affirmative, there):
     assert roles <= set(vocabulary.THERE_ROLES if there else vocabulary.DIFF_ROLES)
 
 
-def test_a_single_edit_is_one_span_even_among_repeated_words():
-    shorter = ["SOT", "no", "no", "dogs", "no", "dogs", "EOT"]
-    longer = ["SOT", "no", "no", "dogs", "no", "no", "dogs", "EOT"]
-    ids = {word: i for i, word in enumerate(dict.fromkeys(longer))}
-    spans = alignment.edited_spans([ids[w] for w in longer], [ids[w] for w in shorter])
-    assert spans == [(range(5, 6), range(5, 5))]
-
-
-@pytest.mark.parametrize(
-    ("a", "b", "expected"),
-    [([1, 2, 3], [1, 2, 3], 3), ([1, 2, 3], [1, 9, 3], 1), ([1, 2], [1, 2, 3], 2), ([], [1], 0)],
-)
-def test_first_difference(a, b, expected):
-    assert alignment.first_difference(a, b) == expected
-    assert alignment.first_difference(b, a) == expected
-
-
 def test_word_boundary_marks_of_other_tokenizers():
     vocabulary = ["<s>", "▁There", "▁is", "▁no", "▁a", "▁dog", ".", "</s>"]
     sentences = {"negated": [0, 1, 2, 3, 5, 6, 7], "affirmative": [0, 1, 2, 4, 5, 6, 7]}
@@ -401,29 +385,11 @@ INNER = st.lists(st.integers(2, 5), max_size=9)
 
 
 @given(INNER, INNER)
-def test_counterparts_are_symmetric_and_increasing(a, b):
-    negated, affirmative = [0, *a, 1], [0, *b, 1]
-    spans = alignment.edited_spans(negated, affirmative)
-    forth, back = alignment.counterparts(len(negated), len(affirmative), spans)
-    assert (len(forth), len(back)) == (len(negated), len(affirmative))
-    links = [(i, j) for i, j in enumerate(forth) if j is not None]
-    assert links == [(i, j) for j, i in enumerate(back) if i is not None]
-    for ends in zip(*links, strict=True):
-        assert list(ends) == sorted(set(ends))
-    assert links[0] == (0, 0)
-    assert links[-1] == (len(negated) - 1, len(affirmative) - 1)
-    edited = {i for span in spans for i in span.negated}
-    for i, j in enumerate(forth):
-        if i not in edited:
-            assert negated[i] == affirmative[j]
-
-
-@given(INNER, INNER)
 def test_roles_of_any_two_sequences(a, b):
     negated, affirmative = [0, *a, 1], [0, *b, 1]
     if negated == affirmative:
         return
-    pair = alignment.align_pair(negated, affirmative, str)
+    pair = align_pair(negated, affirmative, str)
     for tokens, roles in (
         (negated, pair.negated_roles),
         (affirmative, pair.affirmative_roles),

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from negtrace.errors import InputError
-from negtrace.models.alignment import PADDING
+from negtrace.models.roles import PADDING
 from negtrace.models.tower import TextTower
 from negtrace.patching.forward_passes import run_sentences
 from negtrace.patching.interventions import NO_COUNTERPART, Intervention

@@ -6,7 +6,7 @@ import pytest
 import torch
 from conftest import EOT, SOT, TinyModel
 
-from negtrace.models.alignment import PADDING
+from negtrace.models.roles import PADDING
 from negtrace.patching.forward_passes import run_sentences
 from negtrace.patching.sentences import Sentence
 from negtrace.patching.tails import ALL_POSITIONS, PositionSet, Tail, make_tails, position_sets

@@ -99,9 +99,11 @@ def test_selectivity_is_weighted_by_items_of_a_pair(classified):
 
 def test_attention_takes_the_maximum_of_subject_rest_and_zero_without_one(classified):
     rows = [
+        ("p", "there", 0.1, 0.1),
         ("p", "subject_first", 0.3, 0.1),
         ("p", "subject_rest", 0.5, 0.1),
         ("p", "subject_rest", 0.2, 0.1),
+        ("q", "there", 0.1, 0.1),
         ("q", "subject_first", 0.1, 0.1),
     ]
     attention = pd.DataFrame(rows, columns=["pair_id", "role", "a_negated", "a_affirmative"])
@@ -109,3 +111,16 @@ def test_attention_takes_the_maximum_of_subject_rest_and_zero_without_one(classi
     table = attention_map(attention, classified).set_index(["negation", "segment", "role"])
     assert table.loc[("caption", "all", "subject_rest"), "mean"] == pytest.approx((0.4 + 0) / 2)
     assert table.loc[("caption", "all", "subject_first"), "mean"] == pytest.approx(0.1)
+
+
+def test_only_there_pairs_have_a_zero_for_a_subject_of_one_token(classified):
+    rows = [
+        ("p", "there", 0.1, 0.1),
+        ("p", "subject_first", 0.3, 0.1),
+        ("q", "subject_first", 0.3, 0.1),
+    ]
+    attention = pd.DataFrame(rows, columns=["pair_id", "role", "a_negated", "a_affirmative"])
+    table = attention_map(attention.assign(layer=1, head=1), classified)
+    of_rest = table[(table["role"] == "subject_rest") & (table["segment"] == "all")]
+    counts = of_rest.set_index("negation")["n_pairs"].to_dict()
+    assert set(counts.values()) == {1}

@@ -39,10 +39,14 @@ def folder(tmp_path) -> Path:
         }
     )
     text = dict.fromkeys(("image_file", "caption", "foil", "negated", "affirmative"), "x")
+    unknown = dict.fromkeys(
+        ("negator", "negator_at", "negated_subject_at", "affirmative_subject_at", "group")
+    )
     votes = dict.fromkeys(("votes_caption", "votes_foil", "votes_other"))
     pairs = pd.DataFrame(
         [
             {"item_id": i, "pair_id": "p", **text, "negation": "foil", "edit": "other", **votes}
+            | {"kind": "negation", "cluster_id": "p", **unknown}
             for i in ids[:2]
         ]
     ).astype({name: "Int32" for name in votes})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from negtrace import vocabulary
 from negtrace.errors import InputError
 from negtrace.patching.sites import SITES
 from negtrace.study import settings
+from negtrace.study.contrasts import contrast_of
 from negtrace.study.settings import validate
 from negtrace.vocabulary import ALL, BASE_OF, SEGMENTS, WORDINGS
 
@@ -75,8 +77,7 @@ def test_shipped_configuration_is_valid(config):
         (
             "datasets/demo/kind",
             "vals",
-            r"datasets\.demo\.kind is 'vals', did you mean 'valse'.*allowed: huggingface, reader, "
-            "scenes, table, valse",
+            r"datasets\.demo\.kind is 'vals', did you mean 'valse'.*: aro, .*scenes, .*valse",
         ),
         ("datasets/demo/image", "x", r"unknown key datasets\.demo\.image"),
         ("datasets/demo", {"kind": "scenes", "items": 3}, r"datasets\.demo lacks the key 'seed'"),
@@ -201,10 +202,24 @@ def test_valid_alternatives_are_accepted(config, path, value):
 
 
 @pytest.mark.parametrize("study", STUDIES, ids=lambda path: path.stem)
-def test_ready_made_studies_need_no_file_of_the_user(config, study, tmp_path, monkeypatch):
+def test_ready_made_studies_need_no_file_but_the_benchmarks(config, study, tmp_path, monkeypatch):
+    """What a study file tells the user to put under data/ is all that is missing."""
     update_config(config, yaml.safe_load(study.read_text()))
     monkeypatch.chdir(tmp_path)
-    validate(config)
+    missing = []
+    for _ in range(20):
+        try:
+            validate(config)
+            break
+        except InputError as error:
+            ((kind, path),) = re.findall(r"there is no (file|folder) ([^;]+); ", str(error))
+            missing.append(path)
+            (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / path).mkdir() if kind == "folder" else (tmp_path / path).touch()
+    else:
+        pytest.fail(f"still missing after {missing}")
+    assert all(path.startswith("data/") for path in missing)
+    assert not missing or "data/" in study.read_text().split("study:")[0]
 
 
 def test_defaults_name_every_key_of_the_schema(config):
@@ -246,3 +261,42 @@ def test_checking_needs_neither_torch_nor_pandas():
         check=True,
         env={**os.environ, "PYTHONPATH": str(ROOT / "workflow")},
     )
+
+
+@pytest.mark.parametrize(
+    ("contrast", "section", "value", "message"),
+    [
+        ("caption", "wordings", ["rephrased"], "study.wordings has rephrased, which is of neg"),
+        ("columns", "controls", ["neutral"], "study.controls has neutral, which is of neg"),
+        ({"kind": "caption", "add": ["no"]}, "controls", [], "has no add of negators"),
+        ("colour", "controls", [], "contrast is 'colour'.*allowed: negation, columns, caption"),
+        ({"lexicon": []}, "controls", [], "contrast.lexicon is empty"),
+        ({"words": []}, "controls", [], "unknown key datasets.mine.contrast.words"),
+    ],
+)
+def test_what_only_negations_have_is_asked_of_no_other_contrast(
+    config, tmp_path, contrast, section, value, message
+):
+    (tmp_path / "a.csv").touch()
+    config["datasets"]["mine"] = {
+        "kind": "table",
+        "file": str(tmp_path / "a.csv"),
+        "images": str(tmp_path),
+        "contrast": contrast,
+    }
+    config["study"] |= {"datasets": ["mine"], "wordings": ["standard"], section: value}
+    with pytest.raises(InputError, match=message):
+        validate(config)
+
+
+def test_contrasts_that_go_without_saying():
+    datasets = {
+        "a": {"kind": "valse"},
+        "b": {"kind": "table", "contrast": "caption"},
+        "c": {"kind": "neutral", "of": "b"},
+        "d": {"kind": "valse", "contrast": {"roles": "subject", "add": ["hardly"]}},
+    }
+    found = {name: contrast_of(datasets, name) for name in datasets}
+    assert found["a"] == {"kind": "negation", "roles": "paper"}
+    assert found["b"] == found["c"] == {"kind": "caption", "roles": "subject"}
+    assert found["d"] == {"kind": "negation", "roles": "subject", "add": ["hardly"]}

@@ -27,6 +27,7 @@ def frame() -> pd.DataFrame:
             "token": ["<s>", "there"],
             "role": ["SOT", "there"],
             "counterpart": pd.array([0, None], dtype="Int16"),
+            "negator": [False, False],
         }
     )
 

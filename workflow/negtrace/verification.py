@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from negtrace.data.crops import file_of
 from negtrace.errors import InputError
 from negtrace.models.tower_file_check import check_tower
 from negtrace.models.weights import read_weights
@@ -15,6 +16,9 @@ from negtrace.study import places
 from negtrace.tables.lineage import recorded_inputs
 from negtrace.tables.store import TEMPORARY, Source, read_source, sha256
 from negtrace.vocabulary import LABELS
+
+# What a file of items that was drawn or downloaded is called, up to its ending.
+ANNOTATIONS = ("existence", "items")
 
 
 def findings(results: Path) -> Iterator[str]:
@@ -54,10 +58,10 @@ def _stale(source: Source, sources: Mapping[Path, Source]) -> Iterator[str]:
             yield f"stale: {source.path}: was made from {path}, which is gone; run again"
         elif path in sources and sources[path].sha256 != digest:
             yield f"stale: {source.path}: was made from another {path} than is there; run again"
-    annotations = source.path.parent / "source" / "existence.json"
     recorded = source.provenance["inputs"].get("annotations")
-    if recorded and annotations.is_file() and sha256(annotations) != recorded:
-        yield f"stale: {source.path}: was made from another {annotations} than is there; run again"
+    there = [path for path in source.path.parent.glob("source/*") if path.stem in ANNOTATIONS]
+    if recorded and there and recorded not in map(sha256, there):
+        yield f"stale: {source.path}: was made from another {there[0]} than is there; run again"
 
 
 def _misplaced(source: Source, results: Path) -> Iterator[str]:
@@ -76,7 +80,7 @@ def _pictures(path: Path, files: pd.DataFrame) -> Iterator[str]:
         return
     there = files[files["reason"].isna()]
     for name, digest in zip(there["image_file"], there["sha256"], strict=True):
-        picture = folder / name
+        picture = folder / file_of(name)
         if not picture.is_file():
             yield f"stale: {path}: the picture {picture} is gone; delete the table and run again"
         elif sha256(picture) != digest:

@@ -25,7 +25,7 @@ def by_name(*records: N) -> dict[str, N]:
     return {record.name: record for record in records}
 
 
-# The word that makes a sentence the negated one.
+# The negator of the paper, which a neutral word can stand for.
 NEGATOR = "no"
 
 # In the place of a negation, a segment or a position: not told apart.
@@ -45,6 +45,20 @@ class Wording(NamedTuple):
 
     name: str
     about: str
+
+
+class Contrast(NamedTuple):
+    """What the two sentences of a pair differ in."""
+
+    name: str
+    about: str
+
+
+CONTRASTS = by_name(
+    Contrast("negation", "the source is the negated sentence, found by a lexicon of negators"),
+    Contrast("columns", "a column of the dataset says which sentence is the source"),
+    Contrast("caption", "the true sentence is the source"),
+)
 
 
 WORDINGS = by_name(
@@ -103,7 +117,10 @@ ROLES = by_name(
 THERE_ROLES = (
     *("SOT", "there", "be", "determiner", "subject_first", "subject_rest", "full_stop", "EOT"),
 )
-DIFF_ROLES = ("SOT", "shared_before", "edit", "shared_between", "shared_after", "EOT")
+DIFF_ROLES = (
+    *("SOT", "shared_before", "edit", "shared_between", "shared_after"),
+    *("subject_first", "subject_rest", "EOT"),
+)
 # Where the two sentences differ.
 EDITED_ROLES = ("determiner", "edit")
 

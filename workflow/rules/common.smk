@@ -20,9 +20,16 @@ sys.path[:] = [
 from negtrace import vocabulary
 from negtrace.errors import InputError
 from negtrace.replication.published import is_published
-from negtrace.study import checkout, control_entries, extensions, layout, places
+from negtrace.study import (
+    checkout,
+    contrasts,
+    control_entries,
+    extensions,
+    layout,
+    places,
+)
 from negtrace.study.code_hash import code_hash
-from negtrace.study.dataset_kinds import CODE, kinds
+from negtrace.study.dataset_kinds import CODE, download_of, downloaded_name, kinds
 from negtrace.study.folder_state import state_of
 from negtrace.study.last_words import last_words
 from negtrace.study.model_sources import model_files as files_of_model
@@ -86,6 +93,7 @@ ANALYSIS, TORCH, INPUTS = (
 # Where tables lie: of a dataset; of a model; of both; of both and a wording, which is one run.
 SOURCE = "results/{dataset}/source"
 ANNOTATIONS = f"{SOURCE}/existence.json"
+DOWNLOADED = f"{SOURCE}/{{file}}"
 SEGMENTER = f"{SOURCE}/segmenter.json"
 ITEMS = "results/{dataset}/items.parquet"
 IMAGE_FILES = "results/{dataset}/image_files.parquet"
@@ -144,9 +152,9 @@ def image_kind(dataset):
 
 
 def annotation_kind(dataset):
-    """Where a dataset's items come from: its kind, or a file in VALSE's format somewhere else."""
+    """Where a dataset's items come from: its kind, or a file somewhere else."""
     entry = config["datasets"][dataset]
-    return "download" if isinstance(entry.get("annotations"), dict) else entry["kind"]
+    return "download" if download_of(entry) else entry["kind"]
 
 
 def subject_kind(dataset):
@@ -187,9 +195,20 @@ PUBLISHED = [
 def annotations(wildcards):
     """The file that a dataset's items are read from; drawn or downloaded before if need be."""
     entry = config["datasets"][wildcards.dataset]
-    if annotation_kind(wildcards.dataset) in ("scenes", "download"):
+    if annotation_kind(wildcards.dataset) == "scenes":
         return ANNOTATIONS
+    if name := downloaded_name(entry):
+        return f"{SOURCE}/{name}"
     return entry[READERS[entry["kind"]].file]
+
+
+def download(key):
+    """Params function: address or sha256 of a dataset's file of items."""
+
+    def value(wildcards):
+        return download_of(config["datasets"][wildcards.dataset])[key]
+
+    return value
 
 
 def of_original(path):
@@ -224,6 +243,16 @@ def reader_of(wildcards):
     options = READERS[entry["kind"]].options if entry["kind"] in READERS else ()
     keys = ("kind", "installed", *options)
     return as_json({key: entry[key] for key in keys if key in entry})
+
+
+def contrast(wildcards):
+    """Params function: what the sentences of a dataset's pairs differ in."""
+    return as_json(contrasts.contrast_of(config["datasets"], wildcards.dataset))
+
+
+def contrast_kind(wildcards):
+    """Params function: negation, or another contrast of a dataset."""
+    return contrasts.contrast_of(config["datasets"], wildcards.dataset)["kind"]
 
 
 def image_folder(wildcards):

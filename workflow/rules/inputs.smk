@@ -27,21 +27,22 @@ rule scenes:
 
 rule annotations:
     output:
-        annotations=ANNOTATIONS,
+        annotations=DOWNLOADED,
     log:
-        log_of("annotations", "{dataset}"),
+        log_of("annotations", "{dataset}.{file}"),
     benchmark:
-        benchmark_of("annotations", "{dataset}")
+        benchmark_of("annotations", "{dataset}.{file}")
     wildcard_constraints:
         dataset=datasets_with(["download"], annotation_kind),
+        file=r"existence\.json|items[.\w]*",
     conda:
         INPUTS
     resources:
         **DOWNLOAD_JOB,
     params:
         code=code_hash("annotations"),
-        url=of_dataset("annotations", "url"),
-        sha256=of_dataset("annotations", "sha256"),
+        url=download("url"),
+        sha256=download("sha256"),
     shell:
         shell_line("annotations")
 
@@ -59,7 +60,7 @@ rule items:
     wildcard_constraints:
         dataset=datasets_with(["scenes", "download", *READERS], annotation_kind),
     conda:
-        ANALYSIS
+        TORCH
     params:
         code=code_hash("items"),
         reader=reader_of,
@@ -176,6 +177,7 @@ rule candidates:
         ANALYSIS
     params:
         code=code_hash("candidates"),
+        contrast=contrast,
     shell:
         shell_line("candidates")
 

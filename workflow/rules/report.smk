@@ -98,6 +98,7 @@ rule figures:
         donors=as_json(STUDY["donors"]),
         settings=FIGURES,
         thresholds=as_json(config["segments"]),
+        contrast=contrast_kind,
         folder=subpath(output[0], parent=True),
     shell:
         shell_line("figures")

@@ -3,18 +3,21 @@
 For a query position q after the negator, A_negated(q -> negator) is compared with
 A_affirmative(q' -> the negator's counterpart), q' being the counterpart of q.  Selectivity of a
 head: the largest difference over all q after the negator (Quantmeyer et al. 2024, section 5).
+
+A negator of several tokens gets the sum of what each of them gets; the affirmative sentence has its
+counterpart if it has one for each.  Where a pair has no negator, because its contrast is another,
+the tokens in which the source sentence differs are looked at in its place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import torch
 
-from negtrace.errors import InputError
-from negtrace.models.alignment import negator_positions
+from negtrace.models.alignment import looked_at
 from negtrace.models.tower import TextTower
 from negtrace.patching.forward_passes import attention_mask, run_bytes, run_sentences
 from negtrace.patching.sentences import Sentence, SentencePair, sentence_pairs
@@ -28,18 +31,11 @@ def negator_attention(
 
     Returns:
         the table ``attention``: one row per pair, block, head and position of the negated
-        sentence; `a_affirmative` is null where the query or the negator has no counterpart.
-
-    Raises:
-        InputError: the negator of a pair cannot be told.
+        sentence; `a_affirmative` is null where the query or the negator has no counterpart, both
+        are where there is nothing to look at: a source that only lacks words of its base.
     """
     pairs = sentence_pairs(alignment)
-    negators = negator_positions(alignment)
-    if unknown := [pair.pair_id for pair in pairs if pair.pair_id not in negators]:
-        raise InputError(
-            f"table alignment shows no negator in the pair {unknown[0]!r} ({len(unknown)} in all); "
-            "remove its items"
-        )
+    negators = looked_at(alignment)
     longest = max(len(s.tokens) for p in pairs for s in (p.negated, p.affirmative))
     size = max(1, int(memory_gb * 2**30 / 2 / (2 * run_bytes(tower.shape, longest, 4))))
     parts = [
@@ -65,10 +61,13 @@ def selectivity(attention: pd.DataFrame) -> pd.DataFrame:
 
 
 def _attention_of_batch(
-    tower: TextTower, pairs: list[SentencePair], negator_of: Mapping[str, int]
+    tower: TextTower, pairs: list[SentencePair], negator_of: Mapping[str, Sequence[int]]
 ) -> pd.DataFrame:
     negators = [negator_of[pair.pair_id] for pair in pairs]
-    same = [pair.negated.counterparts[at] for pair, at in zip(pairs, negators, strict=True)]
+    same = [
+        _all_or_none([pair.negated.counterparts[at] for at in negator])
+        for pair, negator in zip(pairs, negators, strict=True)
+    ]
     to_negator = _attention_to(tower, [pair.negated for pair in pairs], negators)
     to_same = _attention_to(tower, [pair.affirmative for pair in pairs], same)
     parts = []
@@ -78,8 +77,6 @@ def _attention_of_batch(
         counterparts = np.asarray(pair.negated.counterparts)
         a_affirmative = to_same[:, i][..., counterparts]  # [layers, heads, n]
         a_affirmative[..., counterparts < 0] = np.nan
-        if same[i] < 0:
-            a_affirmative[:] = np.nan
         layer, head, query = np.indices((layers, heads, n)).reshape(3, -1)
         parts.append(
             {
@@ -88,7 +85,7 @@ def _attention_of_batch(
                 "head": head + 1,
                 "query_position": query,
                 "role": np.asarray(pair.negated.roles, dtype=object)[query],
-                "after_negator": query > negators[i],
+                "after_negator": query > max(negators[i], default=-1),
                 "a_negated": to_negator[:, i, :, :n].reshape(-1),
                 "a_affirmative": a_affirmative.reshape(-1),
             }
@@ -96,15 +93,27 @@ def _attention_of_batch(
     return pd.DataFrame({key: np.concatenate([part[key] for part in parts]) for key in parts[0]})
 
 
-def _attention_to(tower: TextTower, sentences: list[Sentence], keys: list[int]) -> np.ndarray:
-    """A(q -> key) for every query [layers, batch, heads, n]."""
+def _all_or_none(counterparts: Sequence[int]) -> Sequence[int]:
+    return counterparts if min(counterparts, default=-1) >= 0 else ()
+
+
+def _attention_to(
+    tower: TextTower, sentences: list[Sentence], keys: Sequence[Sequence[int]]
+) -> np.ndarray:
+    """A(q -> keys), summed over the keys, for every query [layers, batch, heads, n].
+
+    Null for a sentence without keys.
+    """
     run = run_sentences(tower, [s.tokens for s in sentences])
+    n = run.resid.shape[2]
     mask = attention_mask(run.hidden, tower)
-    rows = torch.arange(len(sentences))
-    columns = torch.tensor(keys).clamp(min=0)
+    wanted = torch.zeros(len(sentences), n, device=run.resid.device)
+    for row, places in enumerate(keys):
+        wanted[row, list(places)] = 1
+    wanted[[row for row, places in enumerate(keys) if not places]] = torch.nan
     attention = []
     for qkv in run.qkv:
         q, k, _ = map(tower.split_heads, qkv.chunk(3, dim=-1))
         pattern = tower.attention_pattern(q, k, mask)  # [batch, head, query, key]
-        attention.append(pattern[rows, :, :, columns])
+        attention.append(torch.einsum("bhqk,bk->bhq", pattern, wanted.to(pattern.dtype)))
     return torch.stack(attention).float().cpu().numpy()

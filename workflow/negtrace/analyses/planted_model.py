@@ -31,7 +31,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from negtrace.analyses.planted import Place, Plant
-from negtrace.models.alignment import DETERMINER_POSITION
+from negtrace.models.roles import DETERMINER_POSITION
 from negtrace.tables.store import write_bytes, write_json
 
 # Ids of CLIP's byte-pair tokenizer.

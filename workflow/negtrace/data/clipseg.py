@@ -14,8 +14,9 @@ from typing import Any
 
 import pandas as pd
 
+from negtrace.data.noun_phrases import subject_phrase
 from negtrace.data.pictures import open_picture
-from negtrace.data.subjects import NO_SUBJECT, subject_phrase, subject_sizes
+from negtrace.data.subjects import NO_SUBJECT, subject_sizes
 from negtrace.errors import InputError
 
 MODEL = "CIDAS/clipseg-rd64-refined"

@@ -16,7 +16,9 @@ import numpy as np
 import pandas as pd
 
 from negtrace.data.items import text_frame
-from negtrace.data.pairs import REASON_COLUMNS, MinimalPair, candidate_table, words
+from negtrace.data.minimal_pair import MinimalPair
+from negtrace.data.pairs import REASON_COLUMNS, candidate_table
+from negtrace.data.sentences import words
 from negtrace.errors import InputError
 from negtrace.vocabulary import NEGATOR
 
@@ -115,9 +117,9 @@ def neutral_swap(candidates: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         if sentence is None:
             rejected.append({"item_id": item["item_id"], "reason": fault})
             continue
-        pair = MinimalPair(item["negation"], sentence, item["affirmative"], item["edit"])
-        named = {c: getattr(pair, c) for c in ("negated", "caption", "foil")}
-        accepted.append({**item, **named, "edit": NEUTRAL})
+        pair = MinimalPair(item["negation"], sentence, item["affirmative"], NEUTRAL, "other")
+        named = {c: getattr(pair, c) for c in ("caption", "foil")}
+        accepted.append({**item, **pair._asdict(), **named})
     return candidate_table(accepted), text_frame(rejected, REASON_COLUMNS)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from negtrace.data.crops import file_of, parts_of
 from negtrace.data.image_names import name_fault
 from negtrace.data.items import text_frame
 from negtrace.data.pictures import image_fault
@@ -41,10 +42,29 @@ def file_table(
 
 
 def _file_row(folder: Path, name: str, origin: str, fault: str | None) -> dict[str, Any]:
-    fault = fault or name_fault(name) or image_fault(folder / name)
+    fault = fault or name_fault(file_of(name)) or image_fault(folder / name)
     if fault:
         return {"image_file": name, "reason": fault}
-    return {"image_file": name, "origin": origin, "sha256": sha256(folder / name)}
+    return {"image_file": name, "origin": origin, "sha256": sha256(folder / file_of(name))}
+
+
+def whole_files(names: Iterable[str]) -> list[str]:
+    """The files that image names are of or crops of, sorted."""
+    return sorted({file_of(name) for name in names})
+
+
+def with_crops(files: pd.DataFrame, names: Iterable[str], folder: Path) -> pd.DataFrame:
+    """The table ``image_files`` of names that may be crops, from that of their files."""
+    of_file = files.set_index("image_file")
+    rows = []
+    for name in names:
+        file, box = parts_of(name)
+        known: Any = of_file.loc[file].to_dict()
+        row = {**known, "image_file": name}
+        if box is not None and pd.isna(row["reason"]) and (fault := image_fault(folder / name)):
+            row = {"image_file": name, "reason": fault}
+        rows.append(row)
+    return text_frame(rows, FILE_COLUMNS)
 
 
 def warn_of_missing(files: pd.DataFrame) -> pd.DataFrame:
@@ -81,7 +101,7 @@ def check_unchanged(folder: Path, image_files: pd.DataFrame) -> None:
     changed = [
         name
         for name, digest in zip(there["image_file"], there["sha256"], strict=True)
-        if not (folder / name).is_file() or sha256(folder / name) != digest
+        if not (file := folder / file_of(name)).is_file() or sha256(file) != digest
     ]
     if changed:
         more = f" and {len(changed) - 10} more" if len(changed) > 10 else ""

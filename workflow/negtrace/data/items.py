@@ -6,6 +6,8 @@ table ``items``, one row per item in the order of the source:
     item_id, image_file, caption, foil
     image_id: what other archives know the image by; null where there is no such thing
     votes_caption, votes_foil, votes_other: annotators by answer; null where none were asked
+    group: what items of one question share, as the several foils of a caption; null: none
+    source: caption or foil, where the dataset says which is the source of its contrast; else null
     reason: why the item cannot be used; null where it can.  What such an item lacks is empty.
 """
 
@@ -18,7 +20,8 @@ import pandas as pd
 
 VOTES = ("caption", "foil", "other")
 TEXT_FIELDS = ("item_id", "image_file", "image_id", "caption", "foil")
-ITEM_COLUMNS = [*TEXT_FIELDS, *(f"votes_{answer}" for answer in VOTES), "reason"]
+LINKS = ("group", "source")
+ITEM_COLUMNS = [*TEXT_FIELDS, *(f"votes_{answer}" for answer in VOTES), *LINKS, "reason"]
 
 
 def item_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -35,7 +38,7 @@ def _storable(row: Mapping[str, Any]) -> dict[str, Any]:
     changed = dict(row)
     if changed.get("reason"):
         changed = dict.fromkeys(("image_file", "caption", "foil"), "") | changed
-    for field in (*TEXT_FIELDS, "reason"):
+    for field in (*TEXT_FIELDS, *LINKS, "reason"):
         text = changed.get(field)
         if text is None:
             continue

@@ -17,6 +17,7 @@ from huggingface_hub import snapshot_download
 from negtrace.data.archive_images import SOURCES
 from negtrace.fetching.downloads import mirror_path
 from negtrace.fetching.hub import dataset_url
+from negtrace.study.dataset_kinds import download_of, downloaded_name
 from negtrace.tables.store import atomic_path
 
 
@@ -32,8 +33,8 @@ def downloaded(config: Mapping[str, Any], results: Path) -> Iterator[tuple[Path,
         yield from _recorded(results / "models" / model / "pictures.json")
     for dataset in config["study"]["datasets"]:
         entry, folder = config["datasets"][dataset], results / dataset
-        if isinstance(entry.get("annotations"), dict):
-            yield folder / "source" / "existence.json", entry["annotations"]["url"]
+        if download := download_of(entry):
+            yield folder / "source" / str(downloaded_name(entry)), download["url"]
         yield from _recorded(folder / "source" / "segmenter.json")
         sources = folder / "source" / "images" / SOURCES
         for file in sorted(path for path in sources.rglob("*") if path.is_file()):

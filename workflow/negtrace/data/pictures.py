@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
+from negtrace.data.crops import crop, parts_of
 from negtrace.errors import InputError
 from negtrace.messages import one_line
 
@@ -27,15 +28,21 @@ class PictureError(ValueError):
 
 
 def decoded(source: Path | bytes) -> Image.Image:
-    """A picture from a file or its content.
+    """A picture from a file, the part of one (`crops.py`), or a file's content.
 
     Raises:
-        PictureError: it is missing, is no picture, or cannot be decoded to the end.
+        PictureError: it is missing, is no picture, cannot be decoded to the end, or has no such
+            part.
     """
+    box = None
+    if isinstance(source, Path):
+        name, box = parts_of(source.name)
+        source = source.with_name(name)
     try:
         with Image.open(BytesIO(source) if isinstance(source, bytes) else source) as image:
             image.load()
-            return _upright(_eight_bit(image)).convert("RGB")
+            picture = _upright(_eight_bit(image)).convert("RGB")
+            return picture if box is None else crop(picture, box)
     except FileNotFoundError:
         raise PictureError("the file is missing") from None
     except UnidentifiedImageError:

@@ -10,13 +10,14 @@ from typing import Any
 
 import pandas as pd
 
+from negtrace.data.clusters import with_clusters
 from negtrace.data.donor_pairs import placebo_pairs
 from negtrace.data.items import text_frame
 from negtrace.data.pairs import REASON_COLUMNS, one_spelling
-from negtrace.models.alignment import Tokenizer, align, bare_word, negator_positions
+from negtrace.models.alignment import Tokenizer, align
 from negtrace.models.sentence_faults import sentence_fault
 from negtrace.models.tower_shape import TowerShape
-from negtrace.vocabulary import NEGATOR, POLARITIES
+from negtrace.vocabulary import POLARITIES
 
 SAME_TOKENS = "the model reads both sentences as the same tokens"
 NO_NEGATOR_TOKEN = "the model's tokens do not show which word is the negator"
@@ -47,9 +48,9 @@ def read_candidates(
     keys = pd.Series([f"{negated}|{affirmative}" for negated, affirmative in both], reasons.index)
     readable = candidates.assign(pair_id=one_spelling(candidates, keys))
     alignment = align(readable[reasons.isna()], tokenizer, shape)
-    negated = pairs_with_negator(alignment, tokenizer)
-    reasons = reasons.mask(reasons.isna() & ~readable["pair_id"].isin(negated), NO_NEGATOR_TOKEN)
-    kept = readable[reasons.isna()].reset_index(drop=True)
+    hidden = without_negator(readable, alignment)
+    reasons = reasons.mask(reasons.isna() & hidden, NO_NEGATOR_TOKEN)
+    kept = with_clusters(readable[reasons.isna()].reset_index(drop=True))
     left_out = candidates[["item_id"]].assign(reason=reasons)[reasons.notna()]
     rows: list[Any] = left_out.to_dict("records")
     return (
@@ -76,20 +77,10 @@ def read_placebos(readable: pd.DataFrame, tokenizer: Tokenizer, shape: TowerShap
     return align(pairs[pd.Series(faults, pairs.index, dtype=object).isna()], tokenizer, shape)
 
 
-def pairs_with_negator(alignment: pd.DataFrame, tokenizer: Tokenizer) -> set[str]:
-    """The pairs whose negator can be told; a "no" that is part of a longer word is none."""
-    start = tokenizer.start_tokens
-    cut = [tokenizer.encode(word) for word in (NEGATOR, NEGATOR.capitalize(), NEGATOR.upper())]
-    whole_words = {int(ids[start]) for ids in cut if len(ids) == start + 2}
-    negated = alignment[alignment["polarity"] == "negated"].set_index(["pair_id", "position"])
-    found = negator_positions(alignment)
-    tokens = negated.loc[list(found.items())]
-    told = (
-        tokens["token_id"].isin(whole_words)
-        | (tokens["role"] == "determiner")
-        | (tokens["token"].map(bare_word) != NEGATOR)
-    )
-    return {pair_id for pair_id, right in zip(found, told, strict=True) if right}
+def without_negator(candidates: pd.DataFrame, alignment: pd.DataFrame) -> pd.Series:
+    """Whether a candidate has a negator that none of its pair's tokens is."""
+    shown = alignment.loc[alignment["negator"], "pair_id"].unique()
+    return candidates["negator"].notna() & ~candidates["pair_id"].isin(shown)
 
 
 def _fault(negated: tuple[int, ...], affirmative: tuple[int, ...], shape: TowerShape) -> str | None:

@@ -7,7 +7,6 @@ from boxes, or as CLIPSeg sees it (`clipseg.py`).
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from negtrace.data.pairs import words
+from negtrace.data.crops import crop, parts_of
+from negtrace.data.noun_phrases import subject_phrase
 from negtrace.data.readers.row_files import first_fault, read_rows
 from negtrace.data.readers.user_table import identifier
 from negtrace.errors import InputError
@@ -25,70 +25,9 @@ NO_SUBJECT = 'the sentence names no subject after "There is/are"'
 NO_MASK = "there is no mask for its image"
 NO_BOX = "no box is given for it"
 
-DETERMINERS = frozenset(
-    words("no a an some the any many several few two three four five this these that those")
-)
-PRONOUNS = frozenset(words("they them he him she her it we us you i one someone something"))
-PREPOSITIONS = frozenset(
-    words(
-        "about above across against along among around at behind below beside between by down "
-        "during for from in inside into like near next of off on onto out outside over past "
-        "through to toward towards under up upon with within without"
-    )
-)
-CONNECTIVES = frozenset(
-    words("and but nor or that which who whom whose where while not also clearly here there")
-)
-VERBS = frozenset(words("appear appears are be been had has have is was wear wears were"))
-# A phrase ends at any of these.
-BOUNDARIES = PREPOSITIONS | CONNECTIVES | VERBS
-# A phrase ends at these after a word ("cars visible"), but may begin with them ("visible cars").
-COMPLEMENTS = frozenset(
-    words(
-        "available awake drawn eaten held hung left made present seen shown taken together visible "
-        "worn"
-    )
-)
-PARTICIPLE = re.compile(r"[a-z]{3,}(?:ing|ed)")  # complements too, but for these nouns
-NO_PARTICIPLES = frozenset(
-    words("awning building ceiling clothing earring hundred painting railing spring string wedding")
-)
-
 # Of a box; x, y, width and height in the unit of the image's width and height, origin top left.
 BOX_COLUMNS = ["x", "y", "width", "height", "image_width", "image_height"]
 BOX_KEYS = ("item_id", "image_file")
-
-
-def subject_phrase(sentence: str) -> str | None:
-    """The first noun phrase after "There is/are", in lower case, without its determiner.
-
-    A rule on words, not a parser: the phrase goes on up to a preposition, relative pronoun,
-    conjunction, verb, complement ("shown", "parked", "playing") or punctuation mark.  A participle
-    is taken for a complement unless it begins the phrase: "walking signs", but "wooden (cutting
-    boards)".
-
-    Returns:
-        None if the sentence does not begin with "There is/are" or names nothing but a pronoun.
-    """
-    there, be, *rest = (*words(sentence), "", "")
-    if there != "there" or be not in ("is", "are"):
-        return None
-    phrase: list[str] = []
-    for word in rest:
-        if not phrase and (word in DETERMINERS or word.isdigit()):
-            continue
-        if _ends_phrase(word, bool(phrase)):
-            break
-        phrase.append(word)
-    found = " ".join(phrase)
-    return None if found in PRONOUNS else found or None
-
-
-def _ends_phrase(word: str, after_a_word: bool) -> bool:
-    if word in BOUNDARIES or not word[:1].isalnum():
-        return True
-    participle = PARTICIPLE.fullmatch(word) is not None and word not in NO_PARTICIPLES
-    return after_a_word and (word in COMPLEMENTS or participle)
 
 
 def areas_from_masks(items: pd.DataFrame, folder: Path | str) -> pd.DataFrame:
@@ -113,10 +52,12 @@ def areas_from_masks(items: pd.DataFrame, folder: Path | str) -> pd.DataFrame:
 
 
 def _mask_share(folder: Path, image_file: str) -> float | None:
-    path = folder / Path(image_file).with_suffix(".png")
+    file, box = parts_of(image_file)
+    path = folder / Path(file).with_suffix(".png")
     try:
         with Image.open(path) as image:
-            return float((np.asarray(image.convert("L")) > 0).mean())
+            mask = image.convert("L")
+            return float((np.asarray(crop(mask, box) if box else mask) > 0).mean())
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -33,6 +33,9 @@ from negtrace.figures.style import (
 from negtrace.vocabulary import ALL, EFFECTS, NEGATIONS, ROLES, SEGMENTS, SITES
 
 FRAMED_CELLS = 3
+NO_COUNTERPART = (
+    "attention cannot be compared: what differs has no counterpart in the other sentence"
+)
 
 
 @styled
@@ -157,7 +160,7 @@ def selectivity_map(
 
 @draws("selectivity", "selectivity_map")
 def _selectivity(table: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
-    return selectivity_map(table, settings)
+    return note(NO_COUNTERPART) if table.empty else selectivity_map(table, settings)
 
 
 def head_restoration(
@@ -255,6 +258,8 @@ def attention_by_role(
     Raises:
         InputError: the model has no such block.
     """
+    if table.empty or selectivity.empty:
+        return note(NO_COUNTERPART)
     block = attention_layer(settings, selectivity)
     blocks = sorted(set(table["layer"]))
     if block not in blocks:

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeGuard, get_args
 
 from negtrace.errors import InputError
 from negtrace.messages import did_you_mean, one_line
-from negtrace.models.alignment import PADDING, POOLED
+from negtrace.models.roles import PADDING, POOLED
 from negtrace.models.tower_shape import TowerShape
 from negtrace.patching.sentences import Sentence
 from negtrace.patching.sites import SITES, Cell, Site, head_set

@@ -6,7 +6,7 @@ from typing import Literal
 
 import torch
 
-from negtrace.models.alignment import first_difference
+from negtrace.models.edits import first_difference
 from negtrace.models.tower_shape import TowerShape
 from negtrace.patching.sentences import Sentence
 from negtrace.patching.sites import Site

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from negtrace.models.alignment import first_difference
+from negtrace.models.edits import first_difference
 from negtrace.models.tower import TextTower
 from negtrace.patching.ablated_runs import RoleMeans, mean_run, role_means, zero_run
 from negtrace.patching.batch_sizes import batch_sizes, smaller_batch

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Float64
 
-from negtrace.models.alignment import PADDING
+from negtrace.models.roles import PADDING
 from negtrace.patching.interventions import Intervention
 from negtrace.patching.known_cells import Known
 from negtrace.patching.scores import item_vectors

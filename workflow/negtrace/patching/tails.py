@@ -20,7 +20,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
-from negtrace.models.alignment import PADDING
+from negtrace.models.roles import PADDING
 from negtrace.models.tower_shape import TowerShape
 from negtrace.patching.forward_passes import Run
 from negtrace.patching.sentences import Sentence

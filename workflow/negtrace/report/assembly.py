@@ -14,6 +14,7 @@ from negtrace.replication.published import is_published
 from negtrace.report.page import Choices, Comparison, Section, render
 from negtrace.statistics.credible import with_study_tests
 from negtrace.study import layout, places
+from negtrace.study.contrasts import contrast_of
 from negtrace.tables.lineage import read_tables
 from negtrace.tables.store import read_provenance, read_table
 
@@ -103,6 +104,7 @@ def section(
         model=model,
         wording=wording,
         kind=config["datasets"][dataset]["kind"],
+        contrast=contrast_of(config["datasets"], dataset)["kind"],
         identity=description["identity"],
         provenance=read_provenance(folder / "scores.parquet"),
         excluded=pd.concat(

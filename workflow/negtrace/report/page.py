@@ -14,9 +14,11 @@ import pandas as pd
 import pyarrow.parquet as pq
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from negtrace.data.pairs import reason_counts
+from negtrace.figures.contrast_words import NEGATION, said_of
 from negtrace.replication import ledger_summary
 from negtrace.report import cautions, evidence, findings, robustness, routes
-from negtrace.vocabulary import CONTROLS, FIGURES, SITES
+from negtrace.vocabulary import CONTRASTS, CONTROLS, FIGURES, SITES
 
 TEMPLATES = Path(__file__).parents[2] / "report"
 CAPTIONS = TEMPLATES / "captions"
@@ -24,25 +26,29 @@ CAPTIONS = TEMPLATES / "captions"
 MEDIA_TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
 
 DEFINITIONS = {
-    "Pair": "The negated and the affirmative sentence of an item; several items (images) can share "
-    "one.",
+    "Pair": "The two sentences of an item, the source and the base; of a negation the negated and "
+    "the affirmative one. Several items (images) can share a pair.",
     "S(s, i)": "Score of sentence s for image i: the logit scale times the cosine of their "
     "embeddings.",
     "d": "S(caption) − S(foil). An item is classified correctly if d is above 0; its segment "
     "depends on how far d is from 0.",
     "Restoration": "(S patched − S base) / (S source − S base): 0 if the patch changes nothing, 1 "
-    "if it brings the whole effect of the negation.",
-    "Direction": "negate: activations of the negated sentence (source) are patched into the "
-    "affirmative one (base). affirm: the reverse.",
+    "if it brings the whole effect of the source sentence.",
+    "Direction": "negate: activations of the source (the negated sentence) are patched into the "
+    "base (the affirmative one). affirm: the reverse.",
     "Hidden state": "The residual stream: 0 is the embedding, l the output of block l. Blocks and "
     "heads are counted from 1.",
     "Selectivity": "Mean over items of the largest difference, over tokens after the negator, "
-    "between a head's attention to the negator and to the same place in the affirmative sentence.",
+    "between a head's attention to the negator (in another contrast, to the words that differ) and "
+    "to the same place in the other sentence.",
 }
 
 DEMO_NOTICE = (
     "This is the demo world: the method at work on a small subject with a known task. It says "
     "nothing about OpenAI's CLIP."
+)
+CONTRAST_NOTICE = (
+    "No study of negations: {}. Tables call the source sentence negated and the base affirmative."
 )
 ASSUMED_NOTICE = (
     "Assumed activation: {}. With the other one every number here is wrong; the key quick_gelu of "
@@ -82,6 +88,7 @@ class Section:
         family: table ``study_tests`` of the model.
         spread: table of that name by sweep.
         certificate: table of that name.
+        contrast: what the dataset's pairs differ in.
     """
 
     dataset: str
@@ -106,6 +113,7 @@ class Section:
     family: pd.DataFrame | None = None
     spread: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     certificate: pd.DataFrame | None = None
+    contrast: str = NEGATION
 
     @property
     def heading(self) -> str:
@@ -123,12 +131,20 @@ class Section:
         found += [CONTROLS[self.kind].notice] if self.kind in CONTROLS else []
         found += [CONTROLS["random"].notice] if self.identity.get("random") else []
         assumed = self.identity.get("activation_assumed")
-        return found + ([ASSUMED_NOTICE.format(assumed)] if assumed else [])
+        found += [ASSUMED_NOTICE.format(assumed)] if assumed else []
+        found = list(map(self.said, found))
+        if self.contrast != NEGATION:
+            found.insert(0, CONTRAST_NOTICE.format(CONTRASTS[self.contrast].about))
+        return found
+
+    def said(self, text: str) -> str:
+        """A text about negation as one about the dataset's contrast."""
+        return said_of(text, self.contrast)
 
     @cached_property
     def headline(self) -> str:
         resid, heads = (self._first_map(site) for site in ("resid", "head"))
-        return findings.headline(self.accuracy, resid, heads, self.alpha)
+        return self.said(findings.headline(self.accuracy, resid, heads, self.alpha))
 
     @cached_property
     def sentences(self) -> list[str]:
@@ -157,7 +173,7 @@ class Section:
             confirmation, ablations, minimality = self.confirmation
             said += evidence.of_confirmation(confirmation, ablations)
             said.append(evidence.of_minimality(minimality, self.alpha))
-        return said
+        return list(map(self.said, said))
 
     def _of_map(self, sweep: str, table: pd.DataFrame) -> list[str]:
         site = sweep.split(".")[0]
@@ -216,12 +232,16 @@ class Section:
             kind = name.split(".")[0]
             return (known.index(kind) if kind in known else len(known), name)
 
-        return [picture(name, self.figures[name]) for name in sorted(self.figures, key=place)]
+        shown = [picture(name, self.figures[name]) for name in sorted(self.figures, key=place)]
+        return [
+            one._replace(title=self.said(one.title), caption=list(map(self.said, one.caption)))
+            for one in shown
+        ]
 
     @property
     def excluded_counts(self) -> list[tuple[str, int]]:
         """(reason, number of items), the most frequent first."""
-        counts = self.excluded["reason"].value_counts()
+        counts = reason_counts(self.excluded)
         return [(str(reason), count) for reason, count in counts.items()]
 
     @property
@@ -231,7 +251,7 @@ class Section:
         hashes = [(f"sha256 of {name}", value) for name, value in _items(provenance, "inputs")]
         seed = [("seed", provenance["seed"])] if provenance.get("seed") is not None else []
         return [
-            ("Dataset", [("kind", self.kind)]),
+            ("Dataset", [("kind", self.kind), ("contrast", self.contrast)]),
             ("Model", list(self.identity.items())),
             ("Forward runs", [*_items(provenance, "params"), *seed, *hashes]),
             ("Versions", [*_negtrace(provenance), *_items(provenance, "versions")]),
@@ -357,12 +377,19 @@ def render(
     template = environment.get_template("template.html.j2")
     return template.render(
         title=title,
+        subject=_subject(sections),
         sections=sections,
         config=config,
         comparisons=comparisons,
         choices=choices,
         definitions=DEFINITIONS,
     )
+
+
+def _subject(sections: Sequence[Section]) -> str:
+    """What the study is about."""
+    negations = [section.contrast == NEGATION for section in sections]
+    return "negation" if all(negations) else "what two sentences differ in"
 
 
 def _items(provenance: Mapping[str, Any], key: str) -> list[tuple[str, Any]]:

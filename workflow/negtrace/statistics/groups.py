@@ -156,7 +156,7 @@ def attention_map(attention: pd.DataFrame, segments: pd.DataFrame) -> pd.DataFra
     difference = attention.assign(difference=attention["a_negated"] - attention["a_affirmative"])
     cells = ["pair_id", "layer", "head", "role"]
     by_role = difference.groupby(cells, observed=True, sort=False)["difference"].max()
-    if "subject_first" in set(attention["role"]):
+    if "there" in set(attention["role"]):
         by_role = _with_zeros(by_role, "subject_rest")
     values = per_item(by_role.reset_index(), segments)
     keys = ["layer", "head", "role"]
@@ -165,7 +165,7 @@ def attention_map(attention: pd.DataFrame, segments: pd.DataFrame) -> pd.DataFra
 
 def _with_zeros(by_role: pd.Series, role: str) -> pd.Series:
     """Give pairs of the "There is/are" kind that lack a role a 0 for it."""
-    there = by_role.xs("subject_first", level="role").index
+    there = by_role.xs("there", level="role").index
     wanted: Any = pd.MultiIndex.from_tuples(
         [(*cell, role) for cell in there], names=by_role.index.names
     )

@@ -82,25 +82,28 @@ def hugging_face(
 def generated_images(item_table: Table, folder: Place, seed: int) -> Made:
     """Make stand-ins for a dataset's pictures."""
     from negtrace.data.generated_images import generate_images
-    from negtrace.data.images import file_table, image_files
+    from negtrace.data.images import file_table, image_files, whole_files, with_crops
 
     names = image_files(item_table)
-    faults = generate_images(Path(folder), names, seed)
-    return Made({"image_files": file_table(Path(folder), names, "generated", faults)})
+    wholes = whole_files(names)
+    faults = generate_images(Path(folder), wholes, seed)
+    files = file_table(Path(folder), wholes, "generated", faults)
+    return Made({"image_files": with_crops(files, names, Path(folder))})
 
 
 @step("image_files")
 def image_folder(item_table: Table, folder: Input, state: Trigger, files_read: Output) -> Made:
     """Look at every image of a user's folder."""
-    from negtrace.data.images import file_table, image_files, warn_of_missing
+    from negtrace.data.crops import file_of
+    from negtrace.data.images import file_table, image_files, warn_of_missing, whole_files
     from negtrace.study.folder_state import record, stamps
     from negtrace.tables.store import write_json
 
     names = image_files(item_table)
-    stamped = stamps(folder, names)
+    stamped = stamps(folder, whole_files(names))
     files = warn_of_missing(file_table(folder, names, "folder"))
     known = files.dropna(subset="sha256")
-    hashes = dict(zip(known["image_file"], known["sha256"], strict=True))
+    hashes = dict(zip(known["image_file"].map(file_of), known["sha256"], strict=True))
     write_json(record(state, stamped, hashes), files_read)
     return Made({"image_files": files})
 
@@ -111,27 +114,37 @@ def image_archive(
 ) -> Made:
     """Fetch a dataset's images out of a remote archive."""
     from negtrace.data.archive_images import ImageArchive, fetch_images
-    from negtrace.data.images import naming_an_image, warn_of_missing
+    from negtrace.data.crops import file_of
+    from negtrace.data.images import image_files, naming_an_image, warn_of_missing, with_crops
     from negtrace.progress import bar
 
     source = ImageArchive(archive["url"], archive["member"], tuple(archive.get("fallback", ())))
-    files = fetch_images(naming_an_image(item_table), source, Path(folder), downloads, bar)
+    items = naming_an_image(item_table)
+    items = items.assign(image_file=items["image_file"].map(file_of))
+    files = fetch_images(items, source, Path(folder), downloads, bar)
+    files = with_crops(files, image_files(item_table), Path(folder))
     return Made({"image_files": warn_of_missing(files)})
 
 
 @step("candidates", rejected="excluded")
-def candidates(item_table: Table, wording: Label) -> Made:
+def candidates(item_table: Table, wording: Label, contrast: dict[str, Any]) -> Made:
     """Word every item, whatever the annotators said about it."""
-    from negtrace.data.pairs import candidates
+    import logging
+
+    from negtrace.data.contrasts import contrast_of
+    from negtrace.data.pairs import candidates, reason_counts
     from negtrace.errors import InputError
 
-    accepted, rejected = candidates(item_table, wording)
+    accepted, rejected = candidates(item_table, wording, contrast_of(contrast))
+    for reason, count in reason_counts(rejected).items():
+        logging.warning("%d of %d items left out: %s", count, len(item_table), reason)
     if accepted.empty:
         raise InputError(
             f"none of the dataset's items is a minimal pair in the wording {wording}; first "
             f"reason: {rejected['reason'].iloc[0]}"
         )
-    return Made({"candidates": accepted, "rejected": rejected}, {"wording": wording})
+    made = {"candidates": accepted, "rejected": rejected}
+    return Made(made, {"wording": wording, "contrast": contrast})
 
 
 @step("excluded", pairs="candidates")

@@ -99,9 +99,11 @@ def figures(
     confirmation: TablesByPath,
     donors: list[str],
     settings: dict[str, Any],
+    contrast: str,
     folder: Place,
 ) -> None:
     """Draw the figures of one dataset, model and wording."""
+    from negtrace.figures.contrast_words import relabel
     from negtrace.figures.of_run import figures_of_run
     from negtrace.figures.style import save
 
@@ -119,6 +121,7 @@ def figures(
         for given in (maps, donor_maps)
     )
     for name, figure in figures_of_run(tables, sweeps, compared, donors, settings):
+        relabel(figure, contrast)
         save(figure, Path(folder) / name, settings["formats"], settings["dpi"])
 
 

@@ -17,6 +17,7 @@ from jsonschema.exceptions import ValidationError, best_match
 from negtrace import vocabulary
 from negtrace.errors import InputError
 from negtrace.messages import did_you_mean
+from negtrace.study.contrasts import check_contrasts
 from negtrace.study.dataset_kinds import CODE, kinds, with_kinds
 from negtrace.study.extensions import MODELS, check_installed, is_code
 from negtrace.study.known_models import check_name
@@ -58,6 +59,7 @@ def validate(config: Mapping[str, Any]) -> None:
         raise InputError(f"configuration: {describe(error)}")
     check_names(config)
     check_confirmation(config["study"])
+    check_contrasts(config)
     check_thresholds(config["segments"])
     check_mirror(config["downloads"]["mirror"])
     check_files(config)
@@ -227,7 +229,8 @@ def check_dataset_files(key: str, dataset: Mapping[str, Any]) -> None:
     kind = kinds().get(dataset["kind"])
     files = {name: dataset[name] for name in kind.files if name != "annotations"} if kind else {}
     for name, path in files.items():
-        check_exists(f"{key}.{name}", path, "correct the path")
+        if isinstance(path, str):
+            check_exists(f"{key}.{name}", path, "correct the path")
     if boxes := dataset.get("subjects", {}).get("file"):
         check_exists(f"{key}.subjects.file", boxes, "correct the path")
 

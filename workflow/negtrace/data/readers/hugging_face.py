@@ -11,7 +11,7 @@ from typing import Any
 import datasets
 import pandas as pd
 
-from negtrace.data.images import FILE_COLUMNS
+from negtrace.data.images import FILE_COLUMNS, image_files, with_crops
 from negtrace.data.items import text_frame
 from negtrace.data.pictures import PictureError, decoded
 from negtrace.data.readers.row_files import Rows
@@ -48,7 +48,7 @@ def located(source: str, downloads: Downloads) -> str:
 def read_hugging_face(
     source: str,
     split: str,
-    columns: Mapping[str, str],
+    columns: Mapping[str, Any],
     folder: Path,
     *,
     subset: str | None = None,
@@ -93,7 +93,7 @@ def read_hugging_face(
     table[image_column] = pd.Series([image["image_file"] for image in images], dtype=object)
     items = mapped(Rows(table, {}), columns, where)
     files = text_frame(images, FILE_COLUMNS).drop_duplicates("image_file")
-    return items, files.sort_values("image_file", ignore_index=True)
+    return items, with_crops(files, image_files(items), folder)
 
 
 def _loaded(

@@ -12,7 +12,13 @@ from typing import Any
 
 import pandas as pd
 
+from negtrace.data.readers.aro import read_aro
+from negtrace.data.readers.cc_neg import read_cc_neg
+from negtrace.data.readers.crepe import read_crepe
+from negtrace.data.readers.negbench import read_negbench
 from negtrace.data.readers.own import read_own
+from negtrace.data.readers.sugarcrepe import read_sugarcrepe
+from negtrace.data.readers.sugarcrepe_pp import read_sugarcrepe_pp
 from negtrace.data.readers.user_table import read_user_table
 from negtrace.data.readers.valse import read_valse
 
@@ -20,6 +26,12 @@ READERS: dict[str, Callable[..., pd.DataFrame]] = {
     "valse": read_valse,
     "scenes": read_valse,
     "table": read_user_table,
+    "negbench": read_negbench,
+    "sugarcrepe": read_sugarcrepe,
+    "sugarcrepe_pp": read_sugarcrepe_pp,
+    "cc_neg": read_cc_neg,
+    "crepe": read_crepe,
+    "aro": read_aro,
 }
 
 

@@ -11,14 +11,16 @@ from typing import Any
 
 import pandas as pd
 
+from negtrace.data.crops import box_of, cropped_name
 from negtrace.data.items import item_table
+from negtrace.data.readers.questions import items_of, list_in
 from negtrace.data.readers.row_files import Rows, read_rows
 from negtrace.errors import InputError
 from negtrace.messages import listed
 
 READER = {
     "kind": "table",
-    "files": {"file": {"type": "string"}},
+    "files": {"file": {"$ref": "#/$defs/annotations"}},
     "options": {
         "columns": {"$ref": "#/$defs/columns"},
         "separator": {"type": "string", "minLength": 1, "maxLength": 1},
@@ -28,14 +30,16 @@ READER = {
 
 # What the columns of a table are called if its configuration names no others.
 FIELDS = {"image": "image", "caption": "caption", "foil": "foil"}
-ITEM_FIELDS = {"image": "image_file", "caption": "caption", "foil": "foil"}
+# Fields that several columns may hold together.
+SEVERAL = ("foil", "crop")
+CROP_KEYS = (("x", "y", "w", "h"), ("x", "y", "width", "height"))
 
 EXACT_FLOAT = 2**53  # whole numbers beyond have lost digits
 
 
 def read_user_table(
     path: str | Path,
-    columns: Mapping[str, str] | None = None,
+    columns: Mapping[str, Any] | None = None,
     separator: str | None = None,
     encoding: str | None = None,
 ) -> pd.DataFrame:
@@ -44,13 +48,16 @@ def read_user_table(
     Args:
         path: its ending says which format it is in.
         columns: the table's column for ``image``, ``caption`` and ``foil`` (default: columns of
-            these names) and for ``id`` (default: the keys of a JSON object, else rows are numbered
-            from 1).
+            these names); for ``id`` (default: the keys of a JSON object, else rows are numbered
+            from 1); for ``source`` (caption or foil); and for ``crop``.  The foil may be in several
+            columns, or a list of sentences in one; a crop is x, y, width, height in four columns or
+            in one.
         separator, encoding: of a text file; found if they are not given.
 
     Returns:
-        the table ``items``, without votes.  A row that does not fit the header, has no id or a
-        cell that is no text has a reason, which calls the first row of data row 1.
+        the table ``items``, without votes: as many items as foils, in one group, where a row has
+        several.  A row that does not fit the header, has no id or a cell that is no text has a
+        reason, which calls the first row of data row 1.
 
     Raises:
         InputError: unreadable file, a column that is missing or there twice, an identifier used
@@ -59,13 +66,14 @@ def read_user_table(
     return mapped(read_rows(path, separator, encoding), columns or {}, str(path))
 
 
-def mapped(rows: Rows, columns: Mapping[str, str], where: str) -> pd.DataFrame:
+def mapped(rows: Rows, columns: Mapping[str, Any], where: str) -> pd.DataFrame:
     """The table ``items`` from columns of other names; see `read_user_table`."""
     columns = FIELDS | dict(columns)
     names = list(rows.table.columns)
     if rows.table.empty:
         raise InputError(f"{where}: holds no rows")
-    for field, column in columns.items():
+    named = [(field, column) for field, given in columns.items() for column in _names(given)]
+    for field, column in named:
         if names.count(column) != 1:
             fault = f"{names.count(column)} columns" if column in names else "no column"
             raise InputError(
@@ -73,14 +81,26 @@ def mapped(rows: Rows, columns: Mapping[str, str], where: str) -> pd.DataFrame:
                 f"{listed(names)}: name one of them in the dataset's "
                 "`columns`"
             )
-    _check_pictures(rows.table[columns["image"]], columns["image"], where)
-    cells = {field: rows.table[column].tolist() for field, column in columns.items()}
-    found = [
-        _item_row(row, {field: cells[field][row] for field in cells}, columns, rows)
-        for row in range(len(rows.table))
-    ]
-    _check_ids([row["item_id"] for row in found], where)
+    image: str = columns["image"]
+    _check_pictures(rows.table[image], image, where)
+    cells = {column: rows.table[column].tolist() for _, column in named}
+    ids: list[str] = []
+    found: list[dict[str, Any]] = []
+    for row in range(len(rows.table)):
+        of_row = {
+            field: {column: cells[column][row] for column in _names(given)}
+            for field, given in columns.items()
+        }
+        made = _item_rows(row, of_row, rows)
+        ids.append(made[0].get("group") or made[0]["item_id"])
+        found += made
+    _check_ids(ids, where)
     return item_table(found)
+
+
+def _names(column: Any) -> list[str]:
+    """The columns of a field, whether it has one or several."""
+    return [column] if isinstance(column, str) else list(column)
 
 
 def identifier(value: Any) -> str | None:
@@ -105,29 +125,74 @@ def identifier(value: Any) -> str | None:
     return str(value)
 
 
-def _item_row(
-    row: int, cells: Mapping[str, Any], columns: Mapping[str, str], rows: Rows
-) -> dict[str, str]:
-    """One row of the items table; with the reason if it is not right."""
+def _item_rows(
+    row: int, cells: Mapping[str, Mapping[str, Any]], rows: Rows
+) -> list[dict[str, Any]]:
+    """The items of one row; with the reason if they are not right.
+
+    Args:
+        cells: by field and column.
+    """
     name = f"row {row + 1}"
     fault = rows.faults.get(row)
     item_id = rows.keys[row] if rows.keys else str(row + 1)
     if "id" in cells:
         item_id = name
+        ((column, value),) = cells["id"].items()
         try:
-            item_id = identifier(cells["id"]) or name
+            item_id = identifier(value) or name
             if item_id == name and not fault:
-                fault = f"has no id (column {columns['id']!r})"
+                fault = f"has no id (column {column!r})"
         except ValueError as error:
-            fault = fault or f"has {reprlib.repr(cells['id'])} as its id, {error}"
-    found = {"item_id": item_id}
-    for field, item_field in ITEM_FIELDS.items():
-        if not isinstance(cells[field], str):
-            shown = f"{reprlib.repr(cells[field])} as its {field} (column {columns[field]!r})"
+            fault = fault or f"has {reprlib.repr(value)} as its id, {error}"
+    foils, list_fault = _foils(cells["foil"])
+    fault = fault or list_fault
+    texts = {field: next(iter(cells[field].items())) for field in ("image", "caption")}
+    texts |= {"foil": next(iter(foils.items()))} if len(foils) == 1 else {}
+    for field, (column, value) in texts.items():
+        if not isinstance(value, str):
+            shown = f"{reprlib.repr(value)} as its {field} (column {column!r})"
             fault = fault or f"has {shown}, which is no text"
-        else:
-            found[item_field] = cells[field]
-    return found | ({"reason": f"{name} {fault}"} if fault else {})
+    image = texts["image"][1]
+    if "crop" in cells and isinstance(image, str):
+        box = box_of(_crop(list(cells["crop"].values())))
+        fault = fault or (box if isinstance(box, str) else None)
+        image = image if isinstance(box, str) else cropped_name(image, box)
+    source = next(iter(cells["source"].values())) if "source" in cells else None
+    made = items_of(
+        item_id,
+        image if isinstance(image, str) else None,
+        {"caption": texts["caption"][1]},
+        foils,
+        f"{name} {fault}" if fault else None,
+    )
+    return [item | ({"source": source} if isinstance(source, str) else {}) for item in made]
+
+
+def _foils(cells: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
+    """Foils by name (of their columns, and numbers where a cell holds a list), and a fault."""
+    found: dict[str, Any] = {}
+    fault = None
+    for column, value in cells.items():
+        written = isinstance(value, str) and value.strip()[:1] + value.strip()[-1:] == "[]"
+        if not written and not isinstance(value, list | tuple):
+            found[column] = value
+            continue
+        several = list_in(value)
+        if isinstance(several, str):
+            fault, several = fault or f"{several} as its foil (column {column!r})", [""]
+        lead = f"{column}:" if len(cells) > 1 else ""
+        found |= {f"{lead}{number}": text for number, text in enumerate(several, start=1)}
+    return found, fault
+
+
+def _crop(values: list[Any]) -> Any:
+    """x, y, width and height, from four columns, or from one that holds them all."""
+    (value,) = values if len(values) == 1 else (values,)
+    if isinstance(value, Mapping):
+        keys = next((keys for keys in CROP_KEYS if set(keys) <= set(value)), ())
+        return [value[key] for key in keys]
+    return value
 
 
 def _check_ids(ids: list[str], where: str) -> None:
