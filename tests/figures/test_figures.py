@@ -15,6 +15,8 @@ import pytest
 from matplotlib.patches import Rectangle
 
 from negtrace.errors import InputError
+from negtrace.figures import attention
+from negtrace.figures import histogram_of_d as histogram
 from negtrace.figures import maps as figures
 from negtrace.figures.shown import available_segment
 from negtrace.figures.style import save
@@ -228,7 +230,7 @@ def test_the_segment_can_be_chosen_by_argument():
 
 
 def selectivity() -> plt.Figure:
-    return figures.selectivity_map(head_table(), SETTINGS)
+    return attention.selectivity_map(head_table(), SETTINGS)
 
 
 def test_selectivity_map_frames_the_highest_heads_and_draws_means_of_blocks():
@@ -258,15 +260,15 @@ def test_attention_by_role_takes_the_most_selective_block_or_the_configured_one(
     opposite = {negation: -np.array(grid) for negation, grid in grids.items()}
     table = pd.concat([tidy(grids, *labels, layer=2), tidy(opposite, *labels, layer=1)])
     overall = head_table("all")
-    figure = figures.attention_by_role(table, overall, SETTINGS)
+    figure = attention.attention_by_role(table, overall, SETTINGS)
     assert "block 2" in figure.get_suptitle()
     axis = heat_axes(figure)["foil"]
     np.testing.assert_allclose(drawn(axis), foil)
     assert [label.get_text() for label in axis.get_xticklabels()] == roles
-    figure = figures.attention_by_role(table, overall, {**SETTINGS, "attention_layer": 1})
+    figure = attention.attention_by_role(table, overall, {**SETTINGS, "attention_layer": 1})
     np.testing.assert_allclose(drawn(heat_axes(figure)["foil"]), -np.array(foil))
     with pytest.raises(InputError, match=r"attention_layer is 7.*1 to 2"):
-        figures.attention_by_role(table, overall, {**SETTINGS, "attention_layer": 7})
+        attention.attention_by_role(table, overall, {**SETTINGS, "attention_layer": 7})
 
 
 def items(d: dict[str, list[float]]) -> pd.DataFrame:
@@ -281,7 +283,7 @@ def items(d: dict[str, list[float]]) -> pd.DataFrame:
 
 def test_histogram_counts_items_by_segment_and_draws_the_thresholds():
     table = items({"foil": [-2.0, -1.0, -0.2, 0.2, 1.0, 3.0], "caption": [0.5, 1.5, 2.5]})
-    figure = figures.histogram_of_d(table, THRESHOLDS)
+    figure = histogram.histogram_of_d(table, THRESHOLDS)
     foil, caption = figure.axes
     for axis in (foil, caption):
         assert [line.get_xdata()[0] for line in axis.lines] == [-1.0, 1.0]
@@ -300,7 +302,7 @@ def test_histogram_counts_items_by_segment_and_draws_the_thresholds():
 @pytest.mark.parametrize("thresholds", [(-1.0, 1.0), (-0.37, 0.61), (0.0, 0.0), (-0.01, 0.01)])
 def test_no_bar_of_the_histogram_mixes_segments(thresholds):
     d = pd.Series(np.random.default_rng(0).normal(size=300))
-    edges = figures._bins(d, *thresholds)
+    edges = histogram._bins(d, *thresholds)
     assert edges[0] <= d.min()
     assert edges[-1] >= d.max()
     assert np.abs(edges - thresholds[0]).min() < 1e-9
@@ -445,8 +447,8 @@ def test_attention_that_cannot_be_compared_says_so():
     heads = pd.DataFrame(columns=columns)
     roles = pd.DataFrame(columns=[*columns, "role"])
     for drawn in (
-        figures._selectivity(heads, SETTINGS),
-        figures.attention_by_role(roles, heads, SETTINGS),
+        attention._selectivity(heads, SETTINGS),
+        attention.attention_by_role(roles, heads, SETTINGS),
     ):
         (text,) = drawn.texts
         assert "no counterpart" in text.get_text()

@@ -9,12 +9,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 # Imported for the figures that they register.
-from negtrace.figures import confirmation, features, maps
+from negtrace.figures import attention, confirmation, features, histogram_of_d, maps
 from negtrace.figures.donors import transfer_map
 from negtrace.figures.registry import drawn
 from negtrace.study.layout import map_figure, segment_maps, transfer_figure
 
-__all__ = ["confirmation", "features", "figures_of_run", "maps"]
+__all__ = ["attention", "confirmation", "features", "figures_of_run", "histogram_of_d", "maps"]
 
 
 def figures_of_run(
