@@ -13,8 +13,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple, cast
 
 from negtrace.data.minimal_pair import OTHER, MinimalPair, edit_of
-from negtrace.data.negation import Found, Subject, common_subject, found_negation, subject
+from negtrace.data.negation import Found, found_negation
 from negtrace.data.negators import LEXICON
+from negtrace.data.scope import Subject, common_subject, subject
 from negtrace.data.sentences import characters, cleaned, words
 from negtrace.vocabulary import Negation
 
