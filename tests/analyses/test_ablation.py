@@ -117,7 +117,7 @@ def test_d_is_caption_minus_foil(causal):
     [
         ([((4, 1),)], "mean", "no head 1 in block 4"),
         ([((1, 1),)], "source", "use mean or zero"),
-        ([((1, 1),)], "median", "one of source, "),
+        ([((1, 1),)], "median", "donor median does not ablate"),
     ],
 )
 def test_undefined_ablations_are_refused(causal, head_sets, donor, message):
