@@ -31,7 +31,8 @@ from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resiz
 from torchvision.transforms import functional as F
 
 import negtrace
-from negtrace.data.scenes import Item, render, sample_items
+from negtrace.data.demo_world.drawing import render
+from negtrace.data.demo_world.items import Item, sample_items
 from negtrace.models.openclip import LoadedModel, ModelSpec, load
 
 OUTPUT = Path(__file__).parents[1] / "docs" / "image_noise.csv"

@@ -6,7 +6,8 @@ import image_noise
 import numpy as np
 import pytest
 
-from negtrace.data.scenes import render, sample_items
+from negtrace.data.demo_world.drawing import render
+from negtrace.data.demo_world.items import sample_items
 
 
 @pytest.fixture(scope="module")

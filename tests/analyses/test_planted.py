@@ -19,7 +19,7 @@ from matplotlib.patches import Rectangle
 from negtrace.analyses import planted_model as written
 from negtrace.analyses.planted import Plant, expected, plant_of
 from negtrace.analyses.planted_model import planted_model, write_planted
-from negtrace.data import scenes
+from negtrace.data.demo_world.items import sample_items, valse_entry
 from negtrace.data.pairs import candidates
 from negtrace.errors import InputError
 from negtrace.figures.planted import planted_figure
@@ -55,7 +55,7 @@ THRESHOLDS = {"incorrect_below": -1.0, "correct_from": 1.0}
 
 def demo_items() -> pd.DataFrame:
     """A candidates table of the demo world's sentences."""
-    frame = pd.DataFrame(map(scenes.valse_entry, scenes.sample_items(ITEMS, 3)))
+    frame = pd.DataFrame(map(valse_entry, sample_items(ITEMS, 3)))
     frame = frame[["image_file", "caption", "foil"]].assign(item_id=frame["image_file"])
     votes = dict.fromkeys(("votes_caption", "votes_foil", "votes_other"), 3)
     return candidates(frame.assign(**votes), "rephrased")[0]

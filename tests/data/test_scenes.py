@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections import Counter
@@ -10,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from negtrace.data import scenes
+from negtrace.data.demo_world import drawing, scenes
+from negtrace.data.demo_world.items import write_dataset
 from negtrace.data.pairs import candidates, select
 from negtrace.data.readers.valse import read_valse
 
@@ -20,7 +22,7 @@ COUNT, SEED = 480, 1  # the default study's
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("scenes")
-    scenes.write_dataset(path, COUNT, SEED)
+    write_dataset(path, COUNT, SEED)
     return path
 
 
@@ -30,10 +32,10 @@ def entries(folder) -> dict:
 
 
 def test_same_seed_same_bytes(folder, tmp_path):
-    scenes.write_dataset(tmp_path, 40, SEED)
+    write_dataset(tmp_path, 40, SEED)
     for file in sorted(tmp_path.rglob("*.png")):
         assert file.read_bytes() == (folder / file.relative_to(tmp_path)).read_bytes()
-    scenes.write_dataset(tmp_path, 40, SEED + 1)
+    write_dataset(tmp_path, 40, SEED + 1)
     assert len(list((tmp_path / "images").iterdir())) == 80
 
 
@@ -87,14 +89,14 @@ def test_mask_covers_the_subject_and_nothing_else():
     red_star = scenes.Thing("red", "star", 12, 12, 20, (255, 0, 0))
     blue_star = scenes.Thing("blue", "star", 36, 36, 20, (0, 0, 255))
     scene = scenes.Scene((red_star, blue_star), 128)
-    image = np.asarray(scenes.render(scene)).astype(int)
-    mask = np.asarray(scenes.subject_mask(scene, scenes.Subject("red", "star"))) > 0
+    image = np.asarray(drawing.render(scene)).astype(int)
+    mask = np.asarray(drawing.subject_mask(scene, scenes.Subject("red", "star"))) > 0
     reddish = image[..., 0] - image[..., 2] > 127  # at least half covered
     assert mask[:24, :24].any()
     assert not mask[24:, 24:].any()
     assert mask.sum() > 100
     assert (mask != reddish).sum() <= 2
-    both = np.asarray(scenes.subject_mask(scene, scenes.Subject(None, "star"))) > 0
+    both = np.asarray(drawing.subject_mask(scene, scenes.Subject(None, "star"))) > 0
     assert both.sum() > 1.8 * mask.sum()
 
 
@@ -160,25 +162,32 @@ def test_one_word_subjects_are_present_or_absent():
             assert scene.shows(subject) == (relation == "present")
 
 
-def test_a_combination_left_out_of_the_others_is_not_shown_for_one_word_either():
-    rng = np.random.default_rng(0)
-    others = [c for c in scenes.SEEN if c != ("black", "moon")]
-    others += [(scenes.UNNAMED, "moon"), ("black", scenes.UNNAMED)]
-    for subject in (scenes.Subject(None, "moon"), scenes.Subject("black", None)):
-        for _ in range(100):
-            scene = scenes.scene_about(subject, "present", rng, others)
-            assert scene.shows(subject)
-            assert not scene.shows(scenes.Subject("black", "moon"))
+def test_colours_of_the_training_are_none_of_the_benchmark():
+    shades = np.array([*scenes.COLOURS.values(), *scenes.MORE_COLOURS.values()])
+    apart = np.linalg.norm(shades[:, None] - shades, axis=-1) + 1000 * np.eye(len(shades))
+    assert apart.min() > 50  # twice what shades of one colour vary by, at most
+    assert not set(scenes.PLURALS) & set(scenes.MORE_PLURALS)
 
 
-def test_unnamed_colours_are_none_of_the_named_ones():
+def test_every_shape_is_drawn_as_another_polygon():
+    shapes = [*scenes.PLURALS, *scenes.MORE_PLURALS]
+    pictures = []
+    for shape in shapes:
+        thing = scenes.Thing("red", shape, 24, 24, 40, (255, 0, 0))
+        pictures.append(np.asarray(drawing.render(scenes.Scene((thing,))), dtype=int))
+    for a, b in itertools.combinations(pictures, 2):
+        assert (np.abs(a - b).sum(-1) > 100).sum() > 60
+
+
+def test_an_object_beside_is_shown_and_stands_in_no_way():
     rng = np.random.default_rng(0)
-    scene = scenes.place([(scenes.UNNAMED, "star")] * 3, rng)
-    assert scene.shows(scenes.Subject(None, "star"))
-    assert not any(scene.shows(scenes.Subject(colour, None)) for colour in scenes.COLOURS)
-    named = np.array(list(scenes.COLOURS.values()))
-    for thing in scene.things:
-        assert np.linalg.norm(named - np.array(thing.shade), axis=1).min() > 60
+    subject = scenes.Subject("red", "star")
+    for relation in ("present", "absent", "partial", "look_alike"):
+        for _ in range(30):
+            scene = scenes.scene_about(subject, relation, rng, beside=[("blue", "moon")])
+            assert scene.shows(subject) == (relation == "present")
+            assert scene.shows(scenes.Subject("blue", "moon"))
+            assert len(scene.things) <= scenes.MOST_THINGS
 
 
 def test_seen_scenes_show_no_unseen_combination():

@@ -11,15 +11,10 @@ import pytest
 from conftest import SHARED_VALSE
 from PIL import Image
 
+from negtrace.data.demo_world.items import sample_items, write_dataset
+from negtrace.data.demo_world.scenes import subjects
+from negtrace.data.demo_world.sentences import FORMS, TRAILING_PHRASES, sentence
 from negtrace.data.noun_phrases import subject_phrase
-from negtrace.data.scenes import (
-    FORMS,
-    TRAILING_PHRASES,
-    sample_items,
-    sentence,
-    subjects,
-    write_dataset,
-)
 from negtrace.data.subjects import (
     NO_BOX,
     NO_MASK,

@@ -80,14 +80,16 @@ def test_a_failed_job_speaks_last(study):
 
 
 def test_a_killed_job_says_so_in_its_log_and_last(study):
-    (study.folder / "workflow/negtrace/data/scenes.py").write_text(KILLED)
+    (study.folder / "workflow/negtrace/data/demo_world/scenes.py").write_text(KILLED)
     _, printed = make(study, ITEMS)
     assert "killed by signal 9: out of memory?" in last(printed)[1]
     assert "killed by signal 9" in (study.folder / "results/logs/scenes.demo.log").read_text()
 
 
 def test_a_step_that_fails_before_a_pipe_fails_its_rule(study):
-    (study.folder / "workflow/negtrace/data/scenes.py").write_text("raise SystemExit(5)\n")
+    (study.folder / "workflow/negtrace/data/demo_world/scenes.py").write_text(
+        "raise SystemExit(5)\n"
+    )
     rules = study.folder / "workflow/rules/inputs.smk"
     text = rules.read_text()
     assert text.count('shell_line("scenes")') == 1

@@ -19,6 +19,7 @@ from negtrace.data.items import text_frame
 from negtrace.data.minimal_pair import MinimalPair
 from negtrace.data.pairs import REASON_COLUMNS, candidate_table
 from negtrace.data.sentences import words
+from negtrace.data.templates import control_sentence
 from negtrace.errors import InputError
 from negtrace.vocabulary import NEGATOR
 
@@ -124,13 +125,18 @@ def neutral_swap(candidates: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def neutral_sentence(negated: str, affirmative: str) -> tuple[str | None, str]:
-    """The negated sentence with a neutral word for its negator; or None and the reason."""
+    """The negated sentence with a neutral word for its negator; or None and the reason.
+
+    After "There is/are" the word depends on what the affirmative sentence has there; in a sentence
+    of a template it is the template's control (`templates.control_sentence`).
+    """
     start = _SLOT.match(negated)
     with_no, without = words(negated), words(affirmative)
     before, after = with_no[:_BEFORE_SLOT], with_no[_BEFORE_SLOT + 1 :]
     slot = without[_BEFORE_SLOT : len(without) - len(after)]
     if not start or with_no != (*before, NEGATOR, *after) or without != before + slot + after:
-        return None, NO_SLOT
+        control = control_sentence(negated, affirmative)
+        return control, "" if control else NO_SLOT
     word = NEUTRAL_WORDS.get((before[1], slot))
     if word is None:
         return None, NO_NEUTRAL_WORD

@@ -25,9 +25,9 @@ from negtrace.steps.job import (
 @step("image_files")
 def scenes(annotations: Output, number: int, seed: int) -> Made:
     """Draw the demo world: pictures, masks, and items in VALSE's format."""
+    from negtrace.data.demo_world.items import write_dataset
     from negtrace.data.images import file_table, image_files
     from negtrace.data.readers.valse import read_valse
-    from negtrace.data.scenes import write_dataset
 
     folder = annotations.parent
     write_dataset(folder, number, seed)
