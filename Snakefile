@@ -20,6 +20,7 @@ include: "workflow/rules/sweeps.smk"
 include: "workflow/rules/maps.smk"
 include: "workflow/rules/confirmation.smk"
 include: "workflow/rules/controls.smk"
+include: "workflow/rules/templates.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -45,6 +46,7 @@ localrules:
     selectivity_correlation,
     specification,
     subject_areas,
+    template_items,
     verify,
     weights,
 

@@ -28,6 +28,8 @@ def source(name: str) -> Path:
         return RUNS / "next-token" / "rephrased" / "planted.png"
     if name == "specification":
         return RUNS / "demo" / "specification.png"
+    if name == "templates":
+        return Path("results/sentences/demo/standard/templates.negate.png")
     direction = f".{next(iter(DIRECTIONS))}" if name in BY_DIRECTION else ""
     if name == "transfer":
         direction = f".{next(iter(SITES))}.{next(iter(DIRECTIONS))}"

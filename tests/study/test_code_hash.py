@@ -22,9 +22,11 @@ SWEEPING = {"sweep", "donor_sweep", "ablation"}
 ENGINE = SWEEPING | {"runs"}
 MODEL_STEPS = RUNNING | LOADING | {"subject_segmentation"}
 FEATURES = {"features", "feature_correlations", "selectivity_correlation"}
+DRAWN = {"figures", "planted", "template_figure"}
 GROUPED = {
     *("segments", "restoration_map", "study_tests", "attention_maps"),
-    *("contribution_map", "contributions", "ablation", "specification", "report"),
+    *("contribution_map", "contributions", "ablation", "specification", "report", "template_maps"),
+    "confounds",
 }
 
 
@@ -71,8 +73,11 @@ def hashes() -> dict[str, str]:
         ("negtrace/models/openclip.py", LOADING),
         ("negtrace/models/model_specs.py", LOADING | {"weights"}),
         ("negtrace/figures/maps.py", {"figures"}),
-        ("negtrace/figures/style.py", {"figures", "ledger", "planted", "specification"}),
-        ("negtrace/data/scenes.py", {"scenes"}),
+        (
+            "negtrace/figures/style.py",
+            {"figures", "ledger", "planted", "specification", "template_figure"},
+        ),
+        ("negtrace/data/demo_world/scenes.py", {"scenes"}),
         ("negtrace/analyses/attention.py", {"attention"}),
         ("negtrace/analyses/features.py", {*FEATURES, "figures"}),
         ("negtrace/statistics/groups.py", GROUPED),
@@ -112,7 +117,7 @@ def test_an_edited_step_affects_itself_alone(copy):
     ("old", "new", "affected"),
     [
         ('"Items by d"', '"Items"', {"figures", "specification", "report"}),
-        ('Role("edit", "tokens that differ")', 'Role("edit", "others")', {"figures", "planted"}),
+        ('Role("edit", "tokens that differ")', 'Role("edit", "others")', DRAWN),
     ],
 )
 def test_an_edited_word_affects_those_who_use_it(copy, old, new, affected):

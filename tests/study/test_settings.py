@@ -18,6 +18,7 @@ from negtrace import vocabulary
 from negtrace.errors import InputError
 from negtrace.patching.sites import SITES
 from negtrace.study import settings
+from negtrace.study.checkout import with_own_files
 from negtrace.study.contrasts import contrast_of
 from negtrace.study.settings import validate
 from negtrace.vocabulary import ALL, BASE_OF, SEGMENTS, WORDINGS
@@ -206,6 +207,7 @@ def test_ready_made_studies_need_no_file_but_the_benchmarks(config, study, tmp_p
     """What a study file tells the user to put under data/ is all that is missing."""
     update_config(config, yaml.safe_load(study.read_text()))
     monkeypatch.chdir(tmp_path)
+    config = with_own_files(config, ROOT)
     missing = []
     for _ in range(20):
         try:

@@ -264,6 +264,7 @@ class Figure(NamedTuple):
 # In reading order.
 FIGURES = by_name(
     Figure("planted", "The planted circuit, and what patching finds"),
+    Figure("templates", "Restoration by template, negator and head"),
     Figure("histogram_of_d", "Items by d", of_run=True),
     Figure("cte_map", SITES["resid"].title),
     *(Figure(f"cte_map_{name}", f"{SITES['resid'].title}: {name} items") for name in SEGMENTS),

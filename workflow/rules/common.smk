@@ -101,6 +101,7 @@ FILES_READ = "results/{dataset}/files_read.json"
 SUBJECT_SIZES = "results/{dataset}/subject_sizes.parquet"
 CANDIDATES = "results/{dataset}/candidates.{wording}.parquet"
 REJECTED = "results/{dataset}/rejected.{wording}.parquet"
+DESIGNS = "results/{dataset}/designs.parquet"
 PAIRS = "results/{dataset}/pairs.{wording}.parquet"
 EXCLUDED = "results/{dataset}/excluded.{wording}.parquet"
 TOWER = "results/models/{model}"
@@ -258,7 +259,7 @@ def contrast_kind(wildcards):
 def image_folder(wildcards):
     """Folder of a dataset's images; a control has those of its original."""
     name = wildcards.dataset
-    if image_kind(name) in DERIVED:
+    while "of" in config["datasets"][name]:
         name = config["datasets"][name]["of"]
     if image_kind(name) == "folder":
         return config["datasets"][name]["images"]
@@ -359,6 +360,23 @@ def of_every_run(patterns):
 def of_every_dataset(pattern):
     """The pattern for every dataset and wording of the study."""
     return expand(pattern, dataset=STUDY["datasets"], wording=STUDY["wordings"])
+
+
+def of_templates():
+    """Template tables and figures of every run of the study's templates datasets."""
+    names = [
+        name
+        for name in STUDY["datasets"]
+        if config["datasets"][name]["kind"] == "templates"
+    ]
+    files = [f"{OF_RUN}/{name}.parquet" for name in layout.template_tables(STUDY)] + [
+        f"{OF_RUN}/{name}.{ending}"
+        for name in layout.template_figures(STUDY)
+        for ending in FORMATS
+    ]
+    return expand(
+        files, dataset=names, model=STUDY["models"], wording=STUDY["wordings"]
+    )
 
 
 # How much room a job gets, and how inputs are fetched, changes no result, so it is a resource: a

@@ -171,7 +171,8 @@ rule candidates:
         benchmark_of("candidates", "{dataset}.{wording}")
     wildcard_constraints:
         dataset=datasets_with(
-            ["scenes", "download", "huggingface", *READERS], annotation_kind
+            ["scenes", "download", "huggingface", "templates", *READERS],
+            annotation_kind,
         ),
     conda:
         ANALYSIS

@@ -153,6 +153,7 @@ rule report:
             model=[model for model in STUDY["models"] if model in PLANTS],
             wording=[name for name in STUDY["wordings"] if name == "rephrased"],
         ),
+        templates=of_templates(),
         identities=expand(f"{TOWER}/identity.parquet", model=PUBLISHED),
     output:
         report=report(

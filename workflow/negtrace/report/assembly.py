@@ -99,6 +99,14 @@ def section(
     if "plant" in config["models"][model] and wording == "rephrased":
         planted = table("planted")
         figures["planted"] = folder / f"planted.{ending}"
+    templates: dict[str, dict[str, pd.DataFrame]] = {}
+    if config["datasets"][dataset]["kind"] == "templates":
+        templates = {
+            sweep: {name: table(f"{name}.{sweep}") for name in layout.TEMPLATE_TABLES}
+            for sweep in layout.sweeps(study)
+            if sweep.startswith("head.")
+        }
+        figures |= {name: folder / f"{name}.{ending}" for name in layout.template_figures(study)}
     return Section(
         dataset=dataset,
         model=model,
@@ -121,6 +129,7 @@ def section(
         },
         figures=figures,
         planted=planted,
+        templates=templates,
         donors={sweep: table(f"donor_map.{sweep}") for sweep in layout.sweeps(study)},
         tables=[folder / f"{name}.parquet" for name in layout.tables(study)],
         segment=config["figures"]["segment"],

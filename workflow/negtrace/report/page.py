@@ -18,6 +18,7 @@ from negtrace.data.pairs import reason_counts
 from negtrace.figures.contrast_words import NEGATION, said_of
 from negtrace.replication import ledger_summary
 from negtrace.report import cautions, evidence, findings, robustness, routes
+from negtrace.report.templates import of_templates
 from negtrace.vocabulary import CONTRASTS, CONTROLS, FIGURES, SITES
 
 TEMPLATES = Path(__file__).parents[2] / "report"
@@ -84,6 +85,8 @@ class Section:
         alpha: level of the tests.
         donors: table ``donor_map`` by sweep.
         planted: table of that name, of a constructed model.
+        templates: tables of `layout.TEMPLATE_TABLES` by name, by sweep of site head, of a templates
+            dataset.
         confirmation: tables of that name, ``ablations`` and ``minimality``, of ablated heads.
         family: table ``study_tests`` of the model.
         spread: table of that name by sweep.
@@ -108,6 +111,7 @@ class Section:
     stability: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]] = field(default_factory=dict)
     alpha: float = 0.05
     planted: pd.DataFrame | None = None
+    templates: Mapping[str, Mapping[str, pd.DataFrame]] = field(default_factory=dict)
     donors: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     confirmation: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame] | None = None
     family: pd.DataFrame | None = None
@@ -150,6 +154,8 @@ class Section:
     def sentences(self) -> list[str]:
         """What the numbers say, with cautions first."""
         said = [] if self.planted is None else evidence.of_planted(self.planted)
+        for sweep, tables in self.templates.items():
+            said += self._with_direction(sweep, of_templates(tables, 1 - self.alpha))
         said += findings.of_accuracy(self.accuracy)
         if self.certificate is not None:
             said.append(evidence.of_certificate(self.certificate))

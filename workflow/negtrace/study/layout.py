@@ -16,6 +16,23 @@ FEATURE_TABLES = ("features", "feature_summary", "feature_correlations", "accura
 # Of every sweep.
 MAP_TABLES = ("map", "donor_map", "spread", "ranks", "overlap", "split_halves")
 
+# Of every run of a templates dataset, and of every sweep of one.
+TEMPLATE_TABLES = (
+    *("template_map", "template_consensus", "template_variance", "template_agreement"),
+    "template_slopes",
+)
+
+
+def template_tables(study: Mapping[str, Any]) -> list[str]:
+    """Names of the tables of a run of a templates dataset that no other has."""
+    return ["confounds", *(f"{t}.{sweep}" for sweep in sweeps(study) for t in TEMPLATE_TABLES)]
+
+
+def template_figures(study: Mapping[str, Any]) -> list[str]:
+    """Names of the figures of a run of a templates dataset that no other has."""
+    heads = [sweep for sweep in sweeps(study) if sweep.startswith("head.")]
+    return [f"templates.{sweep.split('.')[1]}" for sweep in heads]
+
 
 def sweeps(study: Mapping[str, Any]) -> list[str]:
     """``{site}.{direction}`` of every sweep."""
