@@ -14,7 +14,11 @@ configfile: str(Path(workflow.basedir) / "config.yaml")
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/inputs.smk"
+include: "workflow/rules/entries.smk"
+include: "workflow/rules/gathered.smk"
+include: "workflow/rules/datasets.smk"
+include: "workflow/rules/pictures.smk"
+include: "workflow/rules/models.smk"
 include: "workflow/rules/runs.smk"
 include: "workflow/rules/sweeps.smk"
 include: "workflow/rules/maps.smk"
@@ -22,6 +26,7 @@ include: "workflow/rules/confirmation.smk"
 include: "workflow/rules/controls.smk"
 include: "workflow/rules/templates.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/upkeep.smk"
 
 
 # On a cluster these run where Snakemake runs: where the network is, or because a cluster job would

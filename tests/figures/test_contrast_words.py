@@ -8,7 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from negtrace.figures.contrast_words import relabel, said_of
-from negtrace.report.page import CAPTIONS, caption
+from negtrace.report.pictures import CAPTIONS, caption
 from negtrace.vocabulary import CONTROLS, FIGURES
 
 OTHERS = ("caption", "columns")

@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 
 from negtrace import vocabulary
-from negtrace.report import page as report
-from negtrace.report.page import Choices, Comparison, Section, render
+from negtrace.report import pictures, section
+from negtrace.report.page import Choices, Comparison, render
+from negtrace.report.section import Section
 
 EVIL = "<script>alert('x')</script>"
 
@@ -235,9 +236,9 @@ def test_notices_for_the_demo_world_and_for_random_weights(section):
     demo = replace(section, kind="scenes")
     random = replace(section, identity={"random": True})
     texts = [Page(render("", [s], "")).text for s in (section, demo, random)]
-    assert [report.DEMO_NOTICE in text for text in texts] == [False, True, False]
+    assert [section.DEMO_NOTICE in text for text in texts] == [False, True, False]
     assert [vocabulary.CONTROLS["random"].notice in text for text in texts] == [False, False, True]
-    assert "nothing about OpenAI's CLIP" in report.DEMO_NOTICE
+    assert "nothing about OpenAI's CLIP" in section.DEMO_NOTICE
 
 
 def test_an_assumed_activation_is_said_once_more(section):
@@ -250,7 +251,7 @@ def test_an_assumed_activation_is_said_once_more(section):
 
 @pytest.mark.parametrize("kind", vocabulary.FIGURES)
 def test_every_known_figure_has_a_caption(kind, section):
-    paragraphs = report.caption(kind)
+    paragraphs = pictures.caption(kind)
     assert len(paragraphs) >= 2
     assert all(len(paragraph.split()) > 8 for paragraph in paragraphs)
     shown = replace(section, figures={kind: next(iter(section.figures.values()))})
@@ -273,7 +274,7 @@ def test_nothing_excluded_is_said_too(section):
 
 
 def test_captions_have_no_markup_that_would_show():
-    for path in Path(report.CAPTIONS).glob("*.rst"):
+    for path in Path(pictures.CAPTIONS).glob("*.rst"):
         assert not re.search(r"[`*_<>]|::|\.\. ", path.read_text()), path
 
 
@@ -343,7 +344,7 @@ def test_reasons_of_exclusion_are_counted_the_most_frequent_first(section):
 
 @pytest.mark.parametrize("site", vocabulary.SITES.values(), ids=lambda site: site.name)
 def test_captions_of_maps_say_which_family_their_marks_are_of(site):
-    text = " ".join(report.caption(site.figure))
+    text = " ".join(pictures.caption(site.figure))
     assert re.search("hatched.*family-wise over (all cells of )?the map", text)
     assert "sentences of the report correct over all maps of the model" in text
     assert "few pairs: fewer than 50" in text

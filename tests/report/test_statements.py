@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from negtrace.report import robustness
-from negtrace.report.page import Section
+from negtrace.report.section import Section
 from negtrace.statistics.credible import with_study_tests
 from negtrace.statistics.effect_sizes import Options, effect_map
 from negtrace.statistics.families import study_tests

@@ -8,7 +8,7 @@ import re
 import pandas as pd
 from checkout import Checkout
 
-from negtrace.report.page import CONTRAST_NOTICE
+from negtrace.report.section import CONTRAST_NOTICE
 from negtrace.vocabulary import CONTRASTS
 
 COLOURS = ("red", "blue", "green", "grey")

@@ -90,7 +90,7 @@ def test_a_step_that_fails_before_a_pipe_fails_its_rule(study):
     (study.folder / "workflow/negtrace/data/demo_world/scenes.py").write_text(
         "raise SystemExit(5)\n"
     )
-    rules = study.folder / "workflow/rules/inputs.smk"
+    rules = study.folder / "workflow/rules/datasets.smk"
     text = rules.read_text()
     assert text.count('shell_line("scenes")') == 1
     rules.write_text(text.replace('shell_line("scenes")', 'shown_line("scenes")'))

@@ -11,7 +11,8 @@ import pandas as pd
 import yaml
 
 from negtrace.replication.published import is_published
-from negtrace.report.page import Choices, Comparison, Section, render
+from negtrace.report.page import Choices, Comparison, render
+from negtrace.report.section import Section
 from negtrace.statistics.credible import with_study_tests
 from negtrace.study import layout, places
 from negtrace.study.contrasts import contrast_of

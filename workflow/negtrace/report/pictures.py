@@ -1,0 +1,49 @@
+"""Figures as the report shows them: title, caption, and the picture inside the page."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import NamedTuple
+
+from negtrace.vocabulary import FIGURES, SITES
+
+CAPTIONS = Path(__file__).parents[2] / "report" / "captions"
+
+MEDIA_TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
+
+
+class Picture(NamedTuple):
+    """A figure as the report shows it."""
+
+    name: str  # of the file, without its ending
+    title: str
+    caption: list[str]  # paragraphs
+    source: str  # data URI
+
+
+def picture(name: str, path: Path) -> Picture:
+    """A figure with its title and caption; one without a caption keeps its name as title."""
+    kind, _, of = name.partition(".")
+    title = FIGURES[kind].title if kind in FIGURES else kind.replace("_", " ")
+    site, _, direction = of.rpartition(".")
+    title += f", by {SITES[site].label}" if site else ""
+    return Picture(
+        name.replace(".", "-"),
+        f"{title}, direction {direction}" if direction else title,
+        caption(kind),
+        data_uri(path),
+    )
+
+
+def caption(kind: str) -> list[str]:
+    """Paragraphs of a figure's caption; none if it has no file."""
+    path = CAPTIONS / f"{kind}.rst"
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    return [" ".join(paragraph.split()) for paragraph in text.split("\n\n") if paragraph.strip()]
+
+
+def data_uri(path: Path) -> str:
+    """A picture as a data URI; as an image of its own its element ids cannot meet another's."""
+    content = base64.b64encode(path.read_bytes()).decode()
+    return f"data:{MEDIA_TYPES[path.suffix]};base64,{content}"

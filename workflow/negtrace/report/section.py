@@ -1,0 +1,243 @@
+"""A section of the report: the results of one dataset, model and wording."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from negtrace.data.pairs import reason_counts
+from negtrace.figures.contrast_words import NEGATION, said_of
+from negtrace.report import cautions, evidence, findings, robustness, routes
+from negtrace.report.pictures import Picture, picture
+from negtrace.report.templates import of_templates
+from negtrace.vocabulary import CONTRASTS, CONTROLS, FIGURES, SITES
+
+DEMO_NOTICE = (
+    "This is the demo world: the method at work on a small subject with a known task. It says "
+    "nothing about OpenAI's CLIP."
+)
+CONTRAST_NOTICE = (
+    "No study of negations: {}. Tables call the source sentence negated and the base affirmative."
+)
+ASSUMED_NOTICE = (
+    "Assumed activation: {}. With the other one every number here is wrong; the key quick_gelu of "
+    "the model's entry settles it."
+)
+
+
+@dataclass(frozen=True)
+class Section:
+    """Results of one dataset, model and wording.
+
+    Args:
+        kind: the dataset's kind in the configuration.
+        identity: the model's identity, with hashes of its weights; see `openclip.load`.
+        provenance: of the table ``scores``; see `store.provenance`.
+        excluded, accuracy: these tables.
+        selectivity: table ``selectivity_map``.
+        maps: ``restoration_map`` by sweep, as in ``resid.negate``.
+        figures: picture files by name, as in ``cte_map.negate``.
+        tables: paths of all tables, to list.
+        segment: the segment that maps show where they can.
+        items: table ``segments``; without it, small denominators go unnoticed.
+        stability: tables ``overlap`` and ``split_halves`` by sweep.
+        alpha: level of the tests.
+        donors: table ``donor_map`` by sweep.
+        planted: table of that name, of a constructed model.
+        templates: tables of `layout.TEMPLATE_TABLES` by name, by sweep of site head, of a templates
+            dataset.
+        confirmation: tables of that name, ``ablations`` and ``minimality``, of ablated heads.
+        family: table ``study_tests`` of the model.
+        spread: table of that name by sweep.
+        certificate: table of that name.
+        contrast: what the dataset's pairs differ in.
+    """
+
+    dataset: str
+    model: str
+    wording: str
+    kind: str
+    identity: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    excluded: pd.DataFrame
+    accuracy: pd.DataFrame
+    selectivity: pd.DataFrame
+    maps: Mapping[str, pd.DataFrame]
+    figures: Mapping[str, Path]
+    tables: Sequence[Path]
+    segment: str
+    items: pd.DataFrame | None = None
+    stability: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]] = field(default_factory=dict)
+    alpha: float = 0.05
+    planted: pd.DataFrame | None = None
+    templates: Mapping[str, Mapping[str, pd.DataFrame]] = field(default_factory=dict)
+    donors: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    confirmation: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame] | None = None
+    family: pd.DataFrame | None = None
+    spread: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    certificate: pd.DataFrame | None = None
+    contrast: str = NEGATION
+
+    @property
+    def heading(self) -> str:
+        return f"{self.model} on {self.dataset}, {self.wording} wording"
+
+    @property
+    def anchor(self) -> str:
+        """An id for the section, of characters that need no escaping."""
+        return re.sub(r"[^A-Za-z0-9_-]", "_", f"{self.dataset}-{self.model}-{self.wording}")
+
+    @property
+    def notices(self) -> list[str]:
+        """What a reader must know before reading any number."""
+        found = [DEMO_NOTICE] if self.kind == "scenes" else []
+        found += [CONTROLS[self.kind].notice] if self.kind in CONTROLS else []
+        found += [CONTROLS["random"].notice] if self.identity.get("random") else []
+        assumed = self.identity.get("activation_assumed")
+        found += [ASSUMED_NOTICE.format(assumed)] if assumed else []
+        found = list(map(self.said, found))
+        if self.contrast != NEGATION:
+            found.insert(0, CONTRAST_NOTICE.format(CONTRASTS[self.contrast].about))
+        return found
+
+    def said(self, text: str) -> str:
+        """A text about negation as one about the dataset's contrast."""
+        return said_of(text, self.contrast)
+
+    @cached_property
+    def headline(self) -> str:
+        resid, heads = (self._first_map(site) for site in ("resid", "head"))
+        return self.said(findings.headline(self.accuracy, resid, heads, self.alpha))
+
+    @cached_property
+    def sentences(self) -> list[str]:
+        """What the numbers say, with cautions first."""
+        said = [] if self.planted is None else evidence.of_planted(self.planted)
+        for sweep, tables in self.templates.items():
+            said += self._with_direction(sweep, of_templates(tables, 1 - self.alpha))
+        said += findings.of_accuracy(self.accuracy)
+        if self.certificate is not None:
+            said.append(evidence.of_certificate(self.certificate))
+        if self.family is not None:
+            said.append(evidence.of_family(self.family, self.alpha))
+        if self.maps:
+            any_map = next(iter(self.maps.values()))
+            said += cautions.of_cautions(any_map, self.segment, self.items)
+        for sweep, table in self.maps.items():
+            said += self._of_map(sweep, table)
+        said += findings.of_heads(self.selectivity, "selectivity", self.alpha)
+        for sweep, table in self.maps.items():
+            if sweep.startswith("head."):
+                overlap = findings.of_overlap(table, self.selectivity, self.alpha)
+                said += self._with_direction(sweep, overlap)
+        for sweep, table in self.donors.items():
+            beside = evidence.of_placebo(table, SITES[sweep.split(".")[0]].label, self.alpha)
+            beside += evidence.of_transfer(table, self.maps[sweep], self.alpha)
+            said += self._with_direction(sweep, beside)
+        if self.confirmation is not None:
+            confirmation, ablations, minimality = self.confirmation
+            said += evidence.of_confirmation(confirmation, ablations)
+            said.append(evidence.of_minimality(minimality, self.alpha))
+        return list(map(self.said, said))
+
+    def _of_map(self, sweep: str, table: pd.DataFrame) -> list[str]:
+        site = sweep.split(".")[0]
+        if site == "resid":
+            said = routes.of_resid(table, self.alpha)
+        elif table["head"].notna().any():
+            patched = "" if site == "head" else f" by {SITES[site].label}"
+            said = findings.of_heads(table, f"restoration{patched}", self.alpha)
+        else:
+            said = findings.of_blocks(table, SITES[site].label, self.alpha)
+        said = said + evidence.of_significance(table, SITES[site].label, self.alpha)
+        if sweep in self.spread:
+            said += robustness.of_spread(self.spread[sweep], table, self.alpha)
+        if sweep in self.stability and "head" in table and table["head"].notna().any():
+            said += robustness.of_stability(*self.stability[sweep], self.alpha)
+        return self._with_direction(sweep, said)
+
+    def _with_direction(self, sweep: str, said: list[str]) -> list[str]:
+        """Name the direction where the study has more than one."""
+        directions = {name.split(".")[1] for name in self.maps}
+        lead = f"Direction {sweep.split('.')[1]}. " if len(directions) > 1 else ""
+        return [lead + sentence for sentence in said]
+
+    def _first_map(self, site: str) -> pd.DataFrame | None:
+        """The site's map in direction negate, or else in the direction there is."""
+        names = sorted(
+            (name for name in self.maps if name.startswith(f"{site}.")),
+            key=lambda name: not name.endswith(".negate"),
+        )
+        return self.maps[names[0]] if names else None
+
+    @property
+    def top_cells(self) -> list[tuple[str, list[dict[str, Any]]]]:
+        """(map, rows with every effect size) of the cells of each map that restore most."""
+        return [
+            (sweep, evidence.top_cells(table, self.spread.get(sweep)))
+            for sweep, table in self.maps.items()
+            if "ratio" in table
+        ]
+
+    @property
+    def top_cells_by_donor(self) -> list[tuple[str, list[dict[str, Any]]]]:
+        """(map, rows with what each donor does) of the same cells, where there are donors."""
+        return [
+            (sweep, evidence.beside_donors(cells, self.donors[sweep]))
+            for sweep, cells in self.top_cells
+            if len(self.donors.get(sweep, ()))
+        ]
+
+    @property
+    def pictures(self) -> list[Picture]:
+        """All figures, the known ones first and in reading order."""
+        known = list(FIGURES)
+
+        def place(name: str) -> tuple[int, str]:
+            kind = name.split(".")[0]
+            return (known.index(kind) if kind in known else len(known), name)
+
+        shown = [picture(name, self.figures[name]) for name in sorted(self.figures, key=place)]
+        return [
+            one._replace(title=self.said(one.title), caption=list(map(self.said, one.caption)))
+            for one in shown
+        ]
+
+    @property
+    def excluded_counts(self) -> list[tuple[str, int]]:
+        """(reason, number of items), the most frequent first."""
+        counts = reason_counts(self.excluded)
+        return [(str(reason), count) for reason, count in counts.items()]
+
+    @property
+    def facts(self) -> list[tuple[str, list[tuple[str, Any]]]]:
+        """What the numbers depend on: (label, [(name, value)])."""
+        provenance = self.provenance
+        hashes = [(f"sha256 of {name}", value) for name, value in _items(provenance, "inputs")]
+        seed = [("seed", provenance["seed"])] if provenance.get("seed") is not None else []
+        return [
+            ("Dataset", [("kind", self.kind), ("contrast", self.contrast)]),
+            ("Model", list(self.identity.items())),
+            ("Forward runs", [*_items(provenance, "params"), *seed, *hashes]),
+            ("Versions", [*_negtrace(provenance), *_items(provenance, "versions")]),
+        ]
+
+    @property
+    def table_rows(self) -> list[tuple[str, int]]:
+        """(path, rows) of every table."""
+        return [(Path(path).as_posix(), pq.read_metadata(path).num_rows) for path in self.tables]
+
+
+def _items(provenance: Mapping[str, Any], key: str) -> list[tuple[str, Any]]:
+    return list((provenance.get(key) or {}).items())
+
+
+def _negtrace(provenance: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return [("negtrace", provenance["negtrace"])] if "negtrace" in provenance else []

@@ -1,0 +1,80 @@
+# Tables and figures of several runs, as the rules read them that gather them.
+
+
+def model_seeds(wildcards):
+    """Seeds of a model of the study and of those that differ from it in nothing else."""
+    return seeds({name: MODELS[name] for name in STUDY["models"]}, wildcards.model)
+
+
+def head_maps(wildcards):
+    """Maps of heads of one dataset: of a model, and of those that differ in their seed alone."""
+    return expand(
+        f"{OF_RUN}/map.{{sweep}}.parquet",
+        dataset=wildcards.dataset,
+        model=model_seeds(wildcards),
+        wording=STUDY["wordings"],
+        sweep=[sweep for sweep in SWEEPS if sweep.startswith("head.")],
+    )
+
+
+def figure_tables(wildcards):
+    """What the figures of one dataset, model and wording are drawn from."""
+    named = (
+        *("segments", "selectivity_map", "attention_map", "selectivity_correlation"),
+        *("features", "accuracy_above_area"),
+    )
+    return {
+        **{name: f"{OF_RUN}/{name}.parquet" for name in named},
+        "maps": [f"{OF_RUN}/map.{sweep}.parquet" for sweep in SWEEPS],
+        "donor_maps": [f"{OF_RUN}/donor_map.{sweep}.parquet" for sweep in SWEEPS],
+        "confirmation": [
+            f"{OF_RUN}/{name}.parquet"
+            for name in layout.confirmation_tables(STUDY)
+            if name != "contributions"
+        ],
+    }
+
+
+def ledger_tables(wildcards):
+    """What published numbers are compared with, in all wordings of the study."""
+    of_dataset = {"pairs": PAIRS, "excluded": EXCLUDED}
+    return expand(
+        [
+            of_dataset.get(name, f"{OF_RUN}/{name}.parquet")
+            for name in layout.ledger_tables(STUDY)
+        ],
+        wording=STUDY["wordings"],
+        allow_missing=True,
+    )
+
+
+def of_templates():
+    """Template tables and figures of every run of the study's templates datasets."""
+    names = [
+        name
+        for name in STUDY["datasets"]
+        if config["datasets"][name]["kind"] == "templates"
+    ]
+    files = [f"{OF_RUN}/{name}.parquet" for name in layout.template_tables(STUDY)] + [
+        f"{OF_RUN}/{name}.{ending}"
+        for name in layout.template_figures(STUDY)
+        for ending in FORMATS
+    ]
+    return expand(
+        files, dataset=names, model=STUDY["models"], wording=STUDY["wordings"]
+    )
+
+
+def of_every_run(patterns):
+    """The patterns for every dataset, model and wording of the study."""
+    return expand(
+        patterns,
+        dataset=STUDY["datasets"],
+        model=STUDY["models"],
+        wording=STUDY["wordings"],
+    )
+
+
+def of_every_dataset(pattern):
+    """The pattern for every dataset and wording of the study."""
+    return expand(pattern, dataset=STUDY["datasets"], wording=STUDY["wordings"])
