@@ -71,9 +71,12 @@ def test_the_lexicon_finds_the_negator(template, negator):
 
 def test_control_of_a_sentence():
     assert control_sentence("No red stars here.", "Some red stars here.") == (
-        "many red stars here ."
+        "Many red stars here."
     )
-    assert control_sentence("A dog without a hat.", "A dog with a hat.") == "a dog showing a hat ."
+    assert control_sentence("A picture without hats.", "A picture with hats.") == (
+        "A picture showing hats."
+    )
+    assert control_sentence("A dog without a hat.", "A dog with a hat.") is None
     assert control_sentence("No dogs here.", "Some cats here.") is None
     assert neutral_sentence("There are no stars.", "There are some stars.")[0] == (
         "There are many stars."

@@ -15,7 +15,11 @@ def study(tmp_path_factory) -> Checkout:
 
     def change(config: dict) -> None:
         config["study"].update(
-            datasets=["sentences"], wordings=["standard"], sites=["head"], controls=["neutral"]
+            datasets=["sentences"],
+            wordings=["standard"],
+            sites=["head"],
+            controls=["neutral"],
+            donors=["placebo"],
         )
         config["datasets"]["demo"]["items"] = 60
         config["datasets"]["sentences"] = {
@@ -78,4 +82,6 @@ def test_controls_match_the_sentences_in_length(study):
     said = set(swapped["negated"])
     assert any("still" in sentence for sentence in said)
     assert any("showing" in sentence for sentence in said)
-    assert (table(study, "specificity.head.negate")["n_items"] > 0).all()
+    placebos = table(study, "donor_map.head.negate")
+    assert set(placebos["donor"]) == {"placebo"}
+    assert placebos["n_items"].max() == len(original)

@@ -12,9 +12,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Literal, NamedTuple
 
-from negtrace.data.sentences import words
 from negtrace.errors import InputError
 
 
@@ -174,22 +174,29 @@ def negators_of(templates: Iterable[Template]) -> list[str]:
 
 
 def control_sentence(negated: str, affirmative: str) -> str | None:
-    """The negated sentence with its slot's control in the place of the negated filler.
-
-    Args:
-        negated, affirmative: sentences that differ by a slot's fillers and nothing else.
-
-    Returns:
-        in lower case, words and marks separated by blanks; None if they differ otherwise.
-    """
-    for fillers in (fillers for slot in SLOTS.values() for fillers in slot.values()):
-        found, wanted, other = map(words, (fillers.negated, fillers.affirmative, fillers.control))
-        said = words(negated)
-        for at in range(len(said) - len(found) + 1):
-            before, after = said[:at], said[at + len(found) :]
-            if (
-                said[at : at + len(found)] == found
-                and words(affirmative) == before + wanted + after
-            ):
-                return " ".join(before + other + after)
+    """The control of a pair that a template has made; None of any other."""
+    for template in (*TEMPLATES, *CLAUSES):
+        for negator in template.negators:
+            found = _pattern(template, negator).fullmatch(negated)
+            if found:
+                named = found.groupdict("")
+                subject, others = named["subject"], named.get("others", "")
+                of_kind = partial(template.sentence, negator, subject=subject, others=others)
+                if of_kind("affirmative").lower() == affirmative.lower():
+                    return of_kind("control")
     return None
+
+
+@cache
+def _pattern(template: Template, negator: str) -> re.Pattern[str]:
+    """Matches a template's negated sentences; names what they are about."""
+    filler = re.escape(SLOTS[template.slot][negator].negated)
+    parts = {
+        template.slot: filler,
+        PLURAL: "(?P<subject>.+)",
+        SINGULAR: "(?P<subject>.+)",
+        OTHERS: "(?P<others>.+)",
+    }
+    pieces = re.split(r"{([^{}]*)}", template.text)
+    escaped = [parts[p] if number % 2 else re.escape(p) for number, p in enumerate(pieces)]
+    return re.compile("".join(escaped), re.IGNORECASE)
