@@ -36,7 +36,11 @@ def test_words(text, wanted):
         assert said_of(text, contrast) == wanted
 
 
-@pytest.mark.parametrize("path", sorted(CAPTIONS.glob("*.rst")), ids=lambda path: path.stem)
+# Templates are filled with negators, so their figure is of negations alone.
+OF_ANY_CONTRAST = sorted(set(CAPTIONS.glob("*.rst")) - {CAPTIONS / "templates.rst"})
+
+
+@pytest.mark.parametrize("path", OF_ANY_CONTRAST, ids=lambda path: path.stem)
 def test_no_caption_speaks_of_negation(path: Path):
     for paragraph in caption(path.stem):
         said = said_of(paragraph, "caption").lower()

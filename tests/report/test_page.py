@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 from negtrace import vocabulary
-from negtrace.report import pictures, section
+from negtrace.report import pictures
+from negtrace.report import section as sections
 from negtrace.report.page import Choices, Comparison, render
 from negtrace.report.section import Section
 
@@ -236,9 +237,9 @@ def test_notices_for_the_demo_world_and_for_random_weights(section):
     demo = replace(section, kind="scenes")
     random = replace(section, identity={"random": True})
     texts = [Page(render("", [s], "")).text for s in (section, demo, random)]
-    assert [section.DEMO_NOTICE in text for text in texts] == [False, True, False]
+    assert [sections.DEMO_NOTICE in text for text in texts] == [False, True, False]
     assert [vocabulary.CONTROLS["random"].notice in text for text in texts] == [False, False, True]
-    assert "nothing about OpenAI's CLIP" in section.DEMO_NOTICE
+    assert "nothing about OpenAI's CLIP" in sections.DEMO_NOTICE
 
 
 def test_an_assumed_activation_is_said_once_more(section):
