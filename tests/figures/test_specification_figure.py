@@ -18,7 +18,7 @@ def curve() -> pd.DataFrame:
     """Four heads in two wordings and two segments; all else is done in one way."""
     rng = np.random.default_rng(0)
     rows = [
-        (wording, "negate", "all", segment, 0, block, head, *rng.random(2))
+        (wording, "negate", "own pair", "all", segment, 0, block, head, *rng.random(2))
         for wording in ("rephrased", "standard")
         for segment in ("all", "correct")
         for block in (1, 2)

@@ -6,7 +6,12 @@ import pandas as pd
 import pytest
 from conftest import effect_rows
 
-from negtrace.statistics.specification import among_highest, named_heads, specification_curve
+from negtrace.statistics.specification import (
+    among_highest,
+    by_another_pair,
+    named_heads,
+    specification_curve,
+)
 
 CHOICES = ["wording", "segment"]
 
@@ -78,3 +83,19 @@ def test_named_heads_are_those_of_sentences_by_the_tests_over_the_study():
     assert named_heads([first, second], 0.05) == [(2, 1), (2, 4)]
     assert named_heads([first, second], 0.05, count=1) == [(2, 1)]
     assert named_heads([first.assign(p_study=1.0)], 0.05) == []
+
+
+def test_another_pairs_source_is_a_specification():
+    """Its ratio and change stand in the place of the pair's own; a placebo is none."""
+    of_donor = {"ratio_donor": 0.4, "ratio_donor_ci_low": 0.3, "ratio_donor_ci_high": 0.5}
+    own = {"ratio": 0.9, "ratio_ci_low": 0.8, "ratio_ci_high": 1.0, "difference": 5.0}
+    row = {"segment": "all", "layer": 1, "head": 1, **own, **of_donor, "difference_donor": 2.0}
+    table = pd.DataFrame([row | {"donor": "transfer"}, row | {"donor": "placebo"}])
+    found = by_another_pair(table)
+    measured = ["ratio", "ratio_ci_low", "ratio_ci_high", "difference"]
+    assert found[measured].to_numpy().tolist() == [[0.4, 0.3, 0.5, 2.0]]
+    curve = specification_curve(found, [(1, 1)], ["segment"])
+    assert dict(zip(curve["effect"], curve["value"], strict=True)) == {
+        "ratio": 0.4,
+        "difference": 2.0,
+    }

@@ -114,6 +114,7 @@ def specification(study: Path, folder: Path, runs, seeds, alpha=0.05) -> pd.Data
         [
             *("--dataset=d", "--model=m", "--maps"),
             *(str(study.joinpath(*labels, "map.head.negate.parquet")) for labels in runs),
+            "--donor_maps",
             f"--study_tests={folder / 'study_tests.parquet'}",
             f"--seeds={json.dumps(seeds)}",
             f"--settings={json.dumps({'alpha': alpha, 'formats': ['svg'], 'dpi': 50})}",

@@ -6,15 +6,19 @@ def model_seeds(wildcards):
     return seeds({name: MODELS[name] for name in STUDY["models"]}, wildcards.model)
 
 
-def head_maps(wildcards):
-    """Maps of heads of one dataset: of a model, and of those that differ in their seed alone."""
-    return expand(
-        f"{OF_RUN}/map.{{sweep}}.parquet",
-        dataset=wildcards.dataset,
-        model=model_seeds(wildcards),
-        wording=STUDY["wordings"],
-        sweep=[sweep for sweep in SWEEPS if sweep.startswith("head.")],
-    )
+def head_maps(table):
+    """Input function: a table of all sweeps of heads of one dataset, by one model and other seeds."""
+
+    def tables(wildcards):
+        return expand(
+            f"{OF_RUN}/{table}.{{sweep}}.parquet",
+            dataset=wildcards.dataset,
+            model=model_seeds(wildcards),
+            wording=STUDY["wordings"],
+            sweep=[sweep for sweep in SWEEPS if sweep.startswith("head.")],
+        )
+
+    return tables
 
 
 def figure_tables(wildcards):

@@ -62,7 +62,8 @@ rule ledger:
 
 rule specification:
     input:
-        maps=head_maps,
+        maps=head_maps("map"),
+        donor_maps=head_maps("donor_map") if STUDY["donors"] else [],
         study_tests=STUDY_TESTS,
     output:
         specification=f"{OF_MODEL}/specification.parquet",

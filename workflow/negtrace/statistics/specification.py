@@ -20,7 +20,11 @@ from negtrace.vocabulary import EFFECTS
 HEAD = ["layer", "head"]
 
 # What a study's maps differ in, besides the effect size.
-CHOICES = ["wording", "direction", "negation", "segment", "seed"]
+CHOICES = ["wording", "direction", "donor", "negation", "segment", "seed"]
+
+# Donors of a specification: each pair's own source sentence, or another pair's (`donor_map.py`).
+# A placebo is none: it asks another question.
+OWN_PAIR, ANOTHER_PAIR = "own pair", "another pair"
 
 
 def named_heads(
@@ -40,6 +44,18 @@ def named_heads(
         for row in rows:
             found[int(row.layer), int(row.head)] = None
     return list(found)
+
+
+def by_another_pair(donor_map: pd.DataFrame) -> pd.DataFrame:
+    """What heads do by another pair's source, as a map: ratio with its limits, and difference.
+
+    Args:
+        donor_map: table of that name; without the donor transfer there are no rows.
+    """
+    own = ["difference", "ratio", "ratio_ci_low", "ratio_ci_high"]
+    donated = [name.replace(part, f"{part}_donor") for name in own for part in [name.split("_")[0]]]
+    transfer = donor_map[donor_map["donor"] == "transfer"]
+    return transfer.drop(columns=own).rename(columns=dict(zip(donated, own, strict=True)))
 
 
 def specification_curve(

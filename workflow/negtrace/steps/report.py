@@ -58,6 +58,7 @@ def ledger(
 @step("specification")
 def specification(
     maps: ModelsByPath,
+    donor_maps: ModelsByPath,
     study_tests: Table,
     model: Label,
     dataset: Label,
@@ -71,15 +72,25 @@ def specification(
     from negtrace.figures.specification import specification_figure
     from negtrace.figures.style import save
     from negtrace.statistics.credible import with_study_tests
-    from negtrace.statistics.specification import named_heads, specification_curve
+    from negtrace.statistics.specification import (
+        ANOTHER_PAIR,
+        OWN_PAIR,
+        by_another_pair,
+        named_heads,
+        specification_curve,
+    )
 
     tests = study_tests[study_tests["dataset"] == dataset]
     every, own = [], []
     for path, table in maps.items():
         wording, of_model = path.parent.name, path.parents[1].name
-        every.append(table.assign(wording=wording, seed=seeds[of_model]))
+        every.append(table.assign(wording=wording, seed=seeds[of_model], donor=OWN_PAIR))
         if of_model == model:
             own.append(with_study_tests(table, tests[tests["wording"] == wording]))
+    for path, table in donor_maps.items():
+        given = by_another_pair(table)
+        wording, of_model = path.parent.name, path.parents[1].name
+        every.append(given.assign(wording=wording, seed=seeds[of_model], donor=ANOTHER_PAIR))
     heads = named_heads(own, settings["alpha"])
     curve = specification_curve(pd.concat(every, ignore_index=True), heads)
     save(specification_figure(curve, settings), Path(stem), settings["formats"], settings["dpi"])
