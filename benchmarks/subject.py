@@ -14,7 +14,8 @@ import pandas as pd
 import torch
 from torch import nn
 
-from negtrace.data import pairs, scenes
+from negtrace.data import pairs
+from negtrace.data.demo_world.items import sample_items
 from negtrace.data.readers.valse import read_valse
 from negtrace.models.alignment import align
 from negtrace.models.edits import first_difference
@@ -96,7 +97,7 @@ def rephrased_candidates() -> tuple[pd.DataFrame, str]:
     if path is not None:
         items, source = read_valse(path), "VALSE existence, rephrased"
     else:
-        made = scenes.sample_items(SCENE_ITEMS, seed=0)
+        made = sample_items(SCENE_ITEMS, seed=0)
         items = pd.DataFrame(
             [
                 {

@@ -298,7 +298,7 @@ def test_bfloat16_records_its_deviation(study):
     [
         (
             "patching/restoration.py",
-            {"runs", "sweep", "segments"} | ANALYSIS | OUTPUT - {"merged_config"},
+            {"runs", "sweep", "donor_sweep", "segments"} | ANALYSIS | OUTPUT - {"merged_config"},
         ),
         (
             "analyses/attention.py",
@@ -425,7 +425,7 @@ def test_truncated_annotations_stop_the_run_and_are_named(study):
     [
         (
             lambda config: config.update(segmants={"correct_from": 2}),
-            "unknown key segmants, did you mean 'segments'?",
+            "unknown key segmants, did you mean 'segments'",
         ),
         (
             lambda config: config["figures"].update(dpi="high"),
