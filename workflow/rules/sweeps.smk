@@ -8,6 +8,7 @@ SHARDS = config["compute"]["shards"]
 FLOAT32_PAIRS = config["compute"]["float32_pairs"] or 0
 SWEEP = f"{OF_RUN}/sweep.{{site}}.{{direction}}.parquet"
 SHARD = f"{OF_RUN}/sweep.{{site}}.{{direction}}.{{shard}}of{SHARDS}.parquet"
+RUN_SHARD = RUN_SWEEP if SHARDS == 1 else f"{RUN_SWEEP}.{{shard}}"
 DONOR_SWEEP = f"{OF_RUN}/donor_sweep.{{site}}.{{direction}}.parquet"
 DONOR_SHARD = f"{OF_RUN}/donor_sweep.{{site}}.{{direction}}.{{shard}}of{SHARDS}.parquet"
 
@@ -20,9 +21,9 @@ rule sweep:
     output:
         sweep=SWEEP if SHARDS == 1 else temp(SHARD),
     log:
-        log_of("sweep", RUN_SWEEP if SHARDS == 1 else f"{RUN_SWEEP}.{{shard}}"),
+        log_of("sweep", RUN_SHARD),
     benchmark:
-        benchmark_of("sweep", RUN_SWEEP if SHARDS == 1 else f"{RUN_SWEEP}.{{shard}}")
+        benchmark_of("sweep", RUN_SHARD)
     conda:
         TORCH
     threads: THREADS
@@ -48,11 +49,9 @@ rule donor_sweep:
     output:
         donor_sweep=DONOR_SWEEP if SHARDS == 1 else temp(DONOR_SHARD),
     log:
-        log_of("donor_sweep", RUN_SWEEP if SHARDS == 1 else f"{RUN_SWEEP}.{{shard}}"),
+        log_of("donor_sweep", RUN_SHARD),
     benchmark:
-        benchmark_of(
-            "donor_sweep", RUN_SWEEP if SHARDS == 1 else f"{RUN_SWEEP}.{{shard}}"
-        )
+        benchmark_of("donor_sweep", RUN_SHARD)
     conda:
         TORCH
     threads: THREADS

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
+from textwrap import wrap
 from typing import Any, ParamSpec
 
 import matplotlib as mpl
@@ -41,6 +42,7 @@ ROLE_COLOURS = {
 SEGMENT_COLOURS = {"correct": "#0072B2", "ambiguous": "#999999", "incorrect": "#D55E00"}
 BAR_COLOUR = "#0072B2"
 
+NOTE_CHARACTERS = 90  # of a line of a note
 WIDTH_CM = 18.0
 CM_PER_INCH = 2.54
 
@@ -96,10 +98,11 @@ def new_figure(
 
 @styled
 def note(text: str) -> Figure:
-    """A figure that holds a line of text."""
-    figure = Figure(figsize=(WIDTH_CM / CM_PER_INCH, 0.6))
+    """A figure that holds a few words, in as many lines as they need."""
+    lines = wrap(text, NOTE_CHARACTERS)
+    figure = Figure(figsize=(WIDTH_CM / CM_PER_INCH, 0.4 + 0.2 * len(lines)))
     FigureCanvasAgg(figure)
-    figure.text(0.5, 0.5, text, ha="center", va="center")
+    figure.text(0.5, 0.5, "\n".join(lines), ha="center", va="center")
     return figure
 
 

@@ -37,7 +37,7 @@ from negtrace.statistics.effect_sizes import (
     cell_tests,
     with_limits,
 )
-from negtrace.statistics.map_values import CELL, MAP, by_cell, item_values, maps, pair_sums
+from negtrace.statistics.map_values import CELL, MAP, item_values, maps, pair_sums, support
 from negtrace.vocabulary import ALL, DONORS
 
 ENDS = ("", "_ci_low", "_ci_high")
@@ -123,9 +123,6 @@ def maps_of(
         own = pair_sums(part)
         donor = pair_sums(part.assign(change=part["change_donor"]))
         rest = own._replace(change=own.change - donor.change)
-        counts = by_cell(part).agg(
-            n=("item_id", "size"), n_items=("item_id", "nunique"), n_pairs=("pair_id", "nunique")
-        )
         fractions = {"ratio": (own.change, own.d), "ratio_donor": (donor.change, own.d)}
         tests = dict.fromkeys([*BEYOND, *SHARE, *TESTS], np.nan)
         able = own.by_definition
@@ -134,7 +131,7 @@ def maps_of(
             fractions["beyond"] = rest.change, own.n
             fractions["share"] = donor.change, own.change
             tests = cell_tests(rest, options)._asdict()
-        table = pd.concat([own.cells, counts.reset_index(drop=True)], axis=1).assign(
+        table = pd.concat([own.cells, support(part)], axis=1).assign(
             negation=negation,
             segment=segment,
             known=own.by_definition,

@@ -44,6 +44,7 @@ from negtrace.statistics.map_values import (
     item_values,
     maps,
     pair_sums,
+    support,
 )
 from negtrace.statistics.resampling import (
     Interval,
@@ -138,22 +139,15 @@ def effect_map(
     parts = []
     for negation, segment, part in maps(item_values(sweep, scores, segments), segments):
         sums = pair_sums(part)
-        counts = by_cell(part).agg(
-            sd=("restoration", "std"),
-            n=("restoration", "size"),
-            n_items=("item_id", "nunique"),
-            n_pairs=("pair_id", "nunique"),
-        )
-        table = pd.concat(
-            [sums.cells, estimates(sums, options, segment == ALL), counts.reset_index(drop=True)],
-            axis=1,
-        )
+        found = estimates(sums, options, segment == ALL)
+        table = pd.concat([sums.cells, found, support(part)], axis=1)
         effective = effective_number(sums.n)
         parts.append(
             table.assign(
                 negation=negation,
                 segment=segment,
                 known=sums.by_definition,
+                sd=by_cell(part)["restoration"].std().to_numpy(),
                 n_effective=effective,
                 few_pairs=effective < FEW_PAIRS,
             )

@@ -111,6 +111,14 @@ def by_cell(part: pd.DataFrame) -> Any:
     return part.groupby(CELL, observed=True, dropna=False, sort=False)
 
 
+def support(values: pd.DataFrame) -> pd.DataFrame:
+    """What each cell rests on: n (values), n_items and n_pairs, in the order of `pair_sums`."""
+    counts: pd.DataFrame = by_cell(values).agg(
+        n=("item_id", "size"), n_items=("item_id", "nunique"), n_pairs=("pair_id", "nunique")
+    )
+    return counts.reset_index(drop=True)
+
+
 def pair_sums(part: pd.DataFrame) -> PairSums:
     """Sum the values of a map by pair (sorted) and cell (in order of first appearance)."""
     grouped = by_cell(part)

@@ -52,10 +52,10 @@ def by_another_pair(donor_map: pd.DataFrame) -> pd.DataFrame:
     Args:
         donor_map: table of that name; without the donor transfer there are no rows.
     """
-    own = ["difference", "ratio", "ratio_ci_low", "ratio_ci_high"]
-    donated = [name.replace(part, f"{part}_donor") for name in own for part in [name.split("_")[0]]]
+    own = {f"ratio_donor{end}": f"ratio{end}" for end in ("", "_ci_low", "_ci_high")}
+    own["difference_donor"] = "difference"
     transfer = donor_map[donor_map["donor"] == "transfer"]
-    return transfer.drop(columns=own).rename(columns=dict(zip(donated, own, strict=True)))
+    return transfer.drop(columns=list(own.values())).rename(columns=own)
 
 
 def specification_curve(

@@ -9,7 +9,15 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from negtrace.statistics.map_values import CELL, ROUNDING, by_cell, item_values, maps, pair_sums
+from negtrace.statistics.map_values import (
+    CELL,
+    ROUNDING,
+    by_cell,
+    item_values,
+    maps,
+    pair_sums,
+    support,
+)
 from negtrace.vocabulary import ALL
 
 QUANTILES = {"q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
@@ -39,12 +47,6 @@ def spread_map(sweep: pd.DataFrame, scores: pd.DataFrame, segments: pd.DataFrame
         if segment != ALL:
             continue
         sums = pair_sums(part)
-        counts = by_cell(part).agg(
-            sd_items=("change", "std"),
-            n=("change", "size"),
-            n_items=("item_id", "nunique"),
-            n_pairs=("pair_id", "nunique"),
-        )
         change = by_cell(part)["change"]
         quantiles = {
             f"item_{name}": change.quantile(share).to_numpy() for name, share in QUANTILES.items()
@@ -52,10 +54,11 @@ def spread_map(sweep: pd.DataFrame, scores: pd.DataFrame, segments: pd.DataFrame
         with np.errstate(divide="ignore", invalid="ignore"):
             means = sums.change / sums.n
         parts.append(
-            pd.concat([sums.cells, counts.reset_index(drop=True)], axis=1).assign(
+            pd.concat([sums.cells, support(part)], axis=1).assign(
                 **quantiles,
                 negation=negation,
                 known=sums.by_definition,
+                sd_items=change.std().to_numpy(),
                 difference=sums.change.sum(0) / sums.n.sum(0),
                 sd_pairs=pd.DataFrame(means).std().to_numpy(),
                 same_sign=same_sign(sums.change),

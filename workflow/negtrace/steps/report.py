@@ -82,15 +82,13 @@ def specification(
 
     tests = study_tests[study_tests["dataset"] == dataset]
     every, own = [], []
-    for path, table in maps.items():
-        wording, of_model = path.parent.name, path.parents[1].name
-        every.append(table.assign(wording=wording, seed=seeds[of_model], donor=OWN_PAIR))
-        if of_model == model:
-            own.append(with_study_tests(table, tests[tests["wording"] == wording]))
-    for path, table in donor_maps.items():
-        given = by_another_pair(table)
-        wording, of_model = path.parent.name, path.parents[1].name
-        every.append(given.assign(wording=wording, seed=seeds[of_model], donor=ANOTHER_PAIR))
+    of_donors = {path: by_another_pair(table) for path, table in donor_maps.items()}
+    for donor, tables in ((OWN_PAIR, maps), (ANOTHER_PAIR, of_donors)):
+        for path, table in tables.items():
+            wording, of_model = path.parent.name, path.parents[1].name
+            every.append(table.assign(wording=wording, seed=seeds[of_model], donor=donor))
+            if donor == OWN_PAIR and of_model == model:
+                own.append(with_study_tests(table, tests[tests["wording"] == wording]))
     heads = named_heads(own, settings["alpha"])
     curve = specification_curve(pd.concat(every, ignore_index=True), heads)
     save(specification_figure(curve, settings), Path(stem), settings["formats"], settings["dpi"])
