@@ -39,7 +39,6 @@ localrules:
     control_inputs,
     hugging_face,
     image_archive,
-    feature_correlations,
     features,
     ledger,
     merged_config,
@@ -48,7 +47,6 @@ localrules:
     prefetch,
     segmenter,
     segments,
-    selectivity_correlation,
     specification,
     subject_areas,
     template_items,
@@ -64,7 +62,16 @@ rule all:
         rules.report.output,
 
 
-# At exit: Snakemake has some words of its own after this handler.
+# At exit: Snakemake has some words of its own after these handlers.
+onsuccess:
+    if workflow.is_main_process and Path("results/report.html").is_file():
+        atexit.register(
+            print,
+            f"The report: {Path('results/report.html').resolve()}",
+            file=sys.stderr,
+        )
+
+
 onerror:
     if workflow.is_main_process and log:
         atexit.register(

@@ -159,7 +159,7 @@ def test_damage_is_named_and_nothing_else(results, damage, expected, monkeypatch
 def test_annotations_that_were_changed_make_the_items_stale(results):
     source = results / "demo" / "source" / "existence.json"
     source.write_text("{}")
-    made = provenance("items", inputs={"annotations": source})
+    made = provenance("items", inputs={"annotations": sha256(source)})
     row = dict.fromkeys(("item_id", "image_file", "image_id", "caption", "foil"), "x")
     votes = dict.fromkeys(("votes_caption", "votes_foil", "votes_other"), 1)
     items = results / "demo" / "items.parquet"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -146,3 +147,66 @@ def test_a_seed_that_is_a_null_names_nothing(study, tmp_path):
 def test_maps_of_another_dataset_are_refused(study, tmp_path):
     with pytest.raises(InputError, match="is of the dataset e, but the job is of d"):
         specification(study, tmp_path, RUNS, {"m": 0})
+
+
+def maps_of(folder: Path, sweeps: list[str], out: Path, *options: str) -> list[Path]:
+    """Run one job that makes the maps of these sweeps of a run; what it wrote."""
+    out.mkdir(exist_ok=True)
+    kinds = ("map", "donor_map", "spread", "ranks", "overlap", "split_halves")
+    made = {kind: [out / f"{kind}.{sweep}.parquet" for sweep in sweeps] for kind in kinds}
+    run(
+        steps()["restoration_map"],
+        [
+            *("--dataset=d", "--model=m", "--wording=standard", "--donor_sweep", "--sweep"),
+            *(str(folder / f"sweep.{sweep}.parquet") for sweep in sweeps),
+            *(f"--{name}={folder / name}.parquet" for name in ("scores", "segments")),
+            f"--statistics={json.dumps(STATISTICS)}",
+            *(
+                word
+                for kind, paths in made.items()
+                for word in (f"--{'restoration_map' if kind == 'map' else kind}", *map(str, paths))
+            ),
+            *options,
+        ],
+    )
+    return [path for paths in made.values() for path in paths]
+
+
+@pytest.fixture
+def two_sweeps(study, tmp_path) -> Path:
+    """A run with the sweep of another direction beside it, of other values."""
+    folder = tmp_path / "standard"
+    shutil.copytree(study.joinpath(*RUNS[0]), folder)
+    other = read_table(folder / "sweep.head.negate.parquet").assign(direction="affirm")
+    other["s_patched"] *= 0.5
+    write_table(other, folder / "sweep.head.affirm.parquet", "sweep", provenance("test"))
+    return folder
+
+
+def test_the_sweeps_of_a_job_are_analysed_as_each_would_be_alone(two_sweeps, tmp_path):
+    sweeps = ["head.negate", "head.affirm"]
+    together = maps_of(two_sweeps, sweeps, tmp_path / "together")
+    for sweep in sweeps:
+        for path in maps_of(two_sweeps, [sweep], tmp_path / "alone"):
+            assert (tmp_path / "together" / path.name).read_bytes() == path.read_bytes(), path
+    assert len({path.read_bytes() for path in together}) == len(together)
+
+
+def test_a_kept_table_is_not_made_again_unless_what_it_is_made_from_changes(
+    two_sweeps, tmp_path, capsys
+):
+    out, kept = tmp_path / "maps", "--kept=code"
+    maps_of(two_sweeps, ["head.negate"], out, kept)
+    assert "computed before" not in capsys.readouterr().out
+    for path in out.glob("*.parquet"):
+        path.unlink()
+    maps_of(two_sweeps, ["head.negate", "head.affirm"], out, kept)
+    said = capsys.readouterr().out
+    assert said.count("computed before") == 1
+    assert f"{out / 'map.head.affirm.parquet'}: " in said
+    changed = read_table(two_sweeps / "sweep.head.negate.parquet").assign(s_patched=0.0)
+    write_table(changed, two_sweeps / "sweep.head.negate.parquet", "sweep", provenance("test"))
+    maps_of(two_sweeps, ["head.negate", "head.affirm"], out, kept)
+    assert capsys.readouterr().out.count("computed before") == 1
+    maps_of(two_sweeps, ["head.negate", "head.affirm"], out, "--kept=edited")
+    assert "computed before" not in capsys.readouterr().out

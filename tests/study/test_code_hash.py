@@ -21,7 +21,7 @@ RUNNING = {
 SWEEPING = {"sweep", "donor_sweep", "ablation"}
 ENGINE = SWEEPING | {"runs"}
 MODEL_STEPS = RUNNING | LOADING | {"subject_segmentation"}
-FEATURES = {"features", "feature_correlations", "selectivity_correlation"}
+FEATURES = {"features", "attention_maps"}
 DRAWN = {"figures", "planted", "template_figure"}
 GROUPED = {
     *("segments", "restoration_map", "study_tests", "attention_maps"),
@@ -38,7 +38,6 @@ def copy(tmp_path, monkeypatch) -> Iterator[Path]:
     for folder in ("report", "schemas", "published"):
         shutil.copytree(code_hash.PACKAGE.parent / folder, workflow / folder)
     monkeypatch.setattr(code_hash, "PACKAGE", workflow / "negtrace")
-    monkeypatch.setattr(code_hash, "TABLES_FILE", workflow / "schemas/tables.json")
     monkeypatch.setattr(step_source, "PACKAGE", workflow / "negtrace")
     monkeypatch.setattr(step_source, "TABLES_FILE", workflow / "schemas/tables.json")
     for module, folder in (("report.page", "report"), ("replication.published", "published")):
@@ -49,10 +48,10 @@ def copy(tmp_path, monkeypatch) -> Iterator[Path]:
 
 def forget() -> None:
     """Clear the caches, which hold for one process because code does not change under it."""
-    for cached in (code_hash.code_hash, code_hash.imports, code_hash._parsed):
-        cached.cache_clear()
-    for cached in (step_source.steps, step_source.labels_of, step_source._declared):
-        cached.cache_clear()
+    for module in (code_hash, step_source):
+        for name in vars(module).values():
+            if hasattr(name, "cache_clear"):
+                name.cache_clear()
 
 
 def hashes() -> dict[str, str]:
@@ -87,6 +86,7 @@ def hashes() -> dict[str, str]:
         ("negtrace/messages.py", set()),
         ("negtrace/progress.py", set()),
         ("negtrace/steps/job.py", set()),
+        ("negtrace/steps/command_line.py", set()),
         ("negtrace/study/settings.py", set()),
     ],
 )

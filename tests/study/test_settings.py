@@ -202,6 +202,22 @@ def test_valid_alternatives_are_accepted(config, path, value):
     validate(changed(config, path, value))
 
 
+@pytest.mark.parametrize(
+    ("key", "names", "lacking"),
+    [("sites", ["head"], "resid"), ("directions", ["affirm"], "negate")],
+)
+def test_a_constructed_model_is_swept_where_it_was_planted(config, key, names, lacking):
+    plant = {"first": [2, 3], "second": [4, 1], "carrier": "subject_first"}
+    config = changed(config, "models/planted", {"plant": plant})
+    config["study"]["models"] = ["planted"]
+    validate(config)
+    config["study"][key] = names
+    with pytest.raises(InputError, match=f"study.{key} lacks '{lacking}', .* model planted"):
+        validate(config)
+    config["study"]["wordings"] = ["standard"]
+    validate(config)
+
+
 @pytest.mark.parametrize("study", STUDIES, ids=lambda path: path.stem)
 def test_ready_made_studies_need_no_file_but_the_benchmarks(config, study, tmp_path, monkeypatch):
     """What a study file tells the user to put under data/ is all that is missing."""

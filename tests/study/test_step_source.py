@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from negtrace.steps.job import parser
+from negtrace.steps.command_line import parser
 from negtrace.study.step_source import COMPOSED, Step, shell_line, shown_line, steps
 
 RULES = "\n".join(
@@ -20,7 +20,7 @@ RULES = "\n".join(
 def rule_of(step: str) -> str:
     """The text of the rule that runs a step."""
     bodies = re.split(r"^ *rule ", RULES, flags=re.MULTILINE)[1:]
-    found = [body for body in bodies if re.search(rf'(?:shell|shown)_line\("{step}"\)', body)]
+    found = [body for body in bodies if re.search(rf'(?:shell|shown)_line\("{step}"[,)]', body)]
     assert len(found) == 1, step
     return found[0]
 
@@ -37,7 +37,7 @@ def test_a_command_names_labels_inputs_settings_and_outputs():
 
 
 def test_lists_and_composed_parameters():
-    line = shell_line("sweep")
+    line = shell_line("runs")
     assert "--tower {input.tower:q}" in line
     for option, source in COMPOSED["Compute"].items():
         assert f"--{option}={{{source}:q}}" in line
@@ -49,7 +49,7 @@ def test_every_step_has_a_rule_that_gives_what_its_command_names(step: Step):
     body = rule_of(step.name)
     assert f'code=code_hash("{step.name}")' in body
     given = {"RUN_INPUTS": ("tower", "alignment", "candidates", "images")}
-    for parameter in step.parameters:
+    for parameter in step.given:
         for source in parameter.options.values():
             directive, _, name = source.partition(".")
             if directive in ("input", "params", "output"):
@@ -69,8 +69,19 @@ def test_a_command_is_read_back_by_the_same_list(step: Step):
         else:
             words.append("x" if option.startswith("{") else option)
     found = vars(parser(step).parse_args(words))
-    asked = {option for p in step.parameters for option in p.options}
-    assert set(found) == asked | set(step.labels) | set(step.tables)
+    asked = {option for p in step.given for option in p.options}
+    assert set(found) == asked | set(step.labels) | set(step.tables) | {"kept"}
+
+
+def test_a_step_of_sweeps_takes_and_gives_lists_and_may_keep_them():
+    line = shell_line("restoration_map")
+    assert "--sweep {input.sweep:q} --scores={input.scores:q}" in line
+    assert "--donor_sweep {input.donor_sweep:q}" in line
+    assert "--spread {output.spread:q}" in line
+    assert "--kept" not in line
+    line = shell_line("sweep", kept=True)
+    assert "--cells" not in line
+    assert "--sweep {output.sweep:q} --kept={params.code:q} >" in line
 
 
 def test_an_empty_list_and_a_negative_number_are_values():
@@ -78,6 +89,7 @@ def test_an_empty_list_and_a_negative_number_are_values():
         [
             *("--dataset=d", "--model=m", "--wording=w", "--segments=s", "--candidates=c"),
             *("--sentences=s", "--alignment=a", "--subject_sizes", "--features=f"),
+            *("--feature_summary=f", "--feature_correlations=f", "--accuracy_above_area=f"),
         ]
     )
     assert found.subject_sizes == []

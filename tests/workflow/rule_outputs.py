@@ -18,7 +18,10 @@ def outputs(root: Path) -> dict[str, dict[str, str]]:
             ResourceSettings(cores=1), snakefile=root / "Snakefile", workdir=Path(folder)
         )
         for rule in workflow._workflow.rules:
-            named = {name: path for name, path in rule.output.items() if isinstance(path, str)}
+            named = {
+                name: path if isinstance(path, str) else path[0]
+                for name, path in rule.output.items()
+            }
             found[rule.name] = {
                 str(name): re.sub(r"\{(\w+),[^}]*\}", r"{\1}", path)
                 for name, path in [*enumerate(rule.output), *named.items()]

@@ -79,6 +79,26 @@ def test_a_failed_job_speaks_last(study):
     assert error.startswith("  error: tiny.json: no readable model configuration")
 
 
+def test_a_run_says_what_it_plans_and_a_line_for_each_job(study):
+    status, printed = make(study, "-n", ITEMS)
+    assert status == 0
+    assert len(printed.splitlines()) < 12
+    status, printed = make(study, ITEMS)
+    assert status == 0
+    planned, done = printed.split("total")
+    assert "results/" not in planned
+    assert [line for line in done.splitlines() if line.startswith("[")] == [
+        "[1/2] scenes, demo",
+        "[2/2] items, demo",
+    ]
+    assert ITEMS not in done
+    (log,) = (study.folder / ".snakemake/log").glob("*.log")
+    assert ITEMS in log.read_text()
+    assert "items.parquet: 24 rows" in (study.folder / "results/logs/items.demo.log").read_text()
+    status, printed = make(study, "--forceall", "--printshellcmds", ITEMS)
+    assert "python -m negtrace.steps items" in printed
+
+
 def test_a_killed_job_says_so_in_its_log_and_last(study):
     (study.folder / "workflow/negtrace/data/demo_world/scenes.py").write_text(KILLED)
     _, printed = make(study, ITEMS)
@@ -96,7 +116,7 @@ def test_a_step_that_fails_before_a_pipe_fails_its_rule(study):
     rules.write_text(text.replace('shell_line("scenes")', 'shown_line("scenes")'))
     status, printed = make(study, ITEMS)
     assert status == 1
-    assert "Error in rule scenes" in printed
+    assert "failed: scenes (results/logs/scenes.demo.log)" in printed
 
 
 def test_prefetch_without_a_mirror_fails_at_once(study):

@@ -29,9 +29,7 @@ INPUTS = {"scenes", "items", "candidates", "subject_areas", "weights", "tower"}
 FORWARD = INPUTS | {"alignment", "images", "runs"}
 SWEEPS = {"sweep", "donor_sweep", "attention"}
 STATISTICS = {"restoration_map", "study_tests", "specification"}
-MAPS = STATISTICS | {"attention_maps", "selectivity_correlation"}
-FEATURES = {"features", "feature_correlations"}
-ANALYSIS = MAPS | FEATURES | {"ledger"}
+ANALYSIS = STATISTICS | {"attention_maps", "features", "ledger"}
 OUTPUT = {"merged_config", "figures", "report", "all"}
 
 
@@ -199,11 +197,18 @@ def test_an_added_model_runs_only_that_model(study):
 
 
 def test_an_added_direction_runs_only_its_sweeps(study):
+    run = study.path("demo", "tiny", "rephrased")
+    there = [run / f"{kind}.head.negate.parquet" for kind in ("sweep", "donor_sweep")]
+    before = [(path.stat().st_ino, path.read_bytes()) for path in there]
     study.configure(lambda config: config["study"].update(directions=["negate", "affirm"]))
-    jobs = study.jobs("-n")
-    assert set(jobs) == {"sweep", "donor_sweep"} | STATISTICS | OUTPUT
-    assert jobs["sweep"] == jobs["donor_sweep"] == jobs["restoration_map"] == 2
-    assert jobs["study_tests"] == jobs["specification"] == 1
+    jobs = study.jobs("--until", "sweep", "donor_sweep")
+    assert jobs == {"sweep": 1, "donor_sweep": 1}
+    assert [(path.stat().st_ino, path.read_bytes()) for path in there] == before
+    for kind in ("sweep", "donor_sweep"):
+        said = study.path("logs", f"{kind}.demo.tiny.rephrased.log").read_text()
+        assert said.count("computed before, from the same") == 2
+        assert f"{kind}.head.affirm.parquet: " in said
+    assert set(study.jobs("-n")) == STATISTICS | OUTPUT
 
 
 def test_shards_give_the_same_sweep(study, finished):
@@ -302,8 +307,7 @@ def test_bfloat16_records_its_deviation(study):
         ),
         (
             "analyses/attention.py",
-            {"attention", "attention_maps", "selectivity_correlation", "ledger"}
-            | OUTPUT - {"merged_config"},
+            {"attention", "attention_maps", "ledger"} | OUTPUT - {"merged_config"},
         ),
         ("figures/maps.py", {"figures", "report", "all"}),
         ("figures/style.py", {"figures", "ledger", "specification", "report", "all"}),
@@ -319,14 +323,12 @@ def test_an_edited_module_reruns_what_uses_it(study, module, rerun):
 
 def test_a_killed_run_resumes_and_leaves_no_truncated_table(study, finished):
     shutil.rmtree(study.path("demo", "tiny"))
-    study.path("logs", "sweep.demo.tiny.rephrased.resid.negate.log").unlink()
-    kill_once_there(study, "logs/sweep.*.resid.*.log")
+    kill_once_there(study, "demo/tiny/rephrased/.kept/sweep.resid.negate.parquet.*")
     survivors = study.tables()
     for path in survivors.values():
         pq.read_table(path)
     run = study.path("demo", "tiny", "rephrased")
     assert (run / "alignment.parquet").exists()
-    assert not (run / "sweep.resid.negate.parquet").exists()
     # What a job may leave that is killed while it writes.
     (run / ".tmp-left.parquet").write_bytes(b"PAR1 half a table")
     (run / "figures").mkdir(exist_ok=True)
@@ -336,6 +338,8 @@ def test_a_killed_run_resumes_and_leaves_no_truncated_table(study, finished):
     assert "results are locked" not in study.run("--unlock")
     jobs = study.jobs()
     assert not {"scenes", "items", "candidates", "tower", "alignment"} & set(jobs)
+    said = study.path("logs", "sweep.demo.tiny.rephrased.log").read_text()
+    assert "sweep.resid.negate.parquet: computed before, from the same" in said
     tables = study.tables()
     assert tables.keys() == finished.tables().keys()
     for name, path in finished.tables().items():

@@ -5,6 +5,9 @@ import os
 import sys
 from pathlib import Path
 
+from snakemake.logging import logger
+from snakemake.settings.enums import Quietness
+
 ROOT = Path(workflow.basedir)
 WORKFLOW = ROOT / "workflow"
 # First, and without the working folder and the checkout, whose modules would shadow others.
@@ -22,6 +25,7 @@ from negtrace.errors import InputError
 from negtrace.replication.published import is_published
 from negtrace.study import (
     checkout,
+    console,
     contrasts,
     control_entries,
     extensions,
@@ -58,6 +62,10 @@ try:
         )
         if "--unlock" not in sys.argv and (notice := checkout.lock_notice(Path())):
             print(notice, file=sys.stderr)
+        if console.install(logger, workflow, Path("results/benchmarks")):
+            if workflow.output_settings.dryrun:
+                # Of a dry run the plan is all: with these, Snakemake stops there.
+                workflow.output_settings.quiet = {Quietness.RULES, Quietness.PROGRESS}
     if "prefetch" in sys.argv and not config["downloads"]["mirror"]:
         raise InputError("there is no mirror to fill: set downloads.mirror to a folder")
 except InputError as error:
@@ -111,9 +119,8 @@ TOWER_FILES = [f"{TOWER}/tower.safetensors", f"{TOWER}/{places.TOWER_DESCRIPTION
 OF_MODEL = "results/{dataset}/{model}"
 OF_RUN = f"{OF_MODEL}/{{wording}}"
 
-# Wildcards of a run, and of one of its sweeps, as they stand in the names of logs.
+# Wildcards of a run, as they stand in the names of logs.
 RUN = "{dataset}.{model}.{wording}"
-RUN_SWEEP = f"{RUN}.{{site}}.{{direction}}"
 
 # What a text tower is run on.
 RUN_INPUTS = {
@@ -132,6 +139,11 @@ def log_of(rule, wildcards=""):
 def benchmark_of(rule, wildcards=""):
     """Time and memory of a rule's jobs."""
     return f"results/benchmarks/{'.'.join(filter(None, (rule, wildcards)))}.tsv"
+
+
+def of_sweeps(table):
+    """A kind of table of every sweep of a run."""
+    return [f"{OF_RUN}/{table}.{sweep}.parquet" for sweep in SWEEPS]
 
 
 def as_json(value):
@@ -179,7 +191,7 @@ wildcard_constraints:
     dataset=one_of(config["datasets"]),
     model=one_of(config["models"]),
     wording=one_of(vocabulary.WORDINGS),
-    site=one_of(vocabulary.SITES),
+    sweep=one_of(SWEEPS),
     direction=one_of(vocabulary.DIRECTIONS),
     shard=r"\d+",
 

@@ -71,7 +71,7 @@ rule ablation:
         seed=config["statistics"]["seed"],
         dtype=DTYPE,
     shell:
-        shell_line("ablation")
+        shell_line("ablation", kept=True)
 
 
 rule planted:

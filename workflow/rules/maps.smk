@@ -26,23 +26,24 @@ rule segments:
         shell_line("segments")
 
 
+# Of all sweeps of the study at hand, so another study may rewrite them.
 rule restoration_map:
     input:
-        sweep=SWEEP,
+        sweep=of_sweeps("sweep"),
         scores=f"{OF_RUN}/scores.parquet",
         segments=f"{OF_RUN}/segments.parquet",
-        donor_sweep=DONOR_SWEEP if STUDY["donors"] else [],
+        donor_sweep=of_sweeps("donor_sweep") if STUDY["donors"] else [],
     output:
-        restoration_map=f"{OF_RUN}/map.{{site}}.{{direction}}.parquet",
-        donor_map=f"{OF_RUN}/donor_map.{{site}}.{{direction}}.parquet",
-        spread=f"{OF_RUN}/spread.{{site}}.{{direction}}.parquet",
-        ranks=f"{OF_RUN}/ranks.{{site}}.{{direction}}.parquet",
-        overlap=f"{OF_RUN}/overlap.{{site}}.{{direction}}.parquet",
-        split_halves=f"{OF_RUN}/split_halves.{{site}}.{{direction}}.parquet",
+        restoration_map=of_sweeps("map"),
+        donor_map=of_sweeps("donor_map"),
+        spread=of_sweeps("spread"),
+        ranks=of_sweeps("ranks"),
+        overlap=of_sweeps("overlap"),
+        split_halves=of_sweeps("split_halves"),
     log:
-        log_of("restoration_map", RUN_SWEEP),
+        log_of("restoration_map", RUN),
     benchmark:
-        benchmark_of("restoration_map", RUN_SWEEP)
+        benchmark_of("restoration_map", RUN)
     conda:
         ANALYSIS
     params:
@@ -57,7 +58,7 @@ rule study_tests:
     input:
         tables=expand(
             [
-                *(f"{OF_RUN}/sweep.{sweep}.parquet" for sweep in SWEEPS),
+                *of_sweeps("sweep"),
                 f"{OF_RUN}/scores.parquet",
                 f"{OF_RUN}/segments.parquet",
             ],
@@ -88,6 +89,7 @@ rule attention_maps:
     output:
         selectivity_map=f"{OF_RUN}/selectivity_map.parquet",
         attention_map=f"{OF_RUN}/attention_map.parquet",
+        selectivity_correlation=f"{OF_RUN}/selectivity_correlation.parquet",
     log:
         log_of("attention_maps", RUN),
     benchmark:
@@ -100,24 +102,6 @@ rule attention_maps:
         shell_line("attention_maps")
 
 
-rule selectivity_correlation:
-    input:
-        selectivity=f"{OF_RUN}/selectivity.parquet",
-        segments=f"{OF_RUN}/segments.parquet",
-    output:
-        selectivity_correlation=f"{OF_RUN}/selectivity_correlation.parquet",
-    log:
-        log_of("selectivity_correlation", RUN),
-    benchmark:
-        benchmark_of("selectivity_correlation", RUN)
-    conda:
-        ANALYSIS
-    params:
-        code=code_hash("selectivity_correlation"),
-    shell:
-        shell_line("selectivity_correlation")
-
-
 rule features:
     input:
         segments=f"{OF_RUN}/segments.parquet",
@@ -127,6 +111,9 @@ rule features:
         subject_sizes=subject_sizes,
     output:
         features=f"{OF_RUN}/features.parquet",
+        feature_summary=f"{OF_RUN}/feature_summary.parquet",
+        feature_correlations=f"{OF_RUN}/feature_correlations.parquet",
+        accuracy_above_area=f"{OF_RUN}/accuracy_above_area.parquet",
     log:
         log_of("features", RUN),
     benchmark:
@@ -137,22 +124,3 @@ rule features:
         code=code_hash("features"),
     shell:
         shell_line("features")
-
-
-rule feature_correlations:
-    input:
-        features=f"{OF_RUN}/features.parquet",
-    output:
-        feature_summary=f"{OF_RUN}/feature_summary.parquet",
-        feature_correlations=f"{OF_RUN}/feature_correlations.parquet",
-        accuracy_above_area=f"{OF_RUN}/accuracy_above_area.parquet",
-    log:
-        log_of("feature_correlations", RUN),
-    benchmark:
-        benchmark_of("feature_correlations", RUN)
-    conda:
-        ANALYSIS
-    params:
-        code=code_hash("feature_correlations"),
-    shell:
-        shell_line("feature_correlations")

@@ -6,24 +6,36 @@
 
 SHARDS = config["compute"]["shards"]
 FLOAT32_PAIRS = config["compute"]["float32_pairs"] or 0
-SWEEP = f"{OF_RUN}/sweep.{{site}}.{{direction}}.parquet"
-SHARD = f"{OF_RUN}/sweep.{{site}}.{{direction}}.{{shard}}of{SHARDS}.parquet"
-RUN_SHARD = RUN_SWEEP if SHARDS == 1 else f"{RUN_SWEEP}.{{shard}}"
-DONOR_SWEEP = f"{OF_RUN}/donor_sweep.{{site}}.{{direction}}.parquet"
-DONOR_SHARD = f"{OF_RUN}/donor_sweep.{{site}}.{{direction}}.{{shard}}of{SHARDS}.parquet"
+
+# One job makes all sweeps of a run, and keeps each: another site, or a kill, costs none of the
+# others.  Where sweeps are cut into shards, every shard of every sweep is a job of its own.
+RUN_PART = RUN if SHARDS == 1 else f"{RUN}.{{sweep}}.{{shard}}"
 
 
-# One job sweeps every SHARDS-th pair; a single shard is the whole table already.
+def parts_of(table):
+    """What one job makes of a kind of table: every sweep of a run, or a shard of one."""
+    shard = f"{OF_RUN}/{table}.{{sweep}}.{{shard}}of{SHARDS}.parquet"
+    return of_sweeps(table) if SHARDS == 1 else temp(shard)
+
+
+def shards_of(table):
+    """All shards of one sweep."""
+    return [
+        f"{OF_RUN}/{table}.{{sweep}}.{shard}of{SHARDS}.parquet"
+        for shard in range(1, SHARDS + 1)
+    ]
+
+
 rule sweep:
     input:
         **RUN_INPUTS,
         scores=f"{OF_RUN}/scores.parquet",
     output:
-        sweep=SWEEP if SHARDS == 1 else temp(SHARD),
+        sweep=parts_of("sweep"),
     log:
-        log_of("sweep", RUN_SHARD),
+        log_of("sweep", RUN_PART),
     benchmark:
-        benchmark_of("sweep", RUN_SHARD)
+        benchmark_of("sweep", RUN_PART)
     conda:
         TORCH
     threads: THREADS
@@ -37,7 +49,7 @@ rule sweep:
         # Of no consequence where nothing is compared.
         float32_pairs=FLOAT32_PAIRS if DTYPE == "bfloat16" else 0,
     shell:
-        shell_line("sweep")
+        shell_line("sweep", kept=SHARDS == 1)
 
 
 # All donors of the study, under the same pairs and items.
@@ -47,11 +59,11 @@ rule donor_sweep:
         placebo_alignment=f"{OF_RUN}/placebo_alignment.parquet",
         scores=f"{OF_RUN}/scores.parquet",
     output:
-        donor_sweep=DONOR_SWEEP if SHARDS == 1 else temp(DONOR_SHARD),
+        donor_sweep=parts_of("donor_sweep"),
     log:
-        log_of("donor_sweep", RUN_SHARD),
+        log_of("donor_sweep", RUN_PART),
     benchmark:
-        benchmark_of("donor_sweep", RUN_SHARD)
+        benchmark_of("donor_sweep", RUN_PART)
     conda:
         TORCH
     threads: THREADS
@@ -65,7 +77,7 @@ rule donor_sweep:
         shard=lambda wildcards: getattr(wildcards, "shard", 1),
         shards=SHARDS,
     shell:
-        shell_line("donor_sweep")
+        shell_line("donor_sweep", kept=SHARDS == 1)
 
 
 if SHARDS > 1:
@@ -73,14 +85,14 @@ if SHARDS > 1:
     rule gather:
         input:
             scores=f"{OF_RUN}/scores.parquet",
-            parts=expand(SHARD, shard=range(1, SHARDS + 1), allow_missing=True),
-            files=expand(SHARD, shard=range(1, SHARDS + 1), allow_missing=True),
+            parts=shards_of("sweep"),
+            files=shards_of("sweep"),
         output:
-            sweep=SWEEP,
+            sweep=f"{OF_RUN}/sweep.{{sweep}}.parquet",
         log:
-            log_of("gather", RUN_SWEEP),
+            log_of("gather", f"{RUN}.{{sweep}}"),
         benchmark:
-            benchmark_of("gather", RUN_SWEEP)
+            benchmark_of("gather", f"{RUN}.{{sweep}}")
         conda:
             ANALYSIS
         params:
@@ -91,16 +103,14 @@ if SHARDS > 1:
     rule gather_donors:
         input:
             scores=f"{OF_RUN}/scores.parquet",
-            donor_parts=expand(
-                DONOR_SHARD, shard=range(1, SHARDS + 1), allow_missing=True
-            ),
-            files=expand(DONOR_SHARD, shard=range(1, SHARDS + 1), allow_missing=True),
+            donor_parts=shards_of("donor_sweep"),
+            files=shards_of("donor_sweep"),
         output:
-            donor_sweep=DONOR_SWEEP,
+            donor_sweep=f"{OF_RUN}/donor_sweep.{{sweep}}.parquet",
         log:
-            log_of("gather_donors", RUN_SWEEP),
+            log_of("gather_donors", f"{RUN}.{{sweep}}"),
         benchmark:
-            benchmark_of("gather_donors", RUN_SWEEP)
+            benchmark_of("gather_donors", f"{RUN}.{{sweep}}")
         conda:
             ANALYSIS
         params:

@@ -48,20 +48,17 @@ rule confounds:
 
 rule template_maps:
     input:
-        sweep=SWEEP,
+        sweep=of_sweeps("sweep"),
         scores=f"{OF_RUN}/scores.parquet",
         segments=f"{OF_RUN}/segments.parquet",
         designs=DESIGNS,
         confounds=f"{OF_RUN}/confounds.parquet",
     output:
-        **{
-            name: f"{OF_RUN}/{name}.{{site}}.{{direction}}.parquet"
-            for name in layout.TEMPLATE_TABLES
-        },
+        **{name: of_sweeps(name) for name in layout.TEMPLATE_TABLES},
     log:
-        log_of("template_maps", RUN_SWEEP),
+        log_of("template_maps", RUN),
     benchmark:
-        benchmark_of("template_maps", RUN_SWEEP)
+        benchmark_of("template_maps", RUN)
     conda:
         ANALYSIS
     params:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,9 +31,15 @@ class Compute:
         Raises:
             InputError: no tower there, or no such device.
         """
-        from negtrace.models.tower_file import load_tower
+        return _tower(files[0].parent, self.dtype, prepared(self.device, self.threads))
 
-        return load_tower(files[0].parent, self.dtype, prepared(self.device, self.threads))
+
+@lru_cache(maxsize=1)
+def _tower(folder: Path, dtype: str, device: str) -> TextTower:
+    """Loaded once by a job that makes several tables with it."""
+    from negtrace.models.tower_file import load_tower
+
+    return load_tower(folder, dtype, device)
 
 
 def prepared(device: str, threads: int) -> str:

@@ -12,28 +12,38 @@ no more than that, and its code hash covers no more.
 
 from __future__ import annotations
 
-import json
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Callable, Mapping
+from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
+from time import monotonic
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import pandas as pd
 
-from negtrace.models.compute import Compute
-from negtrace.study.step_source import UNRECORDED, Parameter, Step, labels_of
+from negtrace.steps.command_line import COMPOSERS, parser, units
+from negtrace.study.places import sweep_of
+from negtrace.study.step_source import OF_SWEEPS, UNRECORDED, Parameter, Step, labels_of
+from negtrace.tables import kept
 from negtrace.tables.lineage import Tables as ReadTables
-from negtrace.tables.lineage import kind_of, read_tables
-from negtrace.tables.store import labelled, provenance, write_table
-
-if TYPE_CHECKING:
-    from negtrace.fetching.downloads import Downloads
+from negtrace.tables.lineage import checked, kind_of
+from negtrace.tables.store import (
+    Source,
+    labelled,
+    provenance,
+    read_source,
+    sha256,
+    write_table,
+)
 
 Table: TypeAlias = pd.DataFrame
 Tables: TypeAlias = list[pd.DataFrame]
 TablesByPath: TypeAlias = dict[Path, pd.DataFrame]  # names of files say what kinds they are
 ModelsByPath: TypeAlias = dict[Path, pd.DataFrame]  # of several models
+# Of a step that is run for one sweep after the other: the one at hand.
+SweepTable: TypeAlias = pd.DataFrame
+SweepName: TypeAlias = tuple[str, str]  # site and direction
 Input: TypeAlias = Path
 Inputs: TypeAlias = list[Path]
 Output: TypeAlias = Path
@@ -45,7 +55,10 @@ Place: TypeAlias = str
 Entry: TypeAlias = dict[str, Any]
 Trigger: TypeAlias = str
 
-READ = ("Table", "Tables", "TablesByPath", "ModelsByPath", "Table | None")
+READ = (
+    *("Table", "Table | None", "SweepTable", "SweepTable | None"),
+    *("Tables", "TablesByPath", "ModelsByPath"),
+)
 BY_PATH = ("TablesByPath", "ModelsByPath")
 # The label in which tables may differ from the step's own.
 OTHER = {"ModelsByPath": "model"}
@@ -67,6 +80,13 @@ class Made(NamedTuple):
     model: Mapping[str, Any] | None = None
 
 
+class Once(NamedTuple):
+    """How a job reads and hashes what all of its sweeps are made from: once."""
+
+    read: Callable[[Path, str], tuple[pd.DataFrame, Source]]
+    digest: Callable[[Path], str]
+
+
 def step(*tables: str, **renamed: str) -> Callable[[F], F]:
     """Mark a function as a step.
 
@@ -84,44 +104,64 @@ def run(definition: Step, words: list[str]) -> None:
         InputError: whatever the step, or a table that it reads, finds wrong with its input.
     """
     options = parser(definition).parse_args(words)
+    once = Once(cache(read_source), cache(sha256))
+    for unit in units(definition, options):
+        _make(definition, unit, once)
+
+
+def _make(definition: Step, options: Namespace, once: Once) -> None:
+    """Make the tables of a step, of one sweep where it is about one."""
+    started = monotonic()
     labels = {name: getattr(options, name) for name in definition.labels}
-    read = _read(definition, options, labels)
-    function = getattr(import_module(f"negtrace.steps.{definition.stage}"), definition.name)
-    made = function(**{p.name: _argument(p, options, read) for p in definition.parameters})
-    if not definition.tables:
-        return
+    read = _read(definition, options, labels, once)
     settings = _settings(definition, options)
-    recorded = provenance(
+    others = _other_files(definition, options)
+    made_from = provenance(
         definition.name,
         tables=read.sources,
-        inputs=_other_files(definition, options),
-        params={**settings, **made.params},
-        model=made.model,
+        inputs={role: once.digest(path) for role, path in others.items()},
+        params=settings,
         seed=settings.get("seed"),
     )
-    for output, kind in definition.tables.items():
+    paths: list[Path] = [getattr(options, name) for name in definition.tables]
+    names = {path: kept.kept_as(path, options.kept, made_from) for path in paths if options.kept}
+    if names and kept.restore(names):
+        print(f"{', '.join(map(str, paths))}: computed before, from the same", flush=True)
+        return
+    function = getattr(import_module(f"negtrace.steps.{definition.stage}"), definition.name)
+    made = function(**{p.name: _argument(p, options, read, paths) for p in definition.parameters})
+    for (output, kind), path in zip(definition.tables.items(), paths, strict=True):
         own = {name: labels[name] for name in labels_of(kind)}
-        write_table(labelled(made.tables[output], own), getattr(options, output), kind, recorded)
+        frame = labelled(made.tables[output], own)
+        model = dict(made.model) if made.model else None
+        recorded = {**made_from, "params": {**settings, **made.params}, "model": model}
+        write_table(frame, path, kind, recorded)
+        print(f"{path}: {len(frame)} rows", flush=True)
+    kept.keep(names)
+    print(f"{definition.name}: {monotonic() - started:.1f} s", flush=True)
 
 
-def _read(definition: Step, options: Namespace, labels: Mapping[str, str]) -> ReadTables:
+def _read(
+    definition: Step, options: Namespace, labels: Mapping[str, str], once: Once
+) -> ReadTables:
     """All tables that a step reads, checked against the job and against each other.
 
     Raises:
         InputError: see `lineage.read_tables`.
     """
     # What is checked together: the step's own, those of other models, those of each folder.
-    together: dict[tuple[str, Path | None], dict[str, Path]] = {}
+    together: dict[tuple[str, Path | None], dict[str, tuple[Table, Source]]] = {}
     for parameter in definition.parameters:
         if parameter.annotation in READ:
             other = OTHER.get(parameter.annotation, "")
+            read_file = read_source if parameter.annotation in OF_SWEEPS else once.read
             for role, path in _roles(parameter, getattr(options, parameter.name)):
                 key = other, path.parent if parameter.annotation in BY_PATH else None
-                together.setdefault(key, {})[role] = path
+                together.setdefault(key, {})[role] = read_file(path, kind_of(role))
     read = ReadTables({}, {})
-    for (other, _), paths in together.items():
+    for (other, _), tables in together.items():
         own = {name: label for name, label in labels.items() if name != other}
-        found = read_tables(paths, own)
+        found = checked(tables, own)
         read.update(found)
         read.sources.update(found.sources)
     return read
@@ -129,7 +169,7 @@ def _read(definition: Step, options: Namespace, labels: Mapping[str, str]) -> Re
 
 def _roles(parameter: Parameter, given: Any) -> list[tuple[str, Path]]:
     """(role, file) of a parameter's input files; those of a list are numbered."""
-    if not parameter.is_list:
+    if not isinstance(given, list):
         return [(parameter.name, given)]
     if parameter.annotation in BY_PATH:
         return [(f"{path.stem}.{number}", path) for number, path in enumerate(given)]
@@ -159,37 +199,8 @@ def _settings(definition: Step, options: Namespace) -> dict[str, Any]:
     }
 
 
-def parser(definition: Step) -> ArgumentParser:
-    """The command line of a step; every option is required."""
-    found = ArgumentParser(prog=f"python -m negtrace.steps {definition.name}", allow_abbrev=False)
-    for name in definition.labels:
-        found.add_argument(f"--{name}", required=True)
-    for parameter in definition.given:
-        many: dict[str, Any] = {"nargs": "*"} if parameter.is_list else {}
-        for option in parameter.options:
-            found.add_argument(f"--{option}", type=_type(parameter, option), required=True, **many)
-    for name in definition.tables:
-        found.add_argument(f"--{name}", type=Path, required=True)
-    return found
-
-
-def _type(parameter: Parameter, option: str) -> Callable[[str], Any]:
-    """How a word of the command line becomes a value; settings that are no plain ones are JSON."""
-    if parameter.options[option].startswith(("input.", "output.")):
-        return Path
-    annotation = parameter.annotation
-    if annotation in COMPOSERS:
-        annotation = COMPOSERS[annotation].__annotations__[option]
-    plain: dict[str, Callable[[str], Any]] = {
-        **dict.fromkeys(("str", "Label", "Place", "Trigger", "ResourceName"), str),
-        **dict.fromkeys(("int", "Resource"), int),
-        "float": float,
-    }
-    return plain.get(annotation, json.loads)
-
-
-def _argument(parameter: Parameter, options: Namespace, read: ReadTables) -> Any:
-    """A value for a parameter of the step's function.
+def _argument(parameter: Parameter, options: Namespace, read: ReadTables, paths: list[Path]) -> Any:
+    """A value for a parameter of the step's function that writes to these paths.
 
     Tables come without the columns of those labels that their kind shares with the step's path.
     """
@@ -201,6 +212,8 @@ def _argument(parameter: Parameter, options: Namespace, read: ReadTables) -> Any
             return COMPOSERS[annotation](**parts)
         case "Input | None":
             return next(iter(given or ()), None)
+        case "SweepName":
+            return sweep_of(paths[0])
         case annotation if annotation not in READ:
             return given
     tables = {
@@ -213,13 +226,3 @@ def _argument(parameter: Parameter, options: Namespace, read: ReadTables) -> Any
         case "Tables":
             return list(tables.values())
     return next(iter(tables.values()), None)
-
-
-def _downloads(mirror: str, offline: int, connections: int) -> Downloads:
-    from negtrace.fetching.downloads import Downloads
-
-    return Downloads(Path(mirror) if mirror else None, bool(offline), connections)
-
-
-# What makes a value of several options (`study.step_source.COMPOSED`); its annotations are theirs.
-COMPOSERS: dict[str, Callable[..., Any]] = {"Compute": Compute, "Downloads": _downloads}

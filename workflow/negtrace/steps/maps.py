@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from negtrace.steps.job import Made, Table, TablesByPath, step
+from negtrace.steps.job import Made, SweepTable, Table, TablesByPath, step
 
 # What every sweep of a run is read with.
 RUN_TABLES = ("scores", "segments")
@@ -32,10 +32,10 @@ def segments(
 
 @step("restoration_map", "donor_map", "spread", "ranks", "overlap", "split_halves")
 def restoration_map(
-    sweep: Table,
+    sweep: SweepTable,
     scores: Table,
     segments: Table,
-    donor_sweep: Table | None,
+    donor_sweep: SweepTable | None,
     statistics: dict[str, Any],
 ) -> Made:
     """Effect sizes of one sweep beside its donors'; their spread; how stable ranks are."""
@@ -80,32 +80,26 @@ def study_tests(tables: TablesByPath, statistics: dict[str, Any]) -> Made:
     return Made({"study_tests": found.assign(**labels)})
 
 
-@step("selectivity_map", "attention_map")
+@step("selectivity_map", "attention_map", "selectivity_correlation")
 def attention_maps(
     attention: Table,
     selectivity: Table,
     segments: Table,
 ) -> Made:
-    """Selectivity by head, and attention to the negator by head and query role."""
+    """Selectivity by head, how it goes with d, and attention to the negator by query role."""
+    from negtrace.analyses.features import selectivity_correlation
     from negtrace.statistics.groups import attention_map, selectivity_map
 
     return Made(
         {
             "selectivity_map": selectivity_map(selectivity, segments),
             "attention_map": attention_map(attention, segments),
+            "selectivity_correlation": selectivity_correlation(selectivity, segments),
         }
     )
 
 
-@step("selectivity_correlation")
-def selectivity_correlation(selectivity: Table, segments: Table) -> Made:
-    """Whether items with more selective heads have a larger d."""
-    from negtrace.analyses.features import selectivity_correlation
-
-    return Made({"selectivity_correlation": selectivity_correlation(selectivity, segments)})
-
-
-@step("features")
+@step("features", "feature_summary", "feature_correlations", "accuracy_above_area")
 def features(
     segments: Table,
     candidates: Table,
@@ -114,17 +108,8 @@ def features(
     subject_sizes: Table | None,
 ) -> Made:
     """What makes an item hard: similarity of its sentences, their length, its subject's size."""
-    from negtrace.analyses.features import item_features
-
-    return Made(
-        {"features": item_features(segments, candidates, sentences, alignment, subject_sizes)}
-    )
-
-
-@step("feature_summary", "feature_correlations", "accuracy_above_area")
-def feature_correlations(features: Table) -> Made:
-    """How features go with d."""
     from negtrace.analyses import features as analysis
 
-    made = ("feature_summary", "feature_correlations", "accuracy_above_area")
-    return Made({name: getattr(analysis, name)(features) for name in made})
+    found = analysis.item_features(segments, candidates, sentences, alignment, subject_sizes)
+    of_all = ("feature_summary", "feature_correlations", "accuracy_above_area")
+    return Made({"features": found, **{name: getattr(analysis, name)(found) for name in of_all}})

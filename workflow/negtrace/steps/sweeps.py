@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from negtrace.models.compute import Compute
-from negtrace.steps.job import Inputs, Label, Made, Table, Tables, step
+from negtrace.steps.job import Inputs, Made, SweepName, Table, Tables, step
 
 # Of a lower precision, among a sweep's params.
 DEVIATION = "deviation_from_float32"
@@ -14,8 +14,7 @@ DEVIATION = "deviation_from_float32"
 
 @step("sweep")
 def sweep(
-    site: Label,
-    direction: Label,
+    cells: SweepName,
     tower: Inputs,
     alignment: Table,
     candidates: Table,
@@ -28,7 +27,8 @@ def sweep(
 ) -> Made:
     """Restoration of every cell of one site in one direction, for every item.
 
-    A lower precision than float32 is compared with it on so many pairs, 0 for all.
+    A job makes one such table after the other.  A lower precision than float32 is compared with it
+    on so many pairs, 0 for all.
     """
     from negtrace.models.tower_file import load_tower
     from negtrace.patching.precision import deviation, sample_pairs
@@ -37,6 +37,7 @@ def sweep(
     from negtrace.patching.shards import take_shard
     from negtrace.progress import bar
 
+    site, direction = cells
     loaded = compute.tower(tower)
     items = pictured(candidates, images)
     alignment, items = take_shard(alignment, items, shard, shards)
@@ -75,8 +76,7 @@ def gather(scores: Table, parts: Tables, files: Inputs) -> Made:
 
 @step("donor_sweep")
 def donor_sweep(
-    site: Label,
-    direction: Label,
+    cells: SweepName,
     tower: Inputs,
     alignment: Table,
     placebo_alignment: Table,
@@ -95,6 +95,7 @@ def donor_sweep(
     from negtrace.patching.shards import take_shard
     from negtrace.progress import bar
 
+    site, direction = cells
     loaded = compute.tower(tower)
     items = pictured(candidates, images)
     tables = (alignment, placebo_alignment, candidates)

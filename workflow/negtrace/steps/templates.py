@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from negtrace.steps.job import Entry, Made, Place, Table, step
+from negtrace.steps.job import Entry, Made, Place, SweepTable, Table, step
 
 
 @step("image_files", "designs", item_table="items")
@@ -42,7 +42,7 @@ def confounds(candidates: Table, alignment: Table, designs: Table) -> Made:
     "template_slopes",
 )
 def template_maps(
-    sweep: Table,
+    sweep: SweepTable,
     scores: Table,
     segments: Table,
     designs: Table,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +19,6 @@ from typing import NamedTuple
 from negtrace.study import step_source
 
 PACKAGE = Path(__file__).parents[1]
-TABLES_FILE = PACKAGE.parent / "schemas" / "tables.json"
 VOCABULARY = "negtrace.vocabulary"
 
 # Never changes a result: version, errors, progress and the command line.
@@ -55,7 +54,7 @@ def code_hash(step: str) -> str:
     words = {name for module in modules for origin, name in imports(module) if origin == VOCABULARY}
     words |= {name for origin, name in own.imported if origin == VOCABULARY}
     parts = [*sorted(own.sources.items())]
-    parts += [(name, module_file(name).read_text(encoding="utf-8")) for name in sorted(modules)]
+    parts += [(name, _text(name)) for name in sorted(modules)]
     parts += sorted(used_definitions(VOCABULARY, words).sources.items())
     parts += [(kind, table_structure(kind)) for kind in sorted(definition.tables.values())]
     digest = hashlib.sha256()
@@ -84,6 +83,7 @@ def closure(imported: Iterable[tuple[str, str]]) -> set[str]:
     return found
 
 
+@cache
 def module_file(module: str) -> Path:
     """Source file of a negtrace module."""
     path = PACKAGE.joinpath(*module.split(".")[1:])
@@ -101,7 +101,7 @@ def used_definitions(module: str, names: Iterable[str]) -> Definitions:
 
     A function's own imports count as its definition's; the module's count where their name is used.
     """
-    text = module_file(module).read_text(encoding="utf-8")
+    lines = _text(module).splitlines()
     defined: dict[str, ast.stmt] = {}
     bound: dict[str, set[tuple[str, str]]] = {}
     for node in _parsed(module).body:
@@ -120,7 +120,8 @@ def used_definitions(module: str, names: Iterable[str]) -> Definitions:
             node = defined[name]
             decorators = getattr(node, "decorator_list", [])
             above = "".join(f"@{ast.unparse(decorator)}\n" for decorator in decorators)
-            found.sources[name] = above + (ast.get_source_segment(text, node) or "")
+            # Not ast.get_source_segment, which divides the module into lines anew each time.
+            found.sources[name] = above + "\n".join(lines[node.lineno - 1 : node.end_lineno])
             found.imported.update(_imports_in(module, node))
             waiting |= _free_names(node)
     return found
@@ -154,7 +155,7 @@ def _names_of(node: ast.stmt) -> list[str]:
 def _imports_in(module: str, tree: ast.AST, only: ast.alias | None = None) -> set[tuple[str, str]]:
     """(module, name) of the library's modules that are imported anywhere in a tree."""
     found: set[tuple[str, str]] = set()
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
             aliases = [a for a in node.names if only in (None, a)]
             found |= {(alias.name, "") for alias in aliases if _is_module(alias.name)}
@@ -170,9 +171,18 @@ def _imports_in(module: str, tree: ast.AST, only: ast.alias | None = None) -> se
     return found
 
 
+def _statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """A tree and all statements in it; their expressions, which are most of it, left out."""
+    yield tree
+    for field in ("body", "orelse", "handlers", "finalbody", "cases"):
+        inner = getattr(tree, field, ())
+        for node in inner if isinstance(inner, list) else ():
+            yield from _statements(node)
+
+
 def table_structure(table: str) -> str:
     """A table's columns and types as JSON, without the descriptions, which change no file."""
-    declared = json.loads(TABLES_FILE.read_text(encoding="utf-8"))
+    declared = step_source.declared()
     shared = {
         name: declared["shared"][name] for name in declared["tables"][table].get("shared", ())
     }
@@ -183,8 +193,13 @@ def table_structure(table: str) -> str:
 
 
 @cache
+def _text(module: str) -> str:
+    return module_file(module).read_text(encoding="utf-8")
+
+
+@cache
 def _parsed(module: str) -> ast.Module:
-    return ast.parse(module_file(module).read_text(encoding="utf-8"))
+    return ast.parse(_text(module))
 
 
 def _absolute(module: str, node: ast.ImportFrom) -> str:
@@ -196,5 +211,6 @@ def _absolute(module: str, node: ast.ImportFrom) -> str:
     return ".".join([*package, *filter(None, [node.module])])
 
 
+@cache
 def _is_module(name: str) -> bool:
     return name.split(".")[0] == "negtrace" and module_file(name).is_file()

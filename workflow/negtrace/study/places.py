@@ -30,6 +30,12 @@ def run_of(path: PurePath) -> tuple[str, str]:
     return path.parents[2].name, path.parent.name
 
 
+def sweep_of(path: PurePath) -> tuple[str, str]:
+    """Site and direction of the table of a sweep, or of a shard of it, from its name."""
+    _, site, direction, *_ = path.name.split(".")
+    return site, direction
+
+
 def planted_files(folder: str) -> dict[str, str]:
     """What a planted model is made of, by key of a model's entry; its name is the folder's."""
     stem = f"{folder}/plant/{folder.rsplit('/', 1)[-1]}"

@@ -59,6 +59,7 @@ def validate(config: Mapping[str, Any]) -> None:
         raise InputError(f"configuration: {describe(error)}")
     check_names(config)
     check_confirmation(config["study"])
+    check_planted(config)
     check_contrasts(config)
     check_thresholds(config["segments"])
     check_mirror(config["downloads"]["mirror"])
@@ -150,6 +151,23 @@ def check_confirmation(study: Mapping[str, Any]) -> None:
             f"configuration: study.confirm is {study['confirm']}, which needs the site head; add "
             "it to study.sites, or set study.confirm to []"
         )
+
+
+def check_planted(config: Mapping[str, Any]) -> None:
+    """What tells whether a constructed model's circuit is found has been swept."""
+    study = config["study"]
+    planted = [name for name in study["models"] if "plant" in config["models"][name]]
+    if planted and "rephrased" in study["wordings"]:
+        lacking = {
+            "sites": {"resid", "head"} - {*study["sites"]},
+            "directions": {"negate"} - {*study["directions"]},
+        }
+        for key, names in lacking.items():
+            for name in sorted(names):
+                raise InputError(
+                    f"configuration: study.{key} lacks {name!r}, on which the constructed model "
+                    f"{planted[0]} is compared with what was planted; add it"
+                )
 
 
 def check_thresholds(segments: Mapping[str, float]) -> None:

@@ -27,6 +27,7 @@ DIRECTIVES = {
     "ModelsByPath": "input",
     "Input": "input",
     "Inputs": "input",
+    "SweepTable": "input",
     "Output": "output",
     "Label": "wildcards",
     "Resource": "resources",
@@ -35,7 +36,9 @@ DIRECTIVES = {
 # Settings that provenance leaves out: places on the machine, entries of the configuration that may
 # name some, and what only makes a rule run again.
 UNRECORDED = ("Place", "Entry", "Trigger")
-MANY = ("Tables", "TablesByPath", "ModelsByPath", "Inputs")
+MANY = ("Tables", "TablesByPath", "ModelsByPath", "Inputs", "SweepTable")
+# Of a step with one of these, a job makes the tables of many sweeps, one after the other.
+OF_SWEEPS = ("SweepName", "SweepTable", "SweepTable | None")
 # Types that stand for several options, and where each of their fields comes from.
 COMPOSED = {
     "Compute": {
@@ -79,8 +82,17 @@ class Step(NamedTuple):
 
     @property
     def given(self) -> list[Parameter]:
-        """The parameters that need options of their own: labels are options of every step."""
-        return [parameter for parameter in self.parameters if parameter.name not in self.labels]
+        """The parameters that need options of their own.
+
+        Labels are options of every step; the name of a sweep is told from its table's.
+        """
+        known = (*self.labels, *(p.name for p in self.parameters if p.annotation == "SweepName"))
+        return [parameter for parameter in self.parameters if parameter.name not in known]
+
+    @property
+    def of_sweeps(self) -> bool:
+        """Whether a job makes each of its outputs for any number of sweeps."""
+        return any(parameter.annotation in OF_SWEEPS for parameter in self.parameters)
 
     @property
     def tables(self) -> dict[str, str]:
@@ -113,13 +125,14 @@ def _parameter(argument: ast.arg) -> Parameter:
 @cache
 def labels_of(kind: str) -> tuple[str, ...]:
     """The shared columns of a kind of table, from ``schemas/tables.json``."""
-    return tuple(_declared()[kind].get("shared", ()))
+    return tuple(declared()["tables"][kind].get("shared", ()))
 
 
 @cache
-def _declared() -> dict[str, Any]:
-    tables: dict[str, Any] = json.loads(TABLES_FILE.read_text(encoding="utf-8"))["tables"]
-    return tables
+def declared() -> dict[str, Any]:
+    """What ``schemas/tables.json`` says."""
+    found: dict[str, Any] = json.loads(TABLES_FILE.read_text(encoding="utf-8"))
+    return found
 
 
 @cache
@@ -139,9 +152,14 @@ def steps() -> dict[str, Step]:
     return found
 
 
-def shell_line(step: str) -> str:
-    """A rule's command, with Snakemake's placeholders; what it says goes into the rule's log."""
-    return f"{_command(step)} > {{log:q}} 2>&1"
+def shell_line(step: str, kept: bool = False) -> str:
+    """A rule's command, with Snakemake's placeholders; what it says goes into the rule's log.
+
+    Args:
+        kept: tables get a second name, so that nothing is computed twice (`tables.kept`).
+    """
+    keep = " --kept={params.code:q}" if kept else ""
+    return f"{_command(step)}{keep} > {{log:q}} 2>&1"
 
 
 def shown_line(step: str) -> str:
@@ -161,5 +179,6 @@ def _words(step: Step) -> Iterator[str]:
         joint = " " if parameter.is_list else "="
         for option, source in parameter.options.items():
             yield f"--{option}{joint}{{{source}:q}}"
+    joint = " " if step.of_sweeps else "="
     for name in step.tables:
-        yield f"--{name}={{output.{name}:q}}"
+        yield f"--{name}{joint}{{output.{name}:q}}"

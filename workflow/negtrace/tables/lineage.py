@@ -54,6 +54,17 @@ def read_tables(paths: Mapping[str, Path], labels: Mapping[str, str] | None = No
             was made from another version of one of the others or of a table that both name.
     """
     read = {role: read_source(Path(path), kind_of(role)) for role, path in paths.items()}
+    return checked(read, labels)
+
+
+def checked(
+    read: Mapping[str, tuple[pd.DataFrame, Source]], labels: Mapping[str, str] | None = None
+) -> Tables:
+    """Tables that were read, checked against each other as `read_tables` does.
+
+    Raises:
+        InputError: see `read_tables`.
+    """
     sources = {role: source for role, (_, source) in read.items()}
     _check_labels(sources.values(), labels or {})
     _check_inputs(sources.values())

@@ -194,7 +194,7 @@ def provenance(
     step: str,
     *,
     tables: Mapping[str, Source] | None = None,
-    inputs: Mapping[str, Path | str] | None = None,
+    inputs: Mapping[str, str] | None = None,
     params: Mapping[str, Any] | None = None,
     model: Mapping[str, Any] | None = None,
     seed: int | None = None,
@@ -203,7 +203,7 @@ def provenance(
 
     Args:
         tables: tables by role, as they were read; `write_table` makes their paths relative.
-        inputs: other files by role; both are recorded by sha256.
+        inputs: sha256 of other files by role, as tables are recorded too.
         params: configuration values that the step used.
         model: identity of the model (see `openclip.load`).
     """
@@ -212,7 +212,7 @@ def provenance(
         "step": step,
         "negtrace": __version__,
         "inputs": {
-            **{role: sha256(path) for role, path in (inputs or {}).items()},
+            **(inputs or {}),
             **{role: source.sha256 for role, source in tables.items()},
         },
         "tables": {role: str(source.path) for role, source in tables.items()},
