@@ -57,7 +57,7 @@ def rules() -> dict[str, tuple[str, str]]:
     found = {}
     for body in re.split(r"^ *rule ", RULES, flags=re.MULTILINE)[1:]:
         environment = re.search(r"conda:\s+(\w+)", body)
-        step = re.search(r'(?:shell|shown)_line\("(\w+)"\)', body)
+        step = re.search(r'(?:shell|shown)_line\("(\w+)"[,)]', body)
         found[body.split(":")[0]] = (ENVIRONMENTS[environment[1]], step[1])
     return found
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import snakemake_server
 import yaml
 
 ROOT = Path(__file__).parents[2]
@@ -62,21 +62,17 @@ class Checkout:
         change(study)
         (self.folder / "study.yaml").write_text(yaml.safe_dump(study))
 
+    def arguments(self, *arguments: str) -> list[str]:
+        return ["--configfile", *self.studies, "--nocolor", *arguments]
+
     def command(self, *arguments: str) -> list[str]:
-        options = ["--configfile", *self.studies, "--nocolor", *arguments]
-        return [sys.executable, "-m", "snakemake", *options]
+        return [sys.executable, "-m", "snakemake", *self.arguments(*arguments)]
 
     def run(self, *arguments: str, fails: bool = False) -> str:
         """Run Snakemake and return all that it printed."""
-        done = subprocess.run(
-            self.command(*arguments),
-            cwd=self.folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        assert (done.returncode != 0) == fails, done.stdout[-5000:]
-        return done.stdout
+        status, printed = snakemake_server.run(self.arguments(*arguments), self.folder)
+        assert (status != 0) == fails, printed[-5000:]
+        return printed
 
     def jobs(self, *arguments: str) -> dict[str, int]:
         """Run Snakemake; how many jobs of which rule it ran (with -n: would run)."""

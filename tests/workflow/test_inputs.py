@@ -70,8 +70,10 @@ def downloading(server, **downloads):
     return change
 
 
-def test_downloads_missing_images_prefetch_and_a_machine_without_network(tmp_path, monkeypatch):
-    online = Checkout.create(tmp_path / "online")
+def test_downloads_missing_images_prefetch_and_a_machine_without_network(
+    with_model, tmp_path, monkeypatch
+):
+    online = with_model(tmp_path / "online")
     with serve(files()) as server:
         online.configure(downloading(server, mirror="mirror"))
         online.run()
@@ -88,7 +90,7 @@ def test_downloads_missing_images_prefetch_and_a_machine_without_network(tmp_pat
         assert "Nothing to be done" in online.run()
         online.run("prefetch")
         assert len(server.requests) == asked
-        offline = Checkout.create(tmp_path / "offline")
+        offline = with_model(tmp_path / "offline")
         shutil.copytree(online.folder / "mirror", offline.folder / "mirror")
         offline.configure(downloading(server, mirror="mirror", offline=True))
         offline.run()
@@ -119,9 +121,9 @@ def test_annotations_of_another_content_are_refused(tmp_path):
 
 
 @pytest.fixture
-def own(tmp_path) -> Checkout:
+def own(with_model, tmp_path) -> Checkout:
     """A checkout with a table of items, a folder of pictures and a dataset that holds both."""
-    study = Checkout.create(tmp_path)
+    study = with_model(tmp_path)
     usable = [item for item in ITEMS.values() if item["image_file"]]
     rows = pd.DataFrame(usable)[["image_file", "caption", "foil"]]
     rows.columns = ["picture", "true", "false"]
@@ -249,8 +251,8 @@ def test_what_is_wrong_with_an_item_costs_that_item_alone(own):
     assert not (own.path("drawn") / "mine.jpg").exists()
 
 
-def test_a_changed_picture_reruns_what_depends_on_it_and_nothing_else(tmp_path):
-    study, pictures = Checkout.create(tmp_path / "study"), tmp_path / "pictures"
+def test_a_changed_picture_reruns_what_depends_on_it_and_nothing_else(with_model, tmp_path):
+    study, pictures = with_model(tmp_path / "study"), tmp_path / "pictures"
     for name in IMAGES:
         (pictures / name).parent.mkdir(parents=True, exist_ok=True)
         (pictures / name).write_bytes(picture(name))

@@ -13,9 +13,7 @@ ITEMS = 80
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory) -> Checkout:
-    checkout = Checkout.create(tmp_path_factory.mktemp("planted"))
-
+def study(once) -> Checkout:
     def change(config: dict) -> None:
         config["study"].update(models=["planted", "unplanted"])
         config["datasets"]["demo"]["items"] = ITEMS
@@ -24,9 +22,11 @@ def study(tmp_path_factory) -> Checkout:
             "unplanted": {"plant": {**PLANT, "active": False}},
         }
 
-    checkout.configure(change)
-    checkout.run()
-    return checkout
+    def run(checkout: Checkout) -> None:
+        checkout.configure(change)
+        checkout.run()
+
+    return once("planted", run)
 
 
 def cells(study: Checkout, model: str) -> pd.DataFrame:

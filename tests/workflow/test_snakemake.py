@@ -1,6 +1,6 @@
 """Real Snakemake runs of a small study: what runs, what is left alone, what is refused.
 
-One finished run is shared; every test gets a copy of it, times included.
+One finished run is shared (`conftest.py`); every test gets a copy of it, times included.
 """
 
 from __future__ import annotations
@@ -31,21 +31,6 @@ SWEEPS = {"sweep", "donor_sweep", "attention"}
 STATISTICS = {"restoration_map", "study_tests", "specification"}
 ANALYSIS = STATISTICS | {"attention_maps", "features", "ledger"}
 OUTPUT = {"merged_config", "figures", "report", "all"}
-
-
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory) -> Checkout:
-    """The small study, run once."""
-    checkout = Checkout.create(tmp_path_factory.mktemp("finished"))
-    checkout.run()
-    return checkout
-
-
-@pytest.fixture
-def study(finished, tmp_path) -> Checkout:
-    """A copy of the finished study."""
-    shutil.copytree(finished.folder, tmp_path / "study", symlinks=True)
-    return Checkout(tmp_path / "study")
 
 
 def test_the_first_run_makes_report_tables_figures_and_benchmarks(finished):
@@ -368,8 +353,8 @@ def kill_once_there(study: Checkout, pattern: str) -> None:
         run.wait()
 
 
-def test_a_valse_file_with_generated_images_in_both_wordings(tmp_path):
-    study = Checkout.create(tmp_path)
+def test_a_valse_file_with_generated_images_in_both_wordings(with_model, tmp_path):
+    study = with_model(tmp_path)
 
     def change(config: dict) -> None:
         config["study"].update(

@@ -10,9 +10,7 @@ TEMPLATES = ["there_are", "picture_with", "subject_here", "of_these"]
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory) -> Checkout:
-    checkout = Checkout.create(tmp_path_factory.mktemp("templates"))
-
+def study(once) -> Checkout:
     def change(config: dict) -> None:
         config["study"].update(
             datasets=["sentences"],
@@ -32,9 +30,11 @@ def study(tmp_path_factory) -> Checkout:
         }
         config["statistics"] = {"replicates": 100, "flips": 200}
 
-    checkout.configure(change)
-    checkout.run()
-    return checkout
+    def run(checkout: Checkout) -> None:
+        checkout.configure(change)
+        checkout.run()
+
+    return once("templates", run)
 
 
 def table(study: Checkout, name: str) -> pd.DataFrame:

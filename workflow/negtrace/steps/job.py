@@ -192,7 +192,7 @@ def _settings(definition: Step, options: Namespace) -> dict[str, Any]:
     """Values of the rule's params that tables depend on, those of composed parameters included."""
     return {
         option: getattr(options, option)
-        for parameter in definition.parameters
+        for parameter in definition.given
         if parameter.annotation not in UNRECORDED
         for option, source in parameter.options.items()
         if source.startswith("params.")

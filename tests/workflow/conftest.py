@@ -1,0 +1,59 @@
+"""One finished run of the small study for all tests of a session, and copies of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from checkout import Checkout
+from filelock import FileLock
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory) -> Callable[[str, Callable[[Checkout], None]], Checkout]:
+    """Makes a checkout and runs a study in it, once for all processes that run tests."""
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+
+    def made(name: str, run: Callable[[Checkout], None]) -> Checkout:
+        folder = root / name
+        with FileLock(root / f"{name}.lock"):
+            if not (root / f"{name}.done").exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                run(Checkout.create(folder))
+                (root / f"{name}.done").touch()
+        return Checkout(folder)
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def finished(once) -> Checkout:
+    """The small study, run once."""
+    return once("finished", lambda checkout: checkout.run() and None)
+
+
+@pytest.fixture
+def study(finished, tmp_path) -> Checkout:
+    """A copy of the finished study, times included."""
+    shutil.copytree(finished.folder, tmp_path / "study", symlinks=True)
+    return Checkout(tmp_path / "study")
+
+
+@pytest.fixture
+def with_model(finished) -> Callable[[Path], Checkout]:
+    """Makes a checkout in which the small study's model is loaded, and nothing else is there."""
+    results = finished.folder / "results"
+
+    def others(folder: str, names: list[str]) -> set[str]:
+        return {*names} - {"models"} if Path(folder) == results else set()
+
+    def copied(folder: Path) -> Checkout:
+        shutil.copytree(finished.folder, folder, symlinks=True, ignore=others, dirs_exist_ok=True)
+        return Checkout(folder)
+
+    return copied
