@@ -222,6 +222,16 @@ def model_minutes(wildcards, attempt):
     return 60 * attempt
 
 
+def sweeps_minutes(wildcards, attempt):
+    """Of a job on all sweeps of a run; one that is retried goes on where it was ended."""
+    return (45 + 15 * len(SWEEPS)) * attempt
+
+
+def maps_minutes(wildcards, attempt):
+    """Of a job on the tables of all sweeps of a run."""
+    return 5 * (1 + len(SWEEPS)) * attempt
+
+
 def download_minutes(wildcards, attempt):
     return 180 * attempt
 
@@ -232,6 +242,7 @@ MODEL_JOB = {
     "device": config["compute"]["device"],
     "activation_mb": ACTIVATION_MB,
 }
+SWEEPS_JOB = {**MODEL_JOB, "runtime": sweeps_minutes}
 DOWNLOAD_JOB = {
     "runtime": download_minutes,
     "mirror": config["downloads"]["mirror"] or "",

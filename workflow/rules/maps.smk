@@ -46,6 +46,8 @@ rule restoration_map:
         benchmark_of("restoration_map", RUN)
     conda:
         ANALYSIS
+    resources:
+        runtime=maps_minutes,
     params:
         code=code_hash("restoration_map"),
         statistics=STATISTICS,

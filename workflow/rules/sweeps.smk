@@ -40,7 +40,7 @@ rule sweep:
         TORCH
     threads: THREADS
     resources:
-        **MODEL_JOB,
+        **SWEEPS_JOB,
     params:
         code=code_hash("sweep"),
         dtype=DTYPE,
@@ -68,7 +68,7 @@ rule donor_sweep:
         TORCH
     threads: THREADS
     resources:
-        **MODEL_JOB,
+        **SWEEPS_JOB,
     params:
         code=code_hash("donor_sweep"),
         donors=as_json(STUDY["donors"]),
