@@ -79,6 +79,7 @@ os.environ.update(PATH=PATHS, PYTHONSAFEPATH="1")
 
 STUDY = config["study"]
 SWEEPS = layout.sweeps(STUDY)
+SHARDS = config["compute"]["shards"]
 
 # Constructed models, and all models with the files that the constructed ones get.
 PLANTS = {

@@ -1,6 +1,20 @@
 # Tables and figures of several runs, as the rules read them that gather them.
 
 
+def parts_of(table):
+    """What one job makes of a kind of table: every sweep of a run, or a shard of one."""
+    shard = f"{OF_RUN}/{table}.{{sweep}}.{{shard}}of{SHARDS}.parquet"
+    return of_sweeps(table) if SHARDS == 1 else temp(shard)
+
+
+def shards_of(table):
+    """All shards of one sweep."""
+    return [
+        f"{OF_RUN}/{table}.{{sweep}}.{shard}of{SHARDS}.parquet"
+        for shard in range(1, SHARDS + 1)
+    ]
+
+
 def model_seeds(wildcards):
     """Seeds of a model of the study and of those that differ from it in nothing else."""
     return seeds({name: MODELS[name] for name in STUDY["models"]}, wildcards.model)

@@ -4,26 +4,11 @@
 # Out: one sweep per site and direction and one of its donors, attention and selectivity, per item
 #      or pair.
 
-SHARDS = config["compute"]["shards"]
 FLOAT32_PAIRS = config["compute"]["float32_pairs"] or 0
 
 # One job makes all sweeps of a run, and keeps each: another site, or a kill, costs none of the
 # others.  Where sweeps are cut into shards, every shard of every sweep is a job of its own.
 RUN_PART = RUN if SHARDS == 1 else f"{RUN}.{{sweep}}.{{shard}}"
-
-
-def parts_of(table):
-    """What one job makes of a kind of table: every sweep of a run, or a shard of one."""
-    shard = f"{OF_RUN}/{table}.{{sweep}}.{{shard}}of{SHARDS}.parquet"
-    return of_sweeps(table) if SHARDS == 1 else temp(shard)
-
-
-def shards_of(table):
-    """All shards of one sweep."""
-    return [
-        f"{OF_RUN}/{table}.{{sweep}}.{shard}of{SHARDS}.parquet"
-        for shard in range(1, SHARDS + 1)
-    ]
 
 
 rule sweep:
