@@ -64,7 +64,9 @@ rule all:
 
 # At exit: Snakemake has some words of its own after these handlers.
 onsuccess:
-    if workflow.is_main_process and Path("results/report.html").is_file():
+    if workflow.is_main_process and any(
+        job.rule.name == "report" for job in workflow.dag.finished_jobs
+    ):
         atexit.register(
             print,
             f"The report: {Path('results/report.html').resolve()}",

@@ -193,7 +193,7 @@ def test_an_added_direction_runs_only_its_sweeps(study):
         said = study.path("logs", f"{kind}.demo.tiny.rephrased.log").read_text()
         assert said.count("computed before, from the same") == 2
         assert f"{kind}.head.affirm.parquet: " in said
-    assert set(study.jobs("-n")) == STATISTICS | OUTPUT
+    assert set(study.jobs("-n")) == STATISTICS | {"ledger"} | OUTPUT
 
 
 def test_shards_give_the_same_sweep(study, finished):
