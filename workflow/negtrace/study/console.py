@@ -87,6 +87,8 @@ class Console:
 def install(logger: logging.Logger, workflow: Any, benchmarks: Path) -> bool:
     """Put a `Console` before Snakemake's handler, unless somebody wants to know more or less.
 
+    Early versions 9 of Snakemake keep their handler to themselves, and speak as ever.
+
     Returns:
         whether it is there.
     """
@@ -153,4 +155,5 @@ def _duration(seconds: float) -> str:
 
 
 def _event(record: logging.LogRecord) -> str:
-    return str(getattr(record, "event", "") or "")
+    """Name of the event of Snakemake's that a record is about, or nothing."""
+    return str(getattr(getattr(record, "event", None), "name", "")).lower()
