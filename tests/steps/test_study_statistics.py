@@ -183,13 +183,24 @@ def two_sweeps(study, tmp_path) -> Path:
     return folder
 
 
-def test_the_sweeps_of_a_job_are_analysed_as_each_would_be_alone(two_sweeps, tmp_path):
+@pytest.mark.parametrize("processes", [1, 2])
+def test_the_sweeps_of_a_job_are_analysed_as_each_would_be_alone(two_sweeps, tmp_path, processes):
     sweeps = ["head.negate", "head.affirm"]
-    together = maps_of(two_sweeps, sweeps, tmp_path / "together")
+    out, how = tmp_path / "together", f"--processes={processes}"
+    together = maps_of(two_sweeps, sweeps, out, how)
     for sweep in sweeps:
         for path in maps_of(two_sweeps, [sweep], tmp_path / "alone"):
             assert (tmp_path / "together" / path.name).read_bytes() == path.read_bytes(), path
     assert len({path.read_bytes() for path in together}) == len(together)
+
+
+def test_what_is_wrong_with_one_of_several_sweeps_is_said(two_sweeps, tmp_path):
+    damaged = two_sweeps / "sweep.head.affirm.parquet"
+    damaged.write_bytes(damaged.read_bytes()[:-9])
+    out = tmp_path / "maps"
+    with pytest.raises(InputError, match=r"sweep\.head\.affirm\.parquet: not a readable table"):
+        maps_of(two_sweeps, ["head.affirm", "head.negate"], out, "--processes=2")
+    assert (out / "map.head.negate.parquet").is_file()
 
 
 def test_a_kept_table_is_not_made_again_unless_what_it_is_made_from_changes(

@@ -79,8 +79,10 @@ def test_how_long_is_told_from_earlier_jobs_of_the_rules(tmp_path):
     assert "about 5 min of computing" in plan(TABLE, STATS, {}, tmp_path)
     more = {"sweep": 50, "figures": 3, "total": 53}
     assert plan(TABLE, more, {}, tmp_path).splitlines()[-1] == (
-        "about 2 h 5 min of computing, as such jobs took before, and 3 whose time is not known"
+        "about 2 h 5 min of computing, as such jobs took before"
     )
+    few = {"sweep": 2, "figures": 3, "total": 5}
+    assert "about" not in plan(TABLE, few, {}, tmp_path)
 
 
 class Dag:

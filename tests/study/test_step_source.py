@@ -70,7 +70,7 @@ def test_a_command_is_read_back_by_the_same_list(step: Step):
             words.append("x" if option.startswith("{") else option)
     found = vars(parser(step).parse_args(words))
     asked = {option for p in step.given for option in p.options}
-    assert set(found) == asked | set(step.labels) | set(step.tables) | {"kept"}
+    assert set(found) == asked | set(step.labels) | set(step.tables) | {"kept", "processes"}
 
 
 def test_a_step_of_sweeps_takes_and_gives_lists_and_may_keep_them():
@@ -82,6 +82,8 @@ def test_a_step_of_sweeps_takes_and_gives_lists_and_may_keep_them():
     line = shell_line("sweep", kept=True)
     assert "--cells" not in line
     assert "--sweep {output.sweep:q} --kept={params.code:q} >" in line
+    line = shell_line("restoration_map", side_by_side=True)
+    assert "--split_halves {output.split_halves:q} --processes={threads} >" in line
 
 
 def test_an_empty_list_and_a_negative_number_are_values():

@@ -46,13 +46,14 @@ rule restoration_map:
         benchmark_of("restoration_map", RUN)
     conda:
         ANALYSIS
+    threads: THREADS
     resources:
         runtime=maps_minutes,
     params:
         code=code_hash("restoration_map"),
         statistics=STATISTICS,
     shell:
-        shell_line("restoration_map")
+        shell_line("restoration_map", side_by_side=True)
 
 
 # Covers all sweeps of the study at hand, so another study may rewrite it.

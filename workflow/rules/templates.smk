@@ -61,12 +61,13 @@ rule template_maps:
         benchmark_of("template_maps", RUN)
     conda:
         ANALYSIS
+    threads: THREADS
     params:
         code=code_hash("template_maps"),
         statistics=STATISTICS,
         k=lambda wildcards: config["datasets"][wildcards.dataset].get("consensus", 0),
     shell:
-        shell_line("template_maps")
+        shell_line("template_maps", side_by_side=True)
 
 
 rule template_figure:

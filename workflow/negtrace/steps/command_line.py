@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def parser(definition: Step) -> ArgumentParser:
-    """The command line of a step; every option but ``--kept`` is required."""
+    """The command line of a step; every option is required but those of `shell_line`."""
     found = ArgumentParser(prog=f"python -m negtrace.steps {definition.name}", allow_abbrev=False)
     for name in definition.labels:
         found.add_argument(f"--{name}", required=True)
@@ -28,6 +28,7 @@ def parser(definition: Step) -> ArgumentParser:
     for name in definition.tables:
         found.add_argument(f"--{name}", type=Path, required=True, **many)
     found.add_argument("--kept")
+    found.add_argument("--processes", type=int, default=1)
     return found
 
 

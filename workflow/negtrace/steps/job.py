@@ -12,10 +12,13 @@ no more than that, and its code hash covers no more.
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from importlib import import_module
+from multiprocessing import get_context
 from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple, TypeAlias, TypeVar
@@ -24,7 +27,14 @@ import pandas as pd
 
 from negtrace.steps.command_line import COMPOSERS, parser, units
 from negtrace.study.places import sweep_of
-from negtrace.study.step_source import OF_SWEEPS, UNRECORDED, Parameter, Step, labels_of
+from negtrace.study.step_source import (
+    OF_SWEEPS,
+    UNRECORDED,
+    Parameter,
+    Step,
+    labels_of,
+    steps,
+)
 from negtrace.tables import kept
 from negtrace.tables.lineage import Tables as ReadTables
 from negtrace.tables.lineage import checked, kind_of
@@ -104,9 +114,22 @@ def run(definition: Step, words: list[str]) -> None:
         InputError: whatever the step, or a table that it reads, finds wrong with its input.
     """
     options = parser(definition).parse_args(words)
-    once = Once(cache(read_source), cache(sha256))
-    for unit in units(definition, options):
-        _make(definition, unit, once)
+    parts = list(units(definition, options))
+    at_once = min(options.processes, len(parts))
+    if at_once < 2 or sys.platform != "linux":
+        once = Once(cache(read_source), cache(sha256))
+        for part in parts:
+            _make(definition, part, once)
+        return
+    # Forked before anything is read: no thread is running yet, and imports are shared.
+    with ProcessPoolExecutor(at_once, mp_context=get_context("fork")) as pool:
+        for part in [pool.submit(_alone, definition.name, part) for part in parts]:
+            part.result()
+
+
+def _alone(step: str, options: Namespace) -> None:
+    """What `_make` does, in a process of its own."""
+    _make(steps()[step], options, Once(cache(read_source), cache(sha256)))
 
 
 def _make(definition: Step, options: Namespace, once: Once) -> None:

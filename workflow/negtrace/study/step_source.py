@@ -152,14 +152,15 @@ def steps() -> dict[str, Step]:
     return found
 
 
-def shell_line(step: str, kept: bool = False) -> str:
+def shell_line(step: str, kept: bool = False, side_by_side: bool = False) -> str:
     """A rule's command, with Snakemake's placeholders; what it says goes into the rule's log.
 
     Args:
         kept: tables get a second name, so that nothing is computed twice (`tables.kept`).
+        side_by_side: of sweeps, as many are worked on at once as the rule has threads.
     """
-    keep = " --kept={params.code:q}" if kept else ""
-    return f"{_command(step)}{keep} > {{log:q}} 2>&1"
+    how = " --kept={params.code:q}" * kept + " --processes={threads}" * side_by_side
+    return f"{_command(step)}{how} > {{log:q}} 2>&1"
 
 
 def shown_line(step: str) -> str:
