@@ -123,8 +123,8 @@ def run(definition: Step, words: list[str]) -> None:
         return
     # Forked before anything is read: no thread is running yet, and imports are shared.
     with ProcessPoolExecutor(at_once, mp_context=get_context("fork")) as pool:
-        for part in [pool.submit(_alone, definition.name, part) for part in parts]:
-            part.result()
+        for running in [pool.submit(_alone, definition.name, part) for part in parts]:
+            running.result()
 
 
 def _alone(step: str, options: Namespace) -> None:
