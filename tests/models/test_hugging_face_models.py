@@ -8,6 +8,7 @@ import open_clip
 import pytest
 import torch
 from checkpoint_cases import filled
+from hugging_face_clips import clip, clip_tokenizer, siglip
 
 from negtrace.errors import InputError
 from negtrace.models.configurations import of_folder, read_configuration
@@ -15,37 +16,10 @@ from negtrace.models.hugging_face_models import model_configuration, preprocess_
 from negtrace.models.model_specs import ModelSpec, preflight
 from negtrace.models.openclip import load
 
-transformers = pytest.importorskip("transformers")
-
-TEXT = {
-    "hidden_size": 32,
-    "intermediate_size": 96,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "vocab_size": 49408,
-}
-VISION = {
-    "hidden_size": 48,
-    "intermediate_size": 96,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 3,
-    "image_size": 32,
-    "patch_size": 16,
-}
-
 
 def twin(folder, activation="quick_gelu", shard=None):
     """A random Hugging Face CLIP and the folder that it was saved in."""
-    torch.manual_seed(0)
-    config = transformers.CLIPConfig(
-        text_config=TEXT | {"hidden_act": activation},
-        vision_config=VISION | {"hidden_act": activation},
-        projection_dim=24,
-    )
-    model = transformers.CLIPModel(config).eval().requires_grad_(False)
-    for weight in model.parameters():
-        if weight.ndim:
-            weight.add_(0.1 * torch.randn_like(weight))
+    model = clip(activation)
     model.save_pretrained(folder, **({"max_shard_size": shard} if shard else {}))
     return model
 
@@ -70,6 +44,17 @@ def test_a_folder_of_hugging_face_gives_its_embeddings(activation, tmp_path):
     assert ours.identity["activation_assumed"] is None
     assert ours.identity["activation"] == ("quick_gelu" if activation == "quick_gelu" else "gelu")
     assert ours.identity["weights"] == "model.safetensors"
+
+
+def test_a_folder_with_clips_own_tokenizer_is_read_by_open_clips(tmp_path):
+    """Its start and end token have other names there, and it pads with a second end token."""
+    twin(tmp_path / "clip")
+    clip_tokenizer(tmp_path / "clip")
+    assert of_folder(tmp_path / "clip", "x").tokenizer is None
+    vocabulary = json.loads((tmp_path / "clip" / "vocab.json").read_text())
+    vocabulary["dog</w>"], vocabulary["cat</w>"] = vocabulary["cat</w>"], vocabulary["dog</w>"]
+    (tmp_path / "clip" / "vocab.json").write_text(json.dumps(vocabulary))
+    assert of_folder(tmp_path / "clip", "x").tokenizer == str(tmp_path / "clip")
 
 
 @torch.inference_mode()
@@ -105,15 +90,7 @@ def test_the_activation_beside_a_file_decides(tmp_path):
 def test_siglip_is_mapped_exactly(tmp_path):
     import timm
 
-    size = {"hidden_size": 32, "intermediate_size": 128, "num_attention_heads": 4}
-    config = transformers.SiglipConfig(
-        text_config=size | {"num_hidden_layers": 3, "vocab_size": 60, "projection_size": 32},
-        vision_config=size | {"num_hidden_layers": 2, "image_size": 32, "patch_size": 16},
-    )
-    torch.manual_seed(0)
-    theirs = transformers.SiglipModel(config).eval().requires_grad_(False)
-    for weight in theirs.parameters():
-        weight.add_(0.1 * torch.randn_like(weight))
+    theirs = siglip()
     torch.save(theirs.state_dict(), tmp_path / "siglip.bin")
     vision = {"image_size": 32, "patch_size": 16, "width": 32, "layers": 1, "head_width": 8}
     text = {

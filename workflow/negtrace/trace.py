@@ -1,4 +1,4 @@
-"""Trace: pairs of sentences and images, from an open_clip model to restoration maps.
+"""Trace: pairs of sentences and images, from a model to restoration maps.
 
 import open_clip
 from negtrace.trace import trace
@@ -26,10 +26,8 @@ from negtrace.models.callers_model import (
     image_embedding,
     image_list,
     several,
+    traceable,
 )
-from negtrace.models.open_clip_structure import check_structure
-from negtrace.models.open_clip_tokenizers import as_tokenizer
-from negtrace.models.open_clip_tower import text_tower
 from negtrace.patching.interventions import Intervention, check_choice
 from negtrace.patching.restoration import sweep
 from negtrace.patching.scores import scores, sentence_embeddings
@@ -55,12 +53,14 @@ def trace(
     """Restoration of every cell for a pair of sentences and an image, or for several of them.
 
     The model computes in evaluation mode and is left as it was.  Its text tower is first compared
-    with its own `encode_text` on these sentences.
+    with its own `encode_text` (transformers' `get_text_features`) on these sentences.
 
     Args:
-        model: an open_clip model whose text tower is supported; its device is used, and the
-            highest precision among the text tower's weights.
-        tokenizer: what ``open_clip.get_tokenizer`` gives for the model.
+        model: an open_clip model whose text tower is supported, or transformers' CLIPModel or
+            SiglipModel; its device is used, and the highest precision among the text tower's
+            weights.
+        tokenizer: what ``open_clip.get_tokenizer`` gives for the model; of transformers the
+            processor, or the tokenizer alone.
         negated, affirmative: the two sentences; or lists, one entry for each item.
         image: preprocessed pixels [3, height, width] or [1, 3, height, width], an image embedding
             [embed_dim] or [1, embed_dim], or a PIL picture; or a list or batch of these.  Where
@@ -69,7 +69,7 @@ def trace(
             an activation is replaced by its mean over the sentences given here.
         direction: ``negate`` patches the negated run into the affirmative one, ``affirm`` the
             reverse.
-        preprocess: picture to pixels; needed for PIL pictures.
+        preprocess: picture to pixels; needed for PIL pictures, unless there is a processor.
         progress: whether to show a bar while several items are traced.
 
     Returns:
@@ -84,12 +84,11 @@ def trace(
     if not isinstance(intervention, Intervention):
         intervention = Intervention(intervention)
     texts = _sentences("negated", negated), _sentences("affirmative", affirmative)
-    check_structure(model)
-    cut = as_tokenizer(tokenizer)
+    model, text_tower, cut, preprocess = traceable(model, tokenizer, preprocess)
     with evaluating(model):
         check_finite(model)
         scale = logit_scale(model)
-        tower = text_tower(model, pad_id=cut.pad_id)
+        tower = text_tower()
         images = [
             image_embedding(model, one, tower.shape.embed_dim, preprocess)
             for one in image_list(image)

@@ -1,10 +1,11 @@
-"""A caller's model: used in evaluation mode, left as it was."""
+"""A caller's model, of open_clip or transformers: used in evaluation mode, left as it was."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,11 +15,47 @@ from torch import Tensor, nn
 
 from negtrace.errors import InputError
 from negtrace.messages import one_line
+from negtrace.models.alignment import Tokenizer
+from negtrace.models.hugging_face_clip import HuggingFaceClip, is_hugging_face_clip, picture_reader
+from negtrace.models.open_clip_structure import check_structure
+from negtrace.models.open_clip_tokenizers import as_tokenizer
+from negtrace.models.open_clip_tower import text_tower
+from negtrace.models.tower import TextTower
 
 if TYPE_CHECKING:
     from open_clip.model import CLIP
 
 Preprocess = Callable[[Image.Image], Tensor]
+
+
+class Traceable(NamedTuple):
+    """A caller's model and what belongs to it."""
+
+    model: CLIP  # or one with its methods
+    text_tower: Callable[[], TextTower]
+    tokenizer: Tokenizer
+    preprocess: Preprocess | None
+
+
+def traceable(model: Any, tokenizer: Any, preprocess: Any) -> Traceable:
+    """A caller's model with its tokenizer and what makes pixels of pictures.
+
+    Args:
+        model: of open_clip, or transformers' CLIPModel or SiglipModel.
+        tokenizer: the library's own for it, or transformers' processor.
+        preprocess: picture to pixels, or a processor of transformers.
+
+    Raises:
+        InputError: the model's structure or the tokenizer is not one that is known.
+    """
+    preprocess = picture_reader(preprocess) or preprocess or picture_reader(tokenizer)
+    if is_hugging_face_clip(model):
+        model = HuggingFaceClip(model)
+        cut = model.tokenizer(tokenizer)
+        return Traceable(model, partial(model.text_tower, cut.pad_id), cut, preprocess)
+    check_structure(model)
+    cut = as_tokenizer(tokenizer)
+    return Traceable(model, partial(text_tower, model, pad_id=cut.pad_id), cut, preprocess)
 
 
 @contextmanager

@@ -206,9 +206,15 @@ def _is_clips(folder: Path) -> bool:
     for file in ("vocab.json", "tokenizer.json"):
         if (folder / file).is_file():
             content = _mapping(folder / file)
-            vocabulary = content.get("model", {}).get("vocab") if "model" in content else content
-            return bool(vocabulary == open_clip.SimpleTokenizer().encoder)
+            vocabulary = content if file == "vocab.json" else content["model"]["vocab"]
+            own = open_clip.SimpleTokenizer().encoder
+            return len(vocabulary) == len(own) and _words(vocabulary) == _words(own)
     return False
+
+
+def _words(vocabulary: Mapping[str, int]) -> list[str]:
+    """CLIP's tokens but for the last two, start and end, which go by several names."""
+    return sorted(vocabulary, key=vocabulary.__getitem__)[:-2]
 
 
 def check_vocabulary(found: Configuration) -> None:

@@ -74,8 +74,8 @@ EXTRA_NORM = "tower.py has no such LayerNorm; models trained with it cannot be t
 
 # What is known of classes that are not open_clip's, by a word in their module or name.
 REMEDIES = {
+    "transformers.": "give transformers' CLIPModel or SiglipModel, or open_clip.create_model's",
     "clip.model": "build it with open_clip.create_model('ViT-B-32-quickgelu', 'openai')",
-    "transformers.": "build the model with open_clip.create_model",
     "OptimizedModule": f"{UNWRAP} (its _orig_mod)",
     "DataParallel": f"{UNWRAP} (its module)",
     "FullyShardedDataParallel": f"{UNWRAP} with its full weights",

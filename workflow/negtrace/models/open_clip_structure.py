@@ -16,6 +16,7 @@ from torch import nn
 
 from negtrace.errors import InputError
 from negtrace.models.open_clip_parts import check_class, computing_parts, refused
+from negtrace.models.untouched import check_globally_untouched, check_loaded, check_untouched
 
 # An open_clip model with a text tower, or that tower.
 Model: TypeAlias = CLIP | CustomTextCLIP | open_clip.CoCa | TextTransformer
@@ -38,40 +39,17 @@ def check_structure(model: Model) -> None:
         raise refused("the model", model, "open_clip's CLIP, CustomTextCLIP or CoCa")
     if type(model) in (CustomTextCLIP, open_clip.CoCa):
         check_class("text", model.text, (TextTransformer,))
-    for name, weight in model.named_parameters():
-        if weight.device.type == "meta":
-            raise InputError(f"the model's weight {name} is on device meta; load its weights first")
-    _check_untouched("the model", model, ("encode_text", "forward"))
+    check_loaded(model)
+    check_untouched("the model", model, ("encode_text", "forward"))
     text = text_module(model)
     for name, module in computing_parts(text):
-        _check_untouched(name, module, ("forward", "_embeds", "attention"))
+        check_untouched(name, module, ("forward", "_embeds", "attention"))
         if isinstance(module, nn.LayerNorm):
             _check_norm(name, module, text.token_embedding.embedding_dim)
-    _check_globally_untouched()
+    check_globally_untouched()
     _check_embedding(text)
     _check_blocks(text.transformer.resblocks)
     _check_mask_and_pooling(model, text)
-
-
-def _check_untouched(name: str, module: nn.Module, methods: tuple[str, ...]) -> None:
-    """Neither hooks nor methods of the instance's own may stand between weights and output."""
-    hooks = [*module._forward_hooks.values(), *module._forward_pre_hooks.values()]
-    if hooks:
-        hook = hooks[0]
-        shown = getattr(hook, "__qualname__", type(hook).__name__)
-        raise InputError(f"{name} has a forward hook ({shown}); remove it (handle.remove()) first")
-    for method in methods:
-        if method in vars(module):
-            raise InputError(
-                f"{name} has a {method} of its own, set on the instance; remove it (del "
-                f"module.{method}), or undo what set it, first"
-            )
-
-
-def _check_globally_untouched() -> None:
-    module = torch.nn.modules.module
-    if module._global_forward_hooks or module._global_forward_pre_hooks:
-        raise InputError("torch has a global forward hook for all modules; remove it first")
 
 
 def _check_norm(name: str, norm: nn.LayerNorm, width: int) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import reduce
 from typing import Any
 
 import torch
@@ -18,7 +16,7 @@ from negtrace.models.open_clip_structure import (
     pool_type,
     text_module,
 )
-from negtrace.models.tower import TextTower
+from negtrace.models.tower import TextTower, of_one_dtype
 from negtrace.models.tower_shape import Activation, Pooling, TowerShape
 
 # How open_clip says where a tower is read out.
@@ -91,17 +89,7 @@ def text_tower(model: Model, identity: dict[str, Any] | None = None, pad_id: int
     for number, block in enumerate(blocks, start=1):
         for key, weight in _block_weights(block).items():
             weights[f"blocks.{number}.{key}"] = weight
-    dtype = _common_dtype(weights)
-    return TextTower(shape, {k: w.detach().to(dtype) for k, w in weights.items()}, identity)
-
-
-def _common_dtype(weights: Mapping[str, Tensor]) -> torch.dtype:
-    for name, weight in weights.items():
-        if not weight.is_floating_point():
-            raise InputError(
-                f"weight {name} of the text tower is {weight.dtype}; load the model unquantised"
-            )
-    return reduce(torch.promote_types, (weight.dtype for weight in weights.values()))
+    return TextTower(shape, of_one_dtype(weights), identity)
 
 
 def _block_weights(block: ResidualAttentionBlock) -> dict[str, Tensor]:

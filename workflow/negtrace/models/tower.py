@@ -10,6 +10,7 @@ Blocks are numbered 1..L.  Block l reads hidden state l-1 and writes hidden stat
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import reduce
 from typing import Any, Literal
 
 import torch
@@ -187,6 +188,21 @@ class TextTower:
 
     def _norm(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         return F.layer_norm(x, (self.shape.width,), weight, bias, self.shape.ln_eps)
+
+
+def of_one_dtype(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A model's weights without their history, in the highest precision among them.
+
+    Raises:
+        InputError: one is quantised.
+    """
+    for name, weight in weights.items():
+        if not weight.is_floating_point():
+            raise InputError(
+                f"weight {name} of the text tower is {weight.dtype}; load the model unquantised"
+            )
+    dtype = reduce(torch.promote_types, (weight.dtype for weight in weights.values()))
+    return {name: weight.detach().to(dtype) for name, weight in weights.items()}
 
 
 def _linear_maps(shape: TowerShape, w: Mapping[str, Tensor]) -> dict[str, Linear]:
