@@ -21,8 +21,9 @@ from negtrace.models.alignment import align
 from negtrace.models.edits import first_difference
 from negtrace.models.open_clip_tower import text_tower
 from negtrace.models.openclip import ModelSpec, load, tokenizer_of
-from negtrace.models.tower import BLOCK_WEIGHTS, TextTower
+from negtrace.models.tower import TextTower
 from negtrace.models.tower_shape import TowerShape
+from negtrace.models.tower_weights import BLOCK_WEIGHTS
 from negtrace.patching.restoration import sweep
 from negtrace.patching.scores import scores, sentence_embeddings
 from negtrace.patching.sentences import SentencePair

@@ -62,11 +62,29 @@ STRUCTURES = {
         "custom_text": True,
         "text_cfg": {"no_causal_mask": True, "pool_type": "first"},
     },
+    "bert_first": {
+        "hugging_face": {"model_type": "bert", "max_position_embeddings": 14},
+        "text_cfg": {"hf_pooler_type": "cls_pooler", "hf_proj_type": "linear"},
+    },
+    "roberta_mean": {
+        "hugging_face": {"model_type": "roberta", "max_position_embeddings": 15},
+        "text_cfg": {"hf_pooler_type": "mean_pooler", "hf_proj_type": "mlp"},
+    },
+}
+
+# Of a text tower of transformers.
+HUGGING_FACE = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": 24,
+    "num_attention_heads": 3,
+    "num_hidden_layers": 3,
+    "intermediate_size": 40,
+    "pad_token_id": 0,
 }
 
 
-def configuration(structure: str) -> dict:
-    """An open_clip configuration of a tiny model."""
+def configuration(structure: str, folder: Path) -> dict:
+    """An open_clip configuration of a tiny model; that of its text tower lies in a folder."""
     config = {
         "embed_dim": 12,
         "vision_cfg": VISION,
@@ -80,6 +98,10 @@ def configuration(structure: str) -> dict:
     }
     changes = dict(STRUCTURES[structure])
     config["text_cfg"] |= changes.pop("text_cfg", {})
+    if text := changes.pop("hugging_face", None):
+        (folder / structure).mkdir()
+        (folder / structure / "config.json").write_text(json.dumps(HUGGING_FACE | text))
+        config["text_cfg"]["hf_model_name"] = str(folder / structure)
     return config | changes
 
 
@@ -99,13 +121,14 @@ def tiny_models(tmp_path_factory) -> dict[str, TinyModel]:
     models = {}
     for structure in STRUCTURES:
         path = folder / f"tiny_{structure}.json"
-        path.write_text(json.dumps(configuration(structure)))
+        path.write_text(json.dumps(configuration(structure, folder)))
         torch.manual_seed(len(models))
         open_clip.add_model_config(path)
-        model = open_clip.create_model(path.stem).double().eval()
+        model = open_clip.create_model(path.stem, pretrained_text=False).double().eval()
         model.requires_grad_(False)
+        step = 0.3 if "hugging_face" in STRUCTURES[structure] else 0.1  # transformers begins small
         for weight in model.parameters():
-            weight.add_(0.1 * torch.randn_like(weight))
+            weight.add_(step * torch.randn_like(weight))
         models[structure] = TinyModel(structure, model, text_tower(model))
     return models
 

@@ -169,7 +169,7 @@ def test_heads_and_mlps_off_the_circuit_write_noise(noisy):
             written = of_heads[head - 1].norm(dim=-1).mean()
             assert 0.1 < written / token / noisy.plant.noise < 2
             assert attention[head - 1].max() > 2 * attention[head - 1].min()
-        written = (run.resid[block] - run.mid[block - 1]).norm(dim=-1).mean()
+        written = run.mlp_out[block - 1].norm(dim=-1).mean()
         assert 0.1 < written / token / noisy.plant.noise < 2
 
 

@@ -10,7 +10,8 @@ from negtrace.errors import InputError
 from negtrace.models.tower import TextTower
 from negtrace.models.tower_file import WEIGHTS_FILE, load_tower, save_tower
 from negtrace.patching.forward_passes import run_sentences
-from negtrace.patching.slow_twin import multihead_z, pad
+from negtrace.patching.slow_twin import pad
+from negtrace.patching.slow_twin_hooks import multihead_z
 
 SENTENCES = [[SOT, 5, 9, 2, EOT], [SOT, 7, 1, 30, 31, 32, 8, EOT], [SOT, 3, EOT]]
 SAME_LENGTH = [[SOT, 5, 9, 2, EOT], [SOT, 7, 1, 30, EOT]]
@@ -35,8 +36,7 @@ def test_heads_add_up_to_attention_output(tiny):
             torch.testing.assert_close(added, expected, atol=1e-12, rtol=0)
         by_head = of_heads.sum(0)
         bias = tiny.tower.blocks[block - 1]["out.bias"]
-        attn_out = run.mid[block - 1] - run.resid[block - 1]
-        torch.testing.assert_close(by_head + bias, attn_out, atol=1e-12, rtol=0)
+        torch.testing.assert_close(by_head + bias, run.attn_out[block - 1], atol=1e-12, rtol=0)
         assert by_head.abs().max() > 1e-3
 
 

@@ -51,7 +51,7 @@ def test_every_activation_is_that_of_the_sentence_alone(tiny):
     together = run_sentences(tower, sentences)
     for row, sentence in enumerate(sentences):
         alone, n = run_sentences(tower, [sentence]), len(sentence)
-        for name in ("resid", "qkv", "z", "mid"):
+        for name in ("resid", "qkv", "z", "attn_out", "mlp_out"):
             found, expected = getattr(together, name)[:, row], getattr(alone, name)[:, 0]
             torch.testing.assert_close(found[:, :n], expected, atol=1e-12, rtol=0)
             assert expected.abs().amax(dim=(0, 2)).min() > 1e-3  # every position of every kind
@@ -93,8 +93,10 @@ def test_activations_by_name_add_up(causal, block):
     )
     torch.testing.assert_close(resid, run.resid[block - 1])
     torch.testing.assert_close(attn_out, causal.tower.attn_out(block, run.z[block - 1]))
-    torch.testing.assert_close(mlp_out, causal.tower.mlp_out(block, run.mid[block - 1]))
+    expected = causal.tower.mlp_out(block, causal.tower.mlp_norm(block, resid + attn_out))
+    torch.testing.assert_close(mlp_out, expected)
     torch.testing.assert_close(resid + attn_out + mlp_out, run.activation("resid", block + 1))
     parts = [run.activation(part, block) for part in "qkv"]
-    torch.testing.assert_close(torch.cat(parts, -1), causal.tower.qkv(block, resid))
+    expected = causal.tower.qkv(block, causal.tower.attention_norm(block, resid))
+    torch.testing.assert_close(torch.cat(parts, -1), expected)
     torch.testing.assert_close(run.activation("z", block), run.z[block - 1])

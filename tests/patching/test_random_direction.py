@@ -63,7 +63,7 @@ def test_as_long_as_the_real_change_and_in_another_direction(runs, part):
 @pytest.mark.parametrize("part", ["resid", "z", "k"])
 def test_what_a_site_does_not_replace_stays(runs, part):
     base, found = runs[0], stand_in(runs, part)
-    for name in ("resid", "qkv", "z", "mid", "embedding"):
+    for name in ("resid", "qkv", "z", "attn_out", "mlp_out", "embedding"):
         replaced = "qkv" if part == "k" else part
         assert torch.equal(getattr(base, name), getattr(found, name)) == (name != replaced)
 

@@ -68,6 +68,20 @@ def read_out_of(tower: TextTower) -> ReadOut:
     return ReadOut(matrix - matrix.mean(0), constant + w.get("projection_bias", 0))
 
 
+def check_linear(shape: TowerShape) -> None:
+    """A sum over components has to reach the embedding as a sum.
+
+    Raises:
+        InputError: the tower normalises the stream itself, or its read-out is no linear map.
+    """
+    if shape.post_norm or shape.read_out or shape.pool == "mean":
+        raise InputError(
+            "direct contributions are not defined for this text tower: its residual stream is "
+            "normalised on the way, averaged, or read out by a non-linear layer, so that d is no "
+            "sum over heads and MLPs; leave contributions out of study.confirm"
+        )
+
+
 def components(shape: TowerShape, roles: Sequence[str] = ()) -> pd.DataFrame:
     """All terms in their order: component, layer, head, role.
 
@@ -97,7 +111,7 @@ def contributions(
     """Direct contribution of every component to both scores and to d of every item, in logits.
 
     Args:
-        tower: any text tower; its structure, pooling included, makes no difference.
+        tower: a text tower whose residual stream is a sum that is read out linearly.
         alignment, candidates, images: tables of those names; every candidate has an image.
         logit_scale: factor between a cosine and a score.
         by_role: split every head by the role of its source position: A(pooled -> position) v W_O,
@@ -112,8 +126,9 @@ def contributions(
         three are the item's scores and d.
 
     Raises:
-        InputError: a candidate's pair is not in `alignment`.
+        InputError: a candidate's pair is not in `alignment`, or the tower has no such sum.
     """
+    check_linear(tower.shape)
     candidates = candidates.reset_index(drop=True)
     of_pair = candidates.groupby("pair_id", observed=True).indices
     items = {str(pair): np.asarray(rows) for pair, rows in of_pair.items()}
@@ -166,11 +181,11 @@ def stream_terms(
         the terms in the order of `components`, all but the constant.
     """
     at = torch.arange(len(sentences), device=tower.device)
-    resid, mid = (states[:, at, run.pooled].double() for states in (run.resid, run.mid))
+    embedding, mlp_out = (s[:, at, run.pooled].double() for s in (run.resid[:1], run.mlp_out))
     member = None
     if row is not None:
         member = membership(sentences, dict(row), run.resid.shape[2]).to(run.z)
-    terms = [resid[:1]]
+    terms = [embedding]
     for block in range(1, tower.shape.layers + 1):
         i = block - 1
         if member is None:
@@ -178,8 +193,8 @@ def stream_terms(
         else:
             z = z_by_role(tower, run, block, member)
         heads = rearrange(tower.heads_out(block, z), "head b role w -> (head role) b w")
-        bias = tower.blocks[i]["out.bias"].double().expand_as(resid[:1])
-        terms += [heads.double(), bias, (resid[block] - mid[i])[None]]
+        bias = tower.blocks[i]["out.bias"].double().expand_as(embedding)
+        terms += [heads.double(), bias, mlp_out[i : i + 1]]
     return torch.cat(terms)
 
 

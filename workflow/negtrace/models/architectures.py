@@ -15,6 +15,7 @@ import pandas as pd
 from negtrace.models.configurations import refusal
 
 POOLING = {"argmax": "EOT", "eos": "EOT", "first": "first token", "last": "last token"}
+POOLING |= {"mean_pooler": "mean", "cls_pooler": "first token"}
 
 
 def survey() -> pd.DataFrame:
@@ -38,7 +39,11 @@ def _row(name: str) -> dict[str, Any]:
     text = config["text_cfg"]
     row = {"architecture": name, "refused": refusal(config)}
     if text.get("hf_model_name"):
-        return row
+        return row | {
+            "mask": "padding",
+            "pooled": POOLING[text.get("hf_pooler_type", "mean_pooler")],
+            "tokenizer": text["hf_tokenizer_name"],
+        }
     own = text.get("act_kwargs", {}).get("approximate") == "tanh"
     return row | {
         "layers": text.get("layers", 12),
@@ -66,7 +71,8 @@ def as_markdown(table: pd.DataFrame) -> str:
         f"The text towers of open_clip {version('open_clip_torch')}'s own configurations:"
         f" {len(supported)} can be traced, {len(refused)} are refused by name. Written by"
         " `python -m negtrace.models.architectures`; a test compares the forward pass of each,"
-        " scaled down, with open_clip's.",
+        " scaled down, with open_clip's. What a tower of transformers (RoBERTa) leaves open stands"
+        " in the configuration of its tokenizer's repository.",
         "",
         "| " + " | ".join(columns) + " |",
         "|" + "---|" * len(columns),
@@ -83,7 +89,8 @@ def as_markdown(table: pd.DataFrame) -> str:
 
 
 def _cells(row: Mapping[Any, Any], columns: list[str]) -> list[str]:
-    return [f"{row[c]:.0f}" if isinstance(row[c], float) else str(row[c]) for c in columns]
+    shown = ["" if pd.isna(row[c]) else row[c] for c in columns]
+    return [f"{value:.0f}" if isinstance(value, float) else str(value) for value in shown]
 
 
 if __name__ == "__main__":

@@ -30,10 +30,12 @@ from negtrace.models.checkpoint_fit import WRAPPERS, Weights, fitted
 from negtrace.models.hugging_face_models import TEXT_END
 from negtrace.models.weight_files import BIG_VISION, WeightFile
 
-# A copy of the model has one of them: open_clip's, Hugging Face's, MobileCLIP's own.
+# A copy of the model has one of them: open_clip's, Hugging Face's, MobileCLIP's own.  A text tower
+# of BERT's kind has its last LayerNorm in a block, and the embeddings' marks it.
 ANCHORS = ("ln_final.weight", TEXT_END, "text_encoder.final_layer_norm.weight")
 _ANCHOR = re.compile(
-    r"(?:^|(?<=\.))(?:ln_final|text_model\.final_layer_norm|text_encoder\.final_layer_norm)\."
+    r"(?:^|(?<=\.))(?:ln_final|text_model\.final_layer_norm|text_encoder\.final_layer_norm"
+    r"|transformer\.embeddings\.LayerNorm)\."
     rf"(?:(?:{'|'.join(sorted(WRAPPERS))})\.)*weight$"
 )
 

@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import open_clip
+from open_clip.model import CLIPTextCfg
 from open_clip.transform import PreprocessCfg
 
 from negtrace.errors import InputError
 from negtrace.messages import did_you_mean, one_line
-from negtrace.models import hugging_face_models
+from negtrace.models import hugging_face_encoder, hugging_face_models
 from negtrace.study.model_sources import folder_of, is_repository, repository_of
 
 OPEN_CLIP_FILE = "open_clip_config.json"
 HUGGING_FACE_FILE = "config.json"
 PREPROCESSOR_FILE = "preprocessor_config.json"
+TEXT_MODEL = "text_model"  # folder with the configuration of a text tower of transformers
 
 # A folder with one of them has a tokenizer.
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "spiece.model")
@@ -196,9 +198,12 @@ def _named(
         source = str(folder)
     elif source and folder is not None and (folder / source).is_dir():
         source = str(folder / source)
-    return Configuration(
-        name, found.model, found.preprocess, found.builtin, found.says_activation, source
-    )
+    model = found.model
+    text_model = model["text_cfg"].get("hf_model_name")
+    if text_model and folder is not None and (folder / text_model).is_dir():
+        text = model["text_cfg"] | {"hf_model_name": str(folder / text_model)}
+        model = model | {"text_cfg": text}
+    return replace(found, name=name, model=model, tokenizer=source)
 
 
 def _is_clips(folder: Path) -> bool:
@@ -235,8 +240,9 @@ def check_vocabulary(found: Configuration) -> None:
 def refusal(config: Mapping[str, Any]) -> str | None:
     """Why a model with this configuration cannot be traced, or None if it can."""
     text = config["text_cfg"]
-    if text.get("hf_model_name"):
-        return f"its text tower is a Hugging Face model ({text['hf_model_name']})"
+    if name := text.get("hf_model_name"):
+        pooler = text.get("hf_pooler_type") or CLIPTextCfg.hf_pooler_type
+        return hugging_face_encoder.refusal(name, pooler, _model_type(name))
     if text.get("correct_cls_mask"):
         return "its class token has another mask than CoCa's (text_cfg.correct_cls_mask)"
     if text.get("embed_cls") and text.get("no_causal_mask"):
@@ -256,6 +262,26 @@ def refusal(config: Mapping[str, Any]) -> str | None:
     if pool == "none" or (pool == "eos" and not causal):
         return f"its sentence embedding is pooled in an unknown way (text_cfg.pool_type={pool})"
     return None
+
+
+def _model_type(name: str) -> str | None:
+    """The type of a text model of transformers, if its configuration is at hand."""
+    file = Path(name) / HUGGING_FACE_FILE
+    return str(_mapping(file).get("model_type")) if file.is_file() else None
+
+
+def with_text_model(found: Configuration, folder: Path | str | None) -> Configuration:
+    """A configuration whose text model's own lies in a folder, if that has it.
+
+    Args:
+        folder: what `weights_download.fetch_weights` fetched, or None.
+    """
+    place = Path(folder or "") / TEXT_MODEL
+    name = found.model["text_cfg"].get("hf_model_name")
+    if folder is None or not name or not (place / HUGGING_FACE_FILE).is_file():
+        return found
+    text = found.model["text_cfg"] | {"hf_model_name": str(place)}
+    return replace(found, model=found.model | {"text_cfg": text})
 
 
 def twin_of(name: str) -> str | None:

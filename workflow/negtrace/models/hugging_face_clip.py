@@ -23,8 +23,9 @@ from negtrace.models.hugging_face_parts import (
     check_parts,
 )
 from negtrace.models.open_clip_parts import check_class
-from negtrace.models.tower import TextTower, of_one_dtype
+from negtrace.models.tower import TextTower
 from negtrace.models.tower_shape import TowerShape
+from negtrace.models.tower_weights import of_one_dtype
 from negtrace.models.untouched import check_globally_untouched, check_loaded, check_untouched
 
 CLIP_MODEL = "transformers.models.clip.modeling_clip.CLIPModel"

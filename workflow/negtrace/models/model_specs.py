@@ -20,6 +20,7 @@ from negtrace.models.configurations import (
     check_vocabulary,
     read_configuration,
     refusal,
+    with_text_model,
 )
 from negtrace.models.preprocessing import checked
 from negtrace.models.weight_files import PREFERRED, weight_file
@@ -88,7 +89,7 @@ def configuration(spec: ModelSpec, folder: Path | str | None = None) -> Configur
     Raises:
         InputError: there is none, or its text tower cannot be traced.
     """
-    found = read_configuration(spec.architecture, folder)
+    found = with_text_model(read_configuration(spec.architecture, folder), folder)
     reason = refusal(found.model)
     if reason:
         raise InputError(f"{found.name} cannot be traced: {reason}; choose another architecture")

@@ -10,22 +10,25 @@ from typing import TypeAlias
 
 import open_clip
 import torch
+from open_clip.hf_model import HFTextEncoder
 from open_clip.model import CLIP, CustomTextCLIP
 from open_clip.transformer import ResidualAttentionBlock, TextTransformer
 from torch import nn
 
 from negtrace.errors import InputError
+from negtrace.models.hugging_face_encoder import check_encoder
 from negtrace.models.open_clip_parts import check_class, computing_parts, refused
 from negtrace.models.untouched import check_globally_untouched, check_loaded, check_untouched
 
 # An open_clip model with a text tower, or that tower.
-Model: TypeAlias = CLIP | CustomTextCLIP | open_clip.CoCa | TextTransformer
-MODELS = (CLIP, CustomTextCLIP, open_clip.CoCa, TextTransformer)
+Model: TypeAlias = CLIP | CustomTextCLIP | open_clip.CoCa | TextTransformer | HFTextEncoder
+MODELS = (CLIP, CustomTextCLIP, open_clip.CoCa, TextTransformer, HFTextEncoder)
+TOWERS = (TextTransformer, HFTextEncoder)
 
 
-def text_module(model: Model) -> TextTransformer | CLIP:
+def text_module(model: Model) -> TextTransformer | HFTextEncoder | CLIP:
     """The part of a model that encodes text: of its own, or the model itself."""
-    return model if isinstance(model, TextTransformer) else getattr(model, "text", model)
+    return model if isinstance(model, TOWERS) else getattr(model, "text", model)
 
 
 def check_structure(model: Model) -> None:
@@ -38,15 +41,18 @@ def check_structure(model: Model) -> None:
     if type(model) not in MODELS:
         raise refused("the model", model, "open_clip's CLIP, CustomTextCLIP or CoCa")
     if type(model) in (CustomTextCLIP, open_clip.CoCa):
-        check_class("text", model.text, (TextTransformer,))
+        check_class("text", model.text, TOWERS)
     check_loaded(model)
     check_untouched("the model", model, ("encode_text", "forward"))
+    check_globally_untouched()
     text = text_module(model)
+    if isinstance(text, HFTextEncoder):
+        check_encoder(text)
+        return
     for name, module in computing_parts(text):
         check_untouched(name, module, ("forward", "_embeds", "attention"))
         if isinstance(module, nn.LayerNorm):
             _check_norm(name, module, text.token_embedding.embedding_dim)
-    check_globally_untouched()
     _check_embedding(text)
     _check_blocks(text.transformer.resblocks)
     _check_mask_and_pooling(model, text)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from open_clip.hf_model import HFTextEncoder
 from open_clip.transformer import QuickGELU, ResidualAttentionBlock
 from torch import Tensor, nn
 
 from negtrace.errors import InputError
+from negtrace.models.hugging_face_encoder import encoder_tower
 from negtrace.models.open_clip_structure import (
     Model,
     check_structure,
@@ -16,8 +18,9 @@ from negtrace.models.open_clip_structure import (
     pool_type,
     text_module,
 )
-from negtrace.models.tower import TextTower, of_one_dtype
+from negtrace.models.tower import TextTower
 from negtrace.models.tower_shape import Activation, Pooling, TowerShape
+from negtrace.models.tower_weights import of_one_dtype
 
 # How open_clip says where a tower is read out.
 POOLS: dict[str, Pooling] = {
@@ -44,6 +47,8 @@ def text_tower(model: Model, identity: dict[str, Any] | None = None, pad_id: int
     """
     check_structure(model)
     text = text_module(model)
+    if isinstance(text, HFTextEncoder):
+        return encoder_tower(text, pad_id, identity)
     blocks = text.transformer.resblocks
     first = blocks[0]
     pool = pool_type(model, text)

@@ -41,6 +41,8 @@ def sentence_fault(tokens: Sequence[int], shape: TowerShape) -> str | None:
             f"the tokenizer gives it token {max(tokens)}, but the model has {known} token "
             "embeddings (another model's tokenizer?)"
         )
+    if shape.hides_padding and shape.pad_id in tokens:
+        return "it holds the padding token, which the model does not see"
     if shape.pool != "eot":
         return None
     pooled = pooled_position(tokens, shape)

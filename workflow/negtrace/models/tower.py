@@ -3,14 +3,17 @@
 Blocks are numbered 1..L.  Block l reads hidden state l-1 and writes hidden state l::
 
     attn_out = W_O z + b,  z = concat over heads of softmax(q k^T / sqrt(d)) v
-    mid      = resid[l-1] + attn_out
-    resid[l] = mid + mlp_out(mid)
+    mid      = skip(resid[l-1]) + attn_out,  q, k and v being products of norm_1(resid[l-1])
+    resid[l] = skip(mid) + mlp_out,          a function of norm_2(mid)
+
+What the skip connection carries is the stream itself (pre-norm), or what the sublayer reads
+(post-norm, as in BERT): there hidden states are sums before their LayerNorm, which is the next
+sublayer's norm, and behind block L `ln_final`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import reduce
 from typing import Any, Literal
 
 import torch
@@ -19,30 +22,16 @@ from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from negtrace.errors import InputError
 from negtrace.models.linear import Linear
 from negtrace.models.tower_shape import TowerShape
+from negtrace.models.tower_weights import BLOCK_WEIGHTS, check_weights
 
 Part = Literal["q", "k", "v"]
 PARTS: tuple[Part, ...] = ("q", "k", "v")
 
 QUICK_GELU_SLOPE = 1.702  # QuickGELU(x) = x sigmoid(1.702 x)
 
-# Every weight of a block with its size: w is the tower's width, m that of the MLP.
-BLOCK_WEIGHTS = {
-    "ln_1.weight": ("w",),
-    "ln_1.bias": ("w",),
-    "qkv.weight": ("3w", "w"),
-    "qkv.bias": ("3w",),
-    "out.weight": ("w", "w"),
-    "out.bias": ("w",),
-    "ln_2.weight": ("w",),
-    "ln_2.bias": ("w",),
-    "fc.weight": ("m", "w"),
-    "fc.bias": ("m",),
-    "proj.weight": ("w", "m"),
-    "proj.bias": ("w",),
-}
+READ_OUTS = {"gelu": F.gelu, "tanh": torch.tanh}
 
 
 class TextTower:
@@ -52,7 +41,9 @@ class TextTower:
         shape: sizes and conventions.
         weights: tensors named ``token_embedding``, ``positional_embedding``, ``ln_final.weight``,
             ``ln_final.bias``, ``projection`` [width, embed_dim] (optional), ``projection_bias``
-            (optional), and ``blocks.{l}.{name}`` for l = 1..L and names in `BLOCK_WEIGHTS`.
+            (optional), ``blocks.{l}.{name}`` for l = 1..L and names in `BLOCK_WEIGHTS`, and
+            ``read_out.{k}.weight`` and ``read_out.{k}.bias`` (optional) for k = 1.. and the layers
+            in ``shape.read_out``.
         identity: provenance of the weights (model name, hashes); copied into tables.
 
     Raises:
@@ -68,7 +59,7 @@ class TextTower:
         self.shape = shape
         self.identity = dict(identity or {})
         self.weights = dict(weights)
-        _check_weights(shape, self.weights)
+        check_weights(shape, self.weights)
         self.blocks = [
             {name: self.weights[f"blocks.{block}.{name}"] for name in BLOCK_WEIGHTS}
             for block in range(1, shape.layers + 1)
@@ -102,10 +93,9 @@ class TextTower:
         return F.embedding(tokens, self.weights["token_embedding"]) + table[positions]
 
     def qkv(
-        self, block: int, resid: Float[Tensor, "... width"]
+        self, block: int, normed: Float[Tensor, "... width"]
     ) -> Float[Tensor, "... three_width"]:
-        """Queries, keys and values of all heads, concatenated, from the block's input."""
-        normed = self.attention_norm(block, resid)
+        """Queries, keys and values of all heads, concatenated."""
         return torch.cat([self.project(block, part, normed) for part in PARTS], dim=-1)
 
     def project(
@@ -117,6 +107,21 @@ class TextTower:
     def attention_norm(self, block: int, resid: Float[Tensor, "... width"]) -> Tensor:
         w = self.blocks[block - 1]
         return self._norm(resid, w["ln_1.weight"], w["ln_1.bias"])
+
+    def mlp_norm(self, block: int, mid: Float[Tensor, "... width"]) -> Tensor:
+        w = self.blocks[block - 1]
+        return self._norm(mid, w["ln_2.weight"], w["ln_2.bias"])
+
+    def skip(
+        self, stream: Float[Tensor, "*rows width"], normed: Float[Tensor, "*rows width"]
+    ) -> Float[Tensor, "*rows width"]:
+        """What a sublayer's output is added to.
+
+        Args:
+            stream: residual stream before the sublayer.
+            normed: its norm, which the sublayer reads.
+        """
+        return normed if self.shape.post_norm else stream
 
     def split_heads(
         self, x: Float[Tensor, "*batch n width"]
@@ -168,18 +173,23 @@ class TextTower:
         summed: Tensor = torch.einsum("hrd,hwd->hrw", rows, out).unflatten(1, z.shape[:-1])
         return summed
 
-    def mlp_out(self, block: int, mid: Float[Tensor, "... width"]) -> Float[Tensor, "... width"]:
-        """What the MLP adds to the residual stream."""
-        w, maps = self.blocks[block - 1], self.linear[block - 1]
-        return maps["proj"](maps["fc"](self._norm(mid, w["ln_2.weight"], w["ln_2.bias"])))
+    def mlp_out(self, block: int, normed: Float[Tensor, "... width"]) -> Float[Tensor, "... width"]:
+        """What the MLP adds to the residual stream, from what `mlp_norm` has treated."""
+        maps = self.linear[block - 1]
+        return maps["proj"](maps["fc"](normed))
 
-    def read_out(self, resid: Float[Tensor, "... width"]) -> Float[Tensor, "... embed_dim"]:
-        """Unit-norm sentence embedding from hidden state L at the pooled position.
+    def read_out(
+        self, resid: Float[Tensor, "*rows read width"]
+    ) -> Float[Tensor, "*rows embed_dim"]:
+        """Unit-norm sentence embedding from hidden state L at the position, or all, read out.
 
         Half precisions are left behind before the norm is taken: the result is float32 then.
         """
         w = self.weights
-        out = self._norm(resid, w["ln_final.weight"], w["ln_final.bias"])
+        out = self._norm(resid, w["ln_final.weight"], w["ln_final.bias"]).mean(-2)
+        for number, kind in enumerate(self.shape.read_out, start=1):
+            layer = f"read_out.{number}"
+            out = READ_OUTS[kind](F.linear(out, w[f"{layer}.weight"], w.get(f"{layer}.bias")))
         if "projection" in w:
             out = out @ w["projection"]
         if "projection_bias" in w:
@@ -188,21 +198,6 @@ class TextTower:
 
     def _norm(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         return F.layer_norm(x, (self.shape.width,), weight, bias, self.shape.ln_eps)
-
-
-def of_one_dtype(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A model's weights without their history, in the highest precision among them.
-
-    Raises:
-        InputError: one is quantised.
-    """
-    for name, weight in weights.items():
-        if not weight.is_floating_point():
-            raise InputError(
-                f"weight {name} of the text tower is {weight.dtype}; load the model unquantised"
-            )
-    dtype = reduce(torch.promote_types, (weight.dtype for weight in weights.values()))
-    return {name: weight.detach().to(dtype) for name, weight in weights.items()}
 
 
 def _linear_maps(shape: TowerShape, w: Mapping[str, Tensor]) -> dict[str, Linear]:
@@ -239,27 +234,3 @@ def softmax(scores: Tensor) -> Tensor:
     # Over as few keys as a sentence has, torch's own is several times slower on a CPU.
     weights = scores.sub_(scores.amax(dim=-1, keepdim=True)).exp_()
     return weights.div_(weights.sum(dim=-1, keepdim=True))
-
-
-def _check_weights(shape: TowerShape, weights: Mapping[str, Tensor]) -> None:
-    if shape.width % shape.heads:
-        raise InputError(f"width {shape.width} is not a multiple of the {shape.heads} heads")
-    w = shape.width
-    size_of = {"w": w, "3w": 3 * w, "m": shape.mlp_width}
-    expected = {
-        "token_embedding": (shape.vocab_size, w),
-        "positional_embedding": (shape.context_length + (shape.pool == "class"), w),
-        "ln_final.weight": (w,),
-        "ln_final.bias": (w,),
-    }
-    for block in range(1, shape.layers + 1):
-        for name, parts in BLOCK_WEIGHTS.items():
-            expected[f"blocks.{block}.{name}"] = tuple(size_of[part] for part in parts)
-    optional = {"projection": (w, shape.embed_dim), "projection_bias": (shape.embed_dim,)}
-    expected |= {name: size for name, size in optional.items() if name in weights}
-    for name, size in expected.items():
-        if name not in weights:
-            raise InputError(f"the text tower has no weight {name!r}")
-        if tuple(weights[name].shape) != size:
-            found = tuple(weights[name].shape)
-            raise InputError(f"weight {name!r} of the text tower is {found}, expected {size}")

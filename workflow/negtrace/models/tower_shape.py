@@ -11,7 +11,8 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 Activation = Literal["gelu", "gelu_tanh", "quick_gelu"]
-Pooling = Literal["eot", "first", "last", "class"]
+Pooling = Literal["eot", "first", "last", "class", "mean"]
+ReadOut = Literal["gelu", "tanh"]
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,15 @@ class TowerShape:
         activation: the MLP's non-linearity.
         causal: whether a position sees only itself and earlier positions.
         pool: which position is read out: the EOT token, the first, the last of the context, or a
-            class token behind it (CoCa's: it sees the sentence and one padding token, not itself).
+            class token behind it (CoCa's: it sees the sentence and one padding token, not itself);
+            or the mean over all tokens.
         ln_eps: epsilon of every LayerNorm.
         pad_id: token that fills a sentence up to the context length.
         eos_id: token whose first place ``eot`` means; None: the token of the largest id.
+        hides_padding: whether no position sees padding, so that sentences end at their EOT.
+        post_norm: whether a sublayer adds its output to the norm that it reads (BERT) rather than
+            to the residual stream as it is (CLIP).
+        read_out: non-linearities of the layers between pooling and projection, in order.
     """
 
     width: int
@@ -48,6 +54,9 @@ class TowerShape:
     ln_eps: float = 1e-5
     pad_id: int = 0
     eos_id: int | None = None
+    hides_padding: bool = False
+    post_norm: bool = False
+    read_out: tuple[ReadOut, ...] = ()
 
     @property
     def head_width(self) -> int:
@@ -61,7 +70,7 @@ class TowerShape:
     @property
     def reads_whole_context(self) -> bool:
         """Whether the padding behind a sentence can matter, so that none of it may be cut off."""
-        return not (self.causal and self.pool in ("eot", "class"))
+        return not (self.hides_padding or (self.causal and self.pool in ("eot", "class")))
 
     def complete(self, tokens: Sequence[int]) -> list[int]:
         """A sentence, start token to EOT, with all that can matter behind it."""
@@ -77,7 +86,10 @@ class TowerShape:
 
         A tower with a class token (CoCa's) hides what stands behind a padding token, wherever that
         is: the class token itself, and in a sentence that holds the padding token's id, the next.
+        One that hides padding hides what fills a batch.
         """
+        if self.hides_padding:
+            return tokens == self.pad_id
         hidden = torch.zeros_like(tokens, dtype=torch.bool)
         if self.pool == "class":
             hidden[..., 1:] = tokens[..., :-1] == self.pad_id
@@ -86,4 +98,5 @@ class TowerShape:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> TowerShape:
         known = {field.name for field in fields(cls)}
-        return cls(**{key: value for key, value in values.items() if key in known})
+        stored = {key: value for key, value in values.items() if key in known}
+        return cls(**stored | {"read_out": tuple(stored.get("read_out", ()))})

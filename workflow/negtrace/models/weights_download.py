@@ -18,7 +18,7 @@ from negtrace.fetching.files import fetch_file
 from negtrace.fetching.hub import model_url
 from negtrace.fetching.hub_repository import HUB_ERRORS, fetch_repository, remedy
 from negtrace.messages import one_line
-from negtrace.models.configurations import OPEN_CLIP_FILE
+from negtrace.models.configurations import HUGGING_FACE_FILE, OPEN_CLIP_FILE, TEXT_MODEL
 from negtrace.models.model_specs import ModelSpec, Pretrained, configuration, preflight, pretrained
 from negtrace.models.weight_files import INDEX, files_of, kind_of, shard_names, weight_file
 from negtrace.models.weights import Weights
@@ -54,6 +54,7 @@ def fetch_weights(spec: ModelSpec, folder: Path, downloads: Downloads) -> Weight
         found = configuration(spec, described)
         content = {"model_cfg": found.model, "preprocess_cfg": found.preprocess}
         write_json(content, tokenizer / OPEN_CLIP_FILE)
+    urls |= _fetch_text_model(spec, described, tokenizer, downloads)
     checkpoint = None
     if spec.is_tag or (repository is not None and spec.brings_weights):
         checkpoint, url = _fetch_checkpoint(sources, folder / "checkpoint", downloads)
@@ -67,6 +68,25 @@ def fetch_weights(spec: ModelSpec, folder: Path, downloads: Downloads) -> Weight
         str(tokenizer) if tokenizer else None,
         urls,
     )
+
+
+def _fetch_text_model(
+    spec: ModelSpec, described: Path | None, tokenizer: Path | None, downloads: Downloads
+) -> dict[str, str]:
+    """The configuration of a text tower of transformers, beside the tokenizer; refuses others."""
+    name = configuration(spec, described).model["text_cfg"].get("hf_model_name")
+    if not name or Path(name).is_dir():
+        return {}
+    if tokenizer is None:
+        raise InputError(
+            f"{spec.architecture}: its tokenizer is a local folder, its text tower's configuration "
+            f"({name}) is not; put config.json into a folder too and name it in "
+            "text_cfg.hf_model_name"
+        )
+    place = tokenizer / TEXT_MODEL
+    urls = fetch_repository(name, place, (HUGGING_FACE_FILE,), downloads)
+    configuration(spec, tokenizer)
+    return urls
 
 
 def _digest(files: list[Path]) -> str:

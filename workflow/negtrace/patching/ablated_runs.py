@@ -18,7 +18,7 @@ from negtrace.models.tower import TextTower
 from negtrace.patching.forward_passes import Run, run_sentences
 from negtrace.patching.sentences import Sentence, SentencePair
 
-KEPT = ("resid", "qkv", "z", "mid")
+KEPT = ("resid", "qkv", "z", "attn_out", "mlp_out")
 
 
 @dataclass(frozen=True)

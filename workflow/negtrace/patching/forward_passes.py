@@ -1,8 +1,8 @@
 """Forward passes: unpatched runs of batches of sentences, with every activation kept.
 
-A causal tower that pools at EOT never looks past EOT, so its sentences are cut there; one with a
-class token gets that token right behind, and every other tower sentences padded to its full
-context length (`TowerShape.complete`).
+A tower that never looks past EOT, because it hides padding or is causal and pools there, gets
+sentences cut there; one with a class token gets that token right behind, and every other tower
+sentences padded to its full context length (`TowerShape.complete`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ class Run(NamedTuple):
     resid: HiddenStates  # 0 is the embedding, l the output of block l
     qkv: PerBlock  # queries, keys and values side by side
     z: PerBlock
-    mid: PerBlock  # residual stream between attention and MLP
+    attn_out: PerBlock  # what attention adds to the residual stream
+    mlp_out: PerBlock  # what the MLP adds
     pooled: Int[Tensor, " batch"]  # position that the sentence embedding is read from
     hidden: Bool[Tensor, "batch n"]  # keys that no query sees (`TowerShape.hidden_keys`)
     embedding: Float[Tensor, "batch embed_dim"]
@@ -37,17 +38,12 @@ class Run(NamedTuple):
         """One activation of one block.
 
         Args:
-            name: a field's name (``resid``: what the block reads), ``q``, ``k`` or ``v``, or
-                ``attn_out`` or ``mlp_out``, what attention or the MLP adds to the residual stream.
+            name: a field's name (``resid``: what the block reads), or ``q``, ``k`` or ``v``.
             block: from 1; L + 1 reads hidden state L.
         """
         i = block - 1
         if name in ("q", "k", "v"):
             return self.qkv[i].chunk(3, dim=-1)["qkv".index(name)]
-        if name == "attn_out":
-            return self.mid[i] - self.resid[i]
-        if name == "mlp_out":
-            return self.resid[block] - self.mid[i]
         whole: Tensor = getattr(self, name)
         return whole[i]
 
@@ -70,6 +66,7 @@ def padded_tokens(
         "eot": n - 1 - (padded != shape.pad_id).int().flip(1).argmax(1),  # the last that is no pad
         "class": end,
         "first": torch.zeros(len(sentences), dtype=torch.long),
+        "mean": end,  # and all before
         "last": end,
     }[shape.pool]
     return padded, pooled
@@ -83,11 +80,11 @@ def attention_mask(
     Returns:
         one mask for all sentences where none has a hidden key; None if every key is visible.
     """
-    if not tower.shape.causal:
+    n, hides = hidden.shape[1], bool(hidden.any())
+    if not tower.shape.causal and not hides:
         return None
-    n = hidden.shape[1]
-    unseen = torch.ones(1, n, n, dtype=torch.bool, device=hidden.device).triu(1)
-    if hidden.any():
+    unseen = torch.full((1, n, n), tower.shape.causal, device=hidden.device).triu(1)
+    if hides:
         unseen = unseen | hidden[:, None]
     return torch.zeros(unseen.shape, dtype=tower.dtype, device=hidden.device).masked_fill_(
         unseen, float("-inf")
@@ -125,12 +122,14 @@ def run_sentences(tower: TextTower, sentences: Sequence[Sequence[int]]) -> Run:
         _run_rows(tower, distinct, mask, prefixes.run, every)
     for length in lengths.unique().tolist():
         at = (lengths == length).nonzero()[:, 0].to(tower.device)
-        for activation in (run.resid, run.qkv, run.z, run.mid):
+        for activation in run[:5]:
             activation[:, at, length:] = 0
         mask = attention_mask(hidden[at, :length], tower)
         last = _run_rows(tower, tokens[at, :length], mask, run, at, prefixes)
-        rows = torch.arange(len(at), device=tower.device)
-        run.embedding[at] = tower.read_out(last[rows, pooled[at] - shared])
+        if tower.shape.pool != "mean":
+            rows = torch.arange(len(at), device=tower.device)[:, None]
+            last = last[rows, pooled[at][:, None] - shared]
+        run.embedding[at] = tower.read_out(last)
     return run
 
 
@@ -143,7 +142,7 @@ def shared_length(
     state is the sentence's own.  0 for towers whose rows see what
     follows them, and so differ between sentences that begin alike.
     """
-    if shape.reads_whole_context:
+    if shape.reads_whole_context or not shape.causal:
         return 0
     rows = [int(lengths.sum())]
     for length in range(1, int(lengths.min())):
@@ -161,7 +160,8 @@ def _new_run(
         resid=new(shape.layers + 1, batch, n, shape.width),
         qkv=new(shape.layers, batch, n, 3 * shape.width),
         z=new(shape.layers, batch, n, shape.width),
-        mid=new(shape.layers, batch, n, shape.width),
+        attn_out=new(shape.layers, batch, n, shape.width),
+        mlp_out=new(shape.layers, batch, n, shape.width),
         pooled=pooled,
         hidden=hidden,
         embedding=new(batch, shape.embed_dim, dtype=tower.readout_dtype),
@@ -184,29 +184,34 @@ def _run_rows(
     n, first = tokens.shape[1], 0
     if prefixes:
         first, of = prefixes.length, prefixes.of[at]
-        for activation, known in zip(run[:4], prefixes.run[:4], strict=True):
+        for activation, known in zip(run[:5], prefixes.run[:5], strict=True):
             activation[:, at, :first] = known[:, of]
     x = tower.embed(tokens)[:, first:]
     mask = None if mask is None else mask[:, first:]
     run.resid[0, at, first:n] = x
     for block in range(1, tower.shape.layers + 1):
         i = block - 1
-        qkv = tower.qkv(block, x)
+        normed = tower.attention_norm(block, x)
+        qkv = tower.qkv(block, normed)
         run.qkv[i, at, first:n] = qkv
         q, k, v = map(tower.split_heads, qkv.chunk(3, dim=-1))
         if prefixes:
             k, v = map(tower.split_heads, run.qkv[i, at, :n].chunk(3, dim=-1)[1:])
         z = tower.attend(q, k, v, mask)
-        mid = tower.attn_out(block, z).add_(x)
-        x = tower.mlp_out(block, mid).add_(mid)
-        run.z[i, at, first:n], run.mid[i, at, first:n] = z, mid
+        added = tower.attn_out(block, z)
+        run.z[i, at, first:n], run.attn_out[i, at, first:n] = z, added
+        mid = added.add_(tower.skip(x, normed))
+        normed = tower.mlp_norm(block, mid)
+        added = tower.mlp_out(block, normed)
+        run.mlp_out[i, at, first:n] = added
+        x = added.add_(tower.skip(mid, normed))
         run.resid[block, at, first:n] = x
     return x
 
 
 def run_bytes(shape: TowerShape, n: int, itemsize: int) -> int:
     """Memory of one sentence's `Run` at n tokens."""
-    return n * shape.width * itemsize * (6 * shape.layers + 1)
+    return n * shape.width * itemsize * (7 * shape.layers + 1)
 
 
 def as_array(tensor: Tensor) -> np.ndarray:

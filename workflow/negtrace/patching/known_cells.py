@@ -30,6 +30,7 @@ def known_layers(
     - Hidden state 0 is token and place alone.  Tokens that are copied to their own places make of
       the base sentence what the tokens then are: itself or the source sentence, if either.
     - Hidden state L is read out at the pooled position alone: the source run if that is replaced.
+      Where the mean over all rows is read out, nothing is known of it.
     - Else the pooled row of the last layer is the base run's, unless it reads what is replaced
       (keys and values of other rows).
 
@@ -46,8 +47,8 @@ def known_layers(
         first = first_difference(base.tokens, source.tokens)
         if shape.causal and max(place.targets) < first:
             return dict.fromkeys(layers, "base")
-    if source and copied:
-        if site.counts_hidden_states and place.targets == place.sources:
+    if source and copied and site.counts_hidden_states:
+        if place.targets == place.sources:
             tokens = list(base.tokens)
             for position in place.targets:
                 tokens[position] = source.tokens[position]
@@ -55,8 +56,11 @@ def known_layers(
                 known[0] = "source"
             if tuple(tokens) == base.tokens:
                 known[0] = "base"
-        if site.counts_hidden_states and pooled in place.targets:
+        if pooled in place.targets:
             known[last] = "source"
+    if shape.pool == "mean":
+        known.pop(last, None)
+        return known
     if pooled not in place.targets and not site.read_by_later_rows:
         known[last] = "base"
     return known

@@ -7,7 +7,7 @@ effect is a changed residual stream from some block and some position on, so all
 1. block by block, the states of all cells that were patched before pass through at once
    (`tail_block.py`); where a cell patches the block, too, its activation is replaced on the way;
 2. the states of cells whose first patch is in the block (`sites.py`) join them;
-3. behind the last block all are read out.
+3. behind the last block all are read out, at one row or at all.
 
 Exact because a causal tower's rows before the patched position cannot change, rows after the
 pooled position cannot matter, and blocks before the patched one see no difference.  A tower
@@ -54,8 +54,8 @@ def patched_embeddings(
             behind = done + len(first)
             states[: block.rows, done:behind] = site.patch(block, first)
             done = behind
+    final = TailBlock(tower, batch, tail, layers + 1, max_rows)
     if done < len(cells):  # hidden state L
-        final = TailBlock(tower, batch, tail, layers + 1, max_rows).patched("resid")
-        states[:1, done:] = tail.pooled_row(final)
-    embeddings = tower.read_out(states[0])
+        states[: final.rows, done:] = final.read_later(final.patched("resid"))
+    embeddings = tower.read_out(states[: final.rows].movedim(0, -2))
     return embeddings[torch.tensor(order, device=embeddings.device).argsort()]

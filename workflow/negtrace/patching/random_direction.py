@@ -1,9 +1,9 @@
 """Random direction: a stand-in for a source run, as far from the base run, but by noise.
 
 At every token that has a counterpart, each activation of the stand-in is the base run's plus a
-random direction as long as the real change there.  Heads are turned one by one, and of the residual
-stream one part at a time, so that whichever activation a site replaces is moved exactly as far as
-by the real source.  Directions belong to a pair, not to its place in a batch.
+random direction as long as the real change there.  Heads are turned one by one, so that whichever
+activation a site replaces is moved exactly as far as by the real source.  Directions belong to a
+pair, not to its place in a batch.
 """
 
 from __future__ import annotations
@@ -65,17 +65,10 @@ def random_run(
         result: Tensor = of_base + rearrange(moved_by, "l b n g d -> l b n (g d)")
         return result
 
-    if part == "resid":
-        return base._replace(resid=turned(base.resid, source.resid, 1))
-    if part == "z":
-        return base._replace(z=turned(base.z, source.z, heads))
-    if part in ("q", "k", "v"):
-        return base._replace(qkv=turned(base.qkv, source.qkv, 3 * heads))
-    if part == "attn_out":
-        out = turned(base.mid - base.resid[:-1], source.mid - source.resid[:-1], 1)
-        return base._replace(mid=base.resid[:-1] + out)
-    out = turned(base.resid[1:] - base.mid, source.resid[1:] - source.mid, 1)
-    return base._replace(resid=torch.cat([base.resid[:1], base.mid + out]))
+    name = "qkv" if part in ("q", "k", "v") else part
+    groups = {"qkv": 3 * heads, "z": heads}.get(name, 1)
+    moves = turned(getattr(base, name), getattr(source, name), groups)
+    return base._replace(**{name: moves})
 
 
 def unit_vectors(seed: int, shape: tuple[int, ...]) -> Float64[Tensor, "layers n groups features"]:

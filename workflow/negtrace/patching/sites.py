@@ -151,20 +151,26 @@ def patch_resid(block: TailBlock, heads: Sequence[Heads]) -> Outputs:
     """
     x = block.patched("resid")
     of_runs = block.batch.source_is_run
-    qkv = block.patched("qkv") if of_runs else block.tower.qkv(block.number, x)
+    if of_runs:
+        qkv = block.patched("qkv")
+    else:
+        qkv = block.tower.qkv(block.number, block.tower.attention_norm(block.number, x))
     q, k, v = qkv.chunk(3, dim=-1)
     z = block.attention(block.read_later(q), k, v)
-    return block.add_mlp(block.tower.attn_out(block.number, z).add_(block.read_later(x)))
+    return block.add_mlp(block.tower.attn_out(block.number, z).add_(block.past_attention(x)))
 
 
 def patch_attn_out(block: TailBlock, heads: Sequence[Heads]) -> Outputs:
     """Replace what attention adds to the residual stream."""
-    return block.add_mlp(block.read_later(block.base("resid") + block.patched("attn_out")))
+    added = block.read_later(block.patched("attn_out"))
+    return block.add_mlp(added.add_(block.past_attention(block.base("resid"))))
 
 
 def patch_mlp_out(block: TailBlock, heads: Sequence[Heads]) -> Outputs:
     """Replace what the MLP adds to the residual stream."""
-    return block.read_later(block.base("mid") + block.patched("mlp_out"))
+    mid = block.base_mid()
+    carried = block.tower.skip(mid, block.tower.mlp_norm(block.number, mid))
+    return block.read_later(block.patched("mlp_out")).add_(carried)
 
 
 def patch_z(block: TailBlock, heads: Sequence[Heads]) -> Outputs:
@@ -211,7 +217,7 @@ def _changed_heads(
     added = block.tower.heads_out(block.number, change[:, 0])
     every = range(1, len(added) + 1)
     sums = [added[[head - 1 for head in chosen or every]].sum(0) for chosen in heads]
-    return block.add_mlp(block.read_later(block.base("mid")) + torch.stack(sums, dim=1))
+    return block.add_mlp(block.base_mid() + torch.stack(sums, dim=1))
 
 
 SITES: dict[str, Site] = {

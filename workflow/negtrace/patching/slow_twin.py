@@ -1,166 +1,46 @@
 """The engine's slow twin: one forward hook, one patch, one whole forward pass of open_clip.
 
 Nothing here uses `tower.py` or the engine.  Sentences are padded to the context length and go
-through open_clip's own `encode_text`; the patch is a plain module hook.  `nn.MultiheadAttention`
-never shows a head's output, so for its blocks z is obtained from torch's own attention with the
-identity as output projection.
+through open_clip's own `encode_text`; the patch is a plain module hook.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
+from torch import Tensor
+
+from negtrace.patching.slow_twin_hooks import Change, Hooks, hooks
 
 if TYPE_CHECKING:
     from open_clip.model import CLIP
-    from open_clip.transformer import Attention, ResidualAttentionBlock
 
 
-Change = Callable[[Tensor], Tensor]
-
-
-@dataclass
-class Hooks:
-    """Hooks on a text tower that are removed on leaving the context, with a count of firings."""
-
-    fired: int = 0
-    handles: list[RemovableHandle] = field(default_factory=list)
-
-    def on_output(self, module: nn.Module, change: Change) -> None:
-        """Replace the output of a module by `change(output)`."""
-
-        def hook(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
-            self.fired += 1
-            return change(output)
-
-        self.handles.append(module.register_forward_hook(hook))
-
-    def on_input(self, module: nn.Module, change: Change) -> None:
-        """Replace the first argument of a module by `change(argument)`."""
-
-        def hook(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
-            self.fired += 1
-            return (change(args[0]), *args[1:])
-
-        self.handles.append(module.register_forward_pre_hook(hook))
-
-    def on_z(self, attention: Attention | nn.MultiheadAttention, change: Change) -> None:
-        """Replace the concatenated head outputs z [batch, n, width] by `change(z)`."""
-        if not isinstance(attention, nn.MultiheadAttention):
-            self.on_input(attention.out_proj, change)
-            return
-
-        def hook(
-            module: nn.MultiheadAttention,
-            args: tuple[Any, ...],
-            kwargs: dict[str, Any],
-            output: object,
-        ) -> tuple[Tensor, None]:
-            self.fired += 1
-            z = change(multihead_z(module, args[0], kwargs["attn_mask"]))
-            return (F.linear(z, module.out_proj.weight, module.out_proj.bias), None)
-
-        self.handles.append(attention.register_forward_hook(hook, with_kwargs=True))
-
-    def on_attention(
-        self,
-        attention: Attention | nn.MultiheadAttention,
-        part: str,
-        change: Change,
-    ) -> None:
-        """Replace q, k or v [batch, n, width], or the pattern [batch, heads, n, n]."""
-        width, heads = attention.out_proj.in_features, attention.num_heads
-
-        def hook(
-            module: Attention | nn.MultiheadAttention,
-            args: tuple[Any, ...],
-            kwargs: dict[str, Any],
-            output: object,
-        ) -> object:
-            self.fired += 1
-            qkv = F.linear(args[0], attention.in_proj_weight, attention.in_proj_bias)
-            parts = dict(zip("qkv", qkv.split(width, dim=-1), strict=True))
-            if part in parts:
-                parts[part] = change(parts[part])
-            pattern = naive_pattern(parts["q"], parts["k"], heads, kwargs["attn_mask"])
-            if part == "pattern":
-                pattern = change(pattern)
-            values = parts["v"].chunk(heads, dim=-1)
-            z = torch.cat([pattern[:, h] @ values[h] for h in range(heads)], dim=-1)
-            out = module.out_proj(z)
-            return (out, None) if isinstance(output, tuple) else out
-
-        self.handles.append(attention.register_forward_hook(hook, with_kwargs=True))
-
-
-def naive_pattern(q: Tensor, k: Tensor, heads: int, mask: Tensor | None) -> Tensor:
-    """softmax(q k^T / sqrt(d) + mask), head by head [batch, heads, n, n].
-
-    Args:
-        mask: [n, n], or [batch x heads, n, n].
-    """
-    patterns = []
-    for head, (qh, kh) in enumerate(zip(q.chunk(heads, -1), k.chunk(heads, -1), strict=True)):
-        scores = qh @ kh.transpose(-1, -2) / qh.shape[-1] ** 0.5
-        if mask is not None:
-            scores = scores + (mask if mask.ndim == 2 else mask[head::heads])
-        patterns.append(scores.softmax(dim=-1))
-    return torch.stack(patterns, dim=1)
-
-
-@contextmanager
-def hooks() -> Iterator[Hooks]:
-    """A set of hooks, all of them gone afterwards, also after an error."""
-    active = Hooks()
-    try:
-        yield active
-    finally:
-        for handle in active.handles:
-            handle.remove()
-
-
-def multihead_z(attention: nn.MultiheadAttention, x: Tensor, mask: Tensor | None) -> Tensor:
-    """Concatenated head outputs [batch, n, width] of torch's multi-head attention."""
-    width = attention.embed_dim
-    x = x.transpose(0, 1)
-    z, _ = F.multi_head_attention_forward(
-        x,
-        x,
-        x,
-        width,
-        attention.num_heads,
-        attention.in_proj_weight,
-        attention.in_proj_bias,
-        None,
-        None,
-        False,
-        0.0,
-        torch.eye(width, dtype=x.dtype),
-        torch.zeros(width, dtype=x.dtype),
-        training=False,
-        need_weights=False,
-        attn_mask=mask,
-    )
-    return z.transpose(0, 1)
-
-
-def text_blocks(model: CLIP) -> list[ResidualAttentionBlock]:
-    """The residual blocks of an open_clip model's text tower."""
+def text_blocks(model: CLIP) -> list[Any]:
+    """The blocks of an open_clip model's text tower."""
     text = model.text if hasattr(model, "text") else model
-    return list(text.transformer.resblocks)
+    inner = text.transformer
+    return list(inner.resblocks if hasattr(inner, "resblocks") else inner.encoder.layer)
+
+
+def heads_of(model: CLIP) -> int:
+    """Attention heads of a block."""
+    block = text_blocks(model)[0]
+    heads: int = (
+        block.attn.num_heads if hasattr(block, "attn") else block.attention.self.num_attention_heads
+    )
+    return heads
 
 
 def attach(active: Hooks, model: CLIP, site: str, layer: int, change: Change) -> None:
     """Put `change` on the activation of a site at a layer."""
     blocks = text_blocks(model)
-    if site == "resid" and layer == 0:
+    if hasattr(blocks[0], "intermediate"):
+        attach_post_norm(active, model, site, layer, change)
+    elif site == "resid" and layer == 0:
         active.on_input(blocks[0], change)
     elif site == "resid":
         active.on_output(blocks[layer - 1], change)
@@ -172,6 +52,29 @@ def attach(active: Hooks, model: CLIP, site: str, layer: int, change: Change) ->
         active.on_z(blocks[layer - 1].attn, change)
     elif site in ("q", "k", "v", "pattern"):
         active.on_attention(blocks[layer - 1].attn, site, change)
+    else:
+        raise ValueError(f"unknown site {site!r}")
+
+
+def attach_post_norm(active: Hooks, model: CLIP, site: str, layer: int, change: Change) -> None:
+    """The same for BERT and RoBERTa, whose hidden states are sums before their LayerNorm."""
+    if site == "resid" and layer == 0:
+        active.on_input(model.text.transformer.embeddings.LayerNorm, change)
+        return
+    block = text_blocks(model)[layer - 1]
+    attention, part = block.attention, {"q": "query", "k": "key", "v": "value"}
+    if site == "resid":
+        active.on_input(block.output.LayerNorm, change)
+    elif site == "attn_out":
+        active.on_output(attention.output.dense, change)
+    elif site == "mlp_out":
+        active.on_output(block.output.dense, change)
+    elif site == "head":
+        active.on_input(attention.output.dense, change)
+    elif site in part:
+        active.on_output(getattr(attention.self, part[site]), change)
+    elif site == "pattern":
+        active.on_bert_pattern(attention.self, change)
     else:
         raise ValueError(f"unknown site {site!r}")
 
@@ -245,7 +148,7 @@ def replaced_embedding(
                 elif chosen is None:
                     activation[0, target] = values[layer][0, origin]
                 else:
-                    width = activation.shape[-1] // text_blocks(model)[0].attn.num_heads
+                    width = activation.shape[-1] // heads_of(model)
                     for head in chosen:
                         columns = slice((head - 1) * width, head * width)
                         activation[0, target, columns] = values[layer][0, origin, columns]

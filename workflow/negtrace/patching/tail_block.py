@@ -1,8 +1,8 @@
 """One block of a tower, as the tails of patched sentences pass through it.
 
 Every row of a tail offers keys and values, behind those that the base run has for the prefix.  An
-output is computed for the rows that anything reads later: all of them, in the last block the pooled
-one alone.
+output is computed for the rows that anything reads later: all of them, in the last block those that
+are read out.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class TailBlock:
     ) -> None:
         self.tower, self.batch, self.tail = tower, batch, tail
         self.number, self.max_rows = number, max_rows
-        self.last = number == tower.shape.layers
-        self.rows = 1 if self.last else len(tail.rows)  # that are read later
+        self.one_row = number >= tower.shape.layers and tower.shape.pool != "mean"
+        self.rows = 1 if self.one_row else len(tail.rows)  # that are read later
 
     def base(self, name: str) -> Float[Tensor, "m 1 B features"]:
         """An activation of the base run (`Run.activation`) at the tail's rows."""
@@ -67,7 +67,7 @@ class TailBlock:
         self, states: Shaped[Tensor, "m cells B features"]
     ) -> Shaped[Tensor, "rows cells B features"]:
         """The rows that anything behind this block reads."""
-        return self.tail.pooled_row(states) if self.last else states
+        return self.tail.pooled_row(states) if self.one_row else states
 
     def forward(self, states: States, replace: Replace = unchanged) -> Outputs:
         """Pass patched states through the block, a few cells at a time.
@@ -87,9 +87,11 @@ class TailBlock:
             x, normed = self.read_later(x), self.read_later(normed)
             q = self.tower.project(self.number, "q", normed)
             z = replace("z", self.attention(q, k, v), some)
-            mid = replace("attn_out", self.tower.attn_out(self.number, z), some).add_(x)
-            added = replace("mlp_out", self.tower.mlp_out(self.number, mid), some)
-            outputs[:, some] = added.add_(mid)
+            added = replace("attn_out", self.tower.attn_out(self.number, z), some)
+            mid = added.add_(self.tower.skip(x, normed))
+            normed = self.tower.mlp_norm(self.number, mid)
+            added = replace("mlp_out", self.tower.mlp_out(self.number, normed), some)
+            outputs[:, some] = added.add_(self.tower.skip(mid, normed))
         return outputs
 
     def add_mlp(self, mid: Outputs) -> Outputs:
@@ -97,8 +99,22 @@ class TailBlock:
         rows = mid.flatten(0, 2)
         for start in range(0, len(rows), self.max_rows):
             chunk = rows[start : start + self.max_rows]
-            chunk.add_(self.tower.mlp_out(self.number, chunk))
+            normed = self.tower.mlp_norm(self.number, chunk)
+            added = self.tower.mlp_out(self.number, normed)
+            chunk.copy_(added.add_(self.tower.skip(chunk, normed)))
         return rows.view(mid.shape)
+
+    def past_attention(self, resid: States) -> Outputs:
+        """What the skip connection carries past attention, at the rows that are read later."""
+        resid = self.read_later(resid)
+        if not self.tower.shape.post_norm:
+            return resid
+        return self.tower.attention_norm(self.number, resid)
+
+    def base_mid(self) -> Float[Tensor, "rows 1 B width"]:
+        """The base run's residual stream between attention and MLP."""
+        added = self.read_later(self.base("attn_out"))
+        return added.add_(self.past_attention(self.base("resid")))
 
     @cached_property
     def prefix_keys_values(self) -> tuple[Tensor, Tensor]:
@@ -129,7 +145,7 @@ class TailBlock:
         before = torch.baddbmm(
             prefix_mask, self._shared(queries), self._shared(prefix_keys).mT, alpha=scale
         )
-        mask = masks.rows[:, -self.rows :]  # causal towers pool the last row, others mask none
+        mask = masks.rows[:, -self.rows :]  # the last row, unless all see the same
         if len(mask) > 1:
             mask = repeat(mask, "b r k -> (c b h) r k", c=cells, h=shape.heads)
         own = torch.baddbmm(mask, self._each(queries), self._each(keys).mT, alpha=scale)

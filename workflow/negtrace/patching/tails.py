@@ -144,12 +144,12 @@ def make_tails(
     Args:
         first_rows: for each set, the first row that its patch changes.
     """
-    n = base.resid.shape[2]
     pooled = base.pooled.tolist()
+    lengths = (~base.hidden).sum(1).tolist()  # a tower without causal mask hides what is behind
     groups: dict[int, list[tuple[PositionSet, int]]] = defaultdict(list)
     for position_set, first in zip(sets, first_rows, strict=True):
         start = max(first, min(position_set.targets)) if shape.causal else 0
-        end = pooled[position_set.pair] + 1 if shape.causal else n
+        end = pooled[position_set.pair] + 1 if shape.causal else lengths[position_set.pair]
         groups[end - start].append((position_set, start))
     for m in sorted(groups):
         size = max(1, max_rows // m)
