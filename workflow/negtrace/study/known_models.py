@@ -14,6 +14,7 @@ from typing import Any
 
 from negtrace.errors import InputError
 from negtrace.messages import did_you_mean
+from negtrace.study.model_sources import is_path, local_path
 
 
 def check_name(key: str, architecture: str, weights: str | None) -> None:
@@ -54,6 +55,24 @@ def check_name(key: str, architecture: str, weights: str | None) -> None:
             f"{'QuickGELU' if known[weights] else 'GELU'}; use the architecture "
             f"{f'{stem}-quickgelu' if known[weights] else stem}"
         )
+
+
+def text_model(architecture: str) -> str | None:
+    """Name of the text model of transformers that an architecture has, as far as is at hand."""
+    package = _package()
+    if is_path(architecture):
+        place = local_path(architecture)
+        file = place / "open_clip_config.json" if place.is_dir() else place
+    elif package is not None:
+        file = package / "model_configs" / f"{architecture}.json"
+    else:
+        return None
+    try:
+        content = loads(file.read_text(encoding="utf-8"))
+        name: str | None = content.get("model_cfg", content)["text_cfg"].get("hf_model_name")
+    except (OSError, ValueError, KeyError, AttributeError):
+        return None  # said where the model is checked
+    return name
 
 
 @cache

@@ -20,7 +20,7 @@ from negtrace.messages import did_you_mean
 from negtrace.study.contrasts import check_contrasts
 from negtrace.study.dataset_kinds import CODE, kinds, with_kinds
 from negtrace.study.extensions import MODELS, check_installed, is_code
-from negtrace.study.known_models import check_name
+from negtrace.study.known_models import check_name, text_model
 from negtrace.study.model_sources import brings_weights, is_path, local_path
 from negtrace.study.values import check_values, path_fault, shown
 
@@ -58,7 +58,7 @@ def validate(config: Mapping[str, Any]) -> None:
     if error is not None:
         raise InputError(f"configuration: {describe(error)}")
     check_names(config)
-    check_confirmation(config["study"])
+    check_confirmation(config)
     check_planted(config)
     check_contrasts(config)
     check_thresholds(config["segments"])
@@ -144,8 +144,19 @@ def check_names(config: Mapping[str, Any]) -> None:
                 )
 
 
-def check_confirmation(study: Mapping[str, Any]) -> None:
-    """What the study confirms has been swept."""
+def check_confirmation(config: Mapping[str, Any]) -> None:
+    """What the study confirms has been swept, and is defined for its models."""
+    study = config["study"]
+    for name in study["models"] if "contributions" in study["confirm"] else ():
+        entry = config["models"][name]
+        if "plant" in entry or entry.get("family"):
+            continue
+        if text := text_model(entry["architecture"]):
+            raise InputError(
+                f"configuration: study.confirm: contributions are not defined for models.{name}, "
+                f"whose text tower ({text}) normalises its residual stream on the way; set "
+                "study.confirm to [ablation]"
+            )
     if study["confirm"] and "head" not in study["sites"]:
         raise InputError(
             f"configuration: study.confirm is {study['confirm']}, which needs the site head; add "
