@@ -157,7 +157,7 @@ def compare(study: Study, table: pd.DataFrame, direction: str, intervention=None
     assert np.abs(found - base.loc[once["item_id"]]).max() > 0.01
 
 
-BOTH_DIRECTIONS = ("causal_quick_gelu", "bidirectional_last", "class_token")
+BOTH_DIRECTIONS = ("causal_quick_gelu", "bidirectional_last", "class_token", "roberta_mean")
 
 
 @pytest.mark.parametrize(
@@ -312,6 +312,8 @@ def interventions(draw):
 )
 def test_random_cells_equal_twin(tiny_models, pairs, intervention, direction, memory_gb, data):
     structure = data.draw(st.sampled_from(list(tiny_models)))
+    padded = any(0 in sentence for pair in pairs for sentence in pair)
+    assume(not (padded and tiny_models[structure].tower.shape.hides_padding))  # refused
     study = Study(tiny_models[structure], pairs, items_per_pair=1)
     table = study.sweep(intervention, direction, memory_gb=memory_gb)
     eligible = table[table["eligible"]].reset_index(drop=True)

@@ -110,6 +110,19 @@ def test_wrong_configurations_are_refused_by_key(config, path, value, message):
         validate(changed(config, path, value))
 
 
+def test_contributions_of_a_post_norm_tower_are_refused_before_any_job(config, tmp_path):
+    config = changed(
+        config, "models/demo", {"architecture": "roberta-ViT-B-32", "weights": "random"}
+    )
+    with pytest.raises(InputError, match=r"contributions are not defined for models\.demo"):
+        validate(config)
+    validate(changed(config, "study/confirm", ["ablation"]))
+    (tmp_path / "mine.json").write_text('{"model_cfg": {"text_cfg": {"hf_model_name": "text"}}}')
+    config["models"]["demo"]["architecture"] = str(tmp_path / "mine.json")
+    with pytest.raises(InputError, match=r"whose text tower \(text\)"):
+        validate(config)
+
+
 def test_missing_section_is_named(config):
     del config["compute"]
     with pytest.raises(InputError, match="the top level lacks the key 'compute'"):
