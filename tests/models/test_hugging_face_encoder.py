@@ -120,6 +120,25 @@ def test_weights_and_configuration_of_a_folder(family, tmp_path):
     )
 
 
+def test_a_text_model_of_the_hub_is_fetched_without_its_weights(tmp_path):
+    """Its configuration comes with its tokenizer, from the mirror; later jobs need no network."""
+    place = tmp_path / "mirror/huggingface.co/owner/text/resolve/main"
+    made = tokenizer(place, "roberta")
+    config = configuration(place, "roberta", 1, len(made.tokenizer))
+    config["text_cfg"] |= {"hf_model_name": "owner/text", "hf_tokenizer_name": "owner/text"}
+    (tmp_path / "of-hub.json").write_text(json.dumps(config))
+    spec = ModelSpec(str(tmp_path / "of-hub.json"), "random")
+    downloads = Downloads(tmp_path / "mirror", offline=True)
+    found = fetch_weights(spec, tmp_path / "fetched", downloads)
+    loaded = load(spec, found.checkpoint, found.tokenizer)
+    assert type(loaded.model.text.transformer).__name__ == "RobertaModel"
+    check_tower(loaded.model, text_tower(loaded.model, pad_id=1), loaded.tokenizer)
+    configuration(place, "mt5", 1, 50)
+    with pytest.raises(InputError, match="T5 has no positional embedding"):
+        fetch_weights(spec, tmp_path / "again", downloads)
+    assert not (tmp_path / "again" / "checkpoint").exists()
+
+
 def hooked(model):
     model.text.transformer.encoder.layer[0].output.register_forward_hook(lambda m, a, out: 2 * out)
 

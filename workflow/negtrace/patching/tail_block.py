@@ -101,7 +101,7 @@ class TailBlock:
             chunk = rows[start : start + self.max_rows]
             normed = self.tower.mlp_norm(self.number, chunk)
             added = self.tower.mlp_out(self.number, normed)
-            chunk.copy_(added.add_(self.tower.skip(chunk, normed)))
+            torch.add(added, self.tower.skip(chunk, normed), out=chunk)
         return rows.view(mid.shape)
 
     def past_attention(self, resid: States) -> Outputs:
