@@ -53,7 +53,8 @@ class HuggingFaceClip:
     """
 
     def __init__(self, model: nn.Module) -> None:
-        self.model, self.causal = model, kind_of(model) == CLIP_MODEL
+        self.model: Any = model
+        self.causal = kind_of(model) == CLIP_MODEL
         check_loaded(model)
         check_untouched("the model", model, ("get_text_features", "forward"))
         check_globally_untouched()
@@ -67,7 +68,8 @@ class HuggingFaceClip:
 
     @property
     def visual(self) -> nn.Module:
-        return self.model.vision_model
+        visual: nn.Module = self.model.vision_model
+        return visual
 
     def encode_text(
         self, tokens: Int[Tensor, "batch n"], normalize: bool = False

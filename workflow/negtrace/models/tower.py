@@ -13,7 +13,7 @@ sublayer's norm, and behind block L `ln_final`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import torch
@@ -23,7 +23,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from negtrace.models.linear import Linear
-from negtrace.models.tower_shape import TowerShape
+from negtrace.models.tower_shape import ReadOut, TowerShape
 from negtrace.models.tower_weights import BLOCK_WEIGHTS, check_weights
 
 Part = Literal["q", "k", "v"]
@@ -31,7 +31,7 @@ PARTS: tuple[Part, ...] = ("q", "k", "v")
 
 QUICK_GELU_SLOPE = 1.702  # QuickGELU(x) = x sigmoid(1.702 x)
 
-READ_OUTS = {"gelu": F.gelu, "tanh": torch.tanh}
+READ_OUTS: dict[ReadOut, Callable[[Tensor], Tensor]] = {"gelu": F.gelu, "tanh": torch.tanh}
 
 
 class TextTower:

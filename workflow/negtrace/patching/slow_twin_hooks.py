@@ -95,7 +95,7 @@ class Hooks:
 
         self.handles.append(attention.register_forward_hook(hook, with_kwargs=True))
 
-    def on_bert_pattern(self, attention: nn.Module, change: Change) -> None:
+    def on_bert_pattern(self, attention: Any, change: Change) -> None:
         """Replace the pattern [1, heads, n, n] of transformers' self-attention."""
 
         def hook(
