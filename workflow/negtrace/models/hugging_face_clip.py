@@ -52,8 +52,8 @@ class HuggingFaceClip:
         InputError: something may stand between its weights and its output.
     """
 
-    def __init__(self, model: nn.Module) -> None:
-        self.model: Any = model
+    def __init__(self, model: Any) -> None:
+        self.model = model
         self.causal = kind_of(model) == CLIP_MODEL
         check_loaded(model)
         check_untouched("the model", model, ("get_text_features", "forward"))

@@ -7,7 +7,7 @@ family or of torch, and nothing stands between weights and output.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -79,7 +79,7 @@ def check_parts(what: str, encoder: nn.Module) -> None:
         raise InputError("the LayerNorms of the text tower differ in eps; it cannot be traced")
 
 
-def blocks_of(encoder: nn.Module, family: Family) -> list[nn.Module]:
+def blocks_of(encoder: nn.Module, family: Family) -> list[Any]:
     """The blocks of an encoder.
 
     Raises:
