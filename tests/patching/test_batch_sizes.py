@@ -36,7 +36,7 @@ def test_both_halves_of_the_budget_are_kept_and_used(cells, memory_gb, device):
     longest, itemsize = 12, 4
     found = batch_sizes(VIT_B_32, cells, longest, itemsize, memory_gb, device)
     half = memory_gb * GIB / 2
-    pair = 2 * longest * 512 * itemsize * (13 + 12 * 5)  # hidden states; q, k, v, z and mid
+    pair = 2 * longest * 512 * itemsize * (13 + 12 * 6)  # hidden states; q, k, v, z and outputs
     assert found.pairs * pair <= half < (found.pairs + 1) * pair
     row = (2 * cells * 512 + 2 * 2048 + 8 * 512) * itemsize  # states twice, temporaries
     assert found.rows * row <= half

@@ -95,7 +95,7 @@ def test_directions_do_not_depend_on_the_longest_sentence_of_the_batch(runs):
 
 def run_of(run, pairs, n):
     """Some pairs of a run, cut to n tokens."""
-    kept = (activation[:, pairs, :n] for activation in run[:4])
+    kept = (activation[:, pairs, :n] for activation in run[:5])
     return Run(*kept, run.pooled[pairs], run.hidden[pairs, :n], run.embedding[pairs])
 
 
