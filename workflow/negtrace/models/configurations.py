@@ -18,7 +18,7 @@ from open_clip.transform import PreprocessCfg
 
 from negtrace.errors import InputError
 from negtrace.messages import did_you_mean, one_line
-from negtrace.models import hugging_face_encoder, hugging_face_models
+from negtrace.models import hugging_face_models, hugging_face_refusals
 from negtrace.study.model_sources import folder_of, is_repository, repository_of
 
 OPEN_CLIP_FILE = "open_clip_config.json"
@@ -242,7 +242,7 @@ def refusal(config: Mapping[str, Any]) -> str | None:
     text = config["text_cfg"]
     if name := text.get("hf_model_name"):
         pooler = text.get("hf_pooler_type") or CLIPTextCfg.hf_pooler_type
-        return hugging_face_encoder.refusal(name, pooler, _model_type(name))
+        return hugging_face_refusals.refusal(name, pooler, _model_type(name))
     if text.get("correct_cls_mask"):
         return "its class token has another mask than CoCa's (text_cfg.correct_cls_mask)"
     if text.get("embed_cls") and text.get("no_causal_mask"):
