@@ -18,6 +18,7 @@ import pandas as pd
 from calibration_report import markdown_report, real_rows
 from selection import cancelling_d, exchangeable_sources, independent_patch
 from simulated_studies import (
+    LINKED,
     NEAR_ZERO,
     SKEWED,
     VALSE,
@@ -31,7 +32,7 @@ from tqdm import tqdm
 
 from negtrace.statistics.effect_sizes import Options
 from negtrace.statistics.families import joint_p
-from negtrace.statistics.map_values import PairSums
+from negtrace.statistics.map_values import ClusterSums
 from negtrace.statistics.resampling import (
     Interval,
     bootstrap_interval,
@@ -78,6 +79,38 @@ def coverage(
         bounded = np.isfinite(low)
         inside = ((low <= truths[quantity]) & (truths[quantity] <= high))[bounded]
         found[quantity, method] = inside.mean() if bounded.any() else np.nan
+    return found
+
+
+def linked_rates(
+    world: World,
+    seed: int,
+    cells: int = 60,
+    flips: int = 1000,
+    shares: Sequence[float] = (0.0, 0.3, 0.9),
+) -> dict[str, float]:
+    """False alarms and coverage in a world of linked pairs, by cluster and by pair."""
+    none = simulate(world, [0.0] * cells, np.random.default_rng([seed, 7]))
+    some = simulate(world, shares, np.random.default_rng([seed, 8]))
+    found = {}
+    for unit, tested, measured in (
+        ("", none.by_cluster(), some.by_cluster()),
+        (", by pair", none.by_pair(), some.by_pair()),
+    ):
+        p = sign_flip_tests(tested[0], flips, seed)
+        found[f"max-T{unit}"] = float(p.p_fwer.min() <= ALPHA)
+        signs = random_signs(len(measured[0]), flips, seed)
+        weights = resamples(len(measured[0]), flips, seed)
+        for quantity, sums in fractions(measured).items():
+            truth = np.asarray(shares) * (1 if quantity == "ratio" else world.mean_d)
+            methods = {"flip": flip_interval(*sums, signs)}
+            if quantity == "ratio":
+                methods["percentile"] = bootstrap_interval(*sums, weights)
+            for method, (low, high) in methods.items():
+                bounded = np.isfinite(low)
+                inside = ((low <= truth) & (truth <= high))[bounded]
+                rate = inside.mean() if bounded.any() else np.nan
+                found[f"{quantity} {method}{unit}"] = rate
     return found
 
 
@@ -134,7 +167,7 @@ def families(world: World, seed: int, cells: int = 104, flips: int = 1000) -> di
     change, _, n = study.by_pair()
     pairs, none = np.arange(len(n)), np.zeros((len(n), cells))
     sums = [
-        PairSums(pairs, pd.DataFrame(index=range(cells)), none + n, part, *[none] * 4)
+        ClusterSums(pairs, pd.DataFrame(index=range(cells)), none + n, part, *[none] * 4)
         for part in np.split(change, MAPS, axis=1)
     ]
     options = Options(flips=flips, seed=seed)
@@ -185,6 +218,7 @@ def main() -> None:
             "alarms": by_world(false_alarms, WORLDS),
             "skewed": by_world(partial(false_alarms, cells=60), SKEWED),
             "families": by_world(families, [VALSE]),
+            "linked": by_world(linked_rates, LINKED),
             "covered": by_world(coverage, (*WORLDS, NEAR_ZERO)),
             "events": by_world(event_coverage, WORLDS[::2] + WORLDS[3:4]),
             "selection": {title: rates(of, options.tables) for title, of in SELECTIONS.items()},

@@ -2,11 +2,13 @@
 
 An item has an effect d and, in every cell, change = share x d + noise.  Half of the variance of d
 and of the noise is shared by the items of a pair, and three fifths of the noise by all cells.
+Where pairs are linked, half of what the items of a pair share comes from a sentence that all pairs
+of their cluster have in common.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -26,12 +28,14 @@ class World:
         sizes: items of each pair.
         mean_d: mean of d, whose standard deviation is 2.
         skewed: whether the noise is skewed (exponential) instead of heavy-tailed (t, 5 degrees).
+        linked: pairs of each cluster; empty: every pair is one.
     """
 
     name: str
     sizes: tuple[int, ...] = VALSE_SIZES
     mean_d: float = 3.0
     skewed: bool = False
+    linked: tuple[int, ...] = ()
 
 
 VALSE = World("VALSE's pairs")
@@ -50,6 +54,29 @@ SKEWED = (
     *(World(f"{n} pairs of one item, skewed noise", (1,) * n, skewed=True) for n in (30, 50, 120)),
 )
 
+# Pairs of each cluster in two samples of NegBench (300 rows): what short captions link.
+VOC = (27, 19, 13, 12, 9, 7, 6, 5, 4, 4, 4, 3, 2, 2, 2)
+COCO = (43, 39, 24, 11, 11, 10, 9, 8, 5, 5, *(4,) * 6, *(3,) * 5, *(2,) * 67, *(1,) * 40)
+
+
+def linked_world(name: str, linked: tuple[int, ...], skewed: bool = False) -> World:
+    """Pairs of one item in clusters of the given sizes."""
+    return World(name, (1,) * sum(linked), skewed=skewed, linked=linked)
+
+
+LINKED = (
+    linked_world("100 clusters of 3", (3,) * 100),
+    linked_world("NegBench COCO's 128, the largest of 43", COCO),
+    linked_world("50 clusters of 3", (3,) * 50),
+    linked_world("30 clusters of 3", (3,) * 30),
+    linked_world("20 clusters of 3", (3,) * 20),
+    linked_world("20 clusters of 3, skewed noise", (3,) * 20, skewed=True),
+    linked_world("NegBench VOC's 15, the largest of 27", VOC),
+    linked_world("NegBench VOC's 15, skewed noise", VOC, skewed=True),
+    linked_world("12 clusters of 3", (3,) * 12),
+    linked_world("8 clusters of 3", (3,) * 8),
+)
+
 # Under the hypothesis d plays no part, so that this one is for intervals only.
 NEAR_ZERO = World("VALSE's pairs, mean of d 0.6", mean_d=0.6)
 
@@ -60,12 +87,20 @@ class Study(NamedTuple):
     change: np.ndarray  # [items, cells]
     d: np.ndarray  # [items]
     sizes: np.ndarray  # items of each pair
+    linked: np.ndarray  # pairs of each cluster
 
     def by_pair(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Sums of change, d and 1 over the items of each pair [pairs, cells or 1]."""
         starts = np.cumsum(self.sizes) - self.sizes
         change, d = (np.add.reduceat(x, starts) for x in (self.change, self.d[:, None]))
         return change, d, self.sizes[:, None].astype(float)
+
+    def by_cluster(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The same sums over the items of each cluster, [clusters, cells or 1]."""
+        change, d, n = (
+            np.add.reduceat(x, np.cumsum(self.linked) - self.linked) for x in self.by_pair()
+        )
+        return change, d, n
 
     def by_item(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The same with every item for itself, as if items were independent."""
@@ -79,6 +114,15 @@ def simulate(world: World, shares: Sequence[float], rng: np.random.Generator) ->
     def heavy(shape: tuple[int, ...], degrees: int) -> np.ndarray:
         return rng.standard_t(degrees, shape) * np.sqrt((degrees - 2) / degrees)
 
+    linked = np.asarray(world.linked or (1,) * len(sizes))
+
+    def of_pairs(draw: Callable[[int], np.ndarray]) -> np.ndarray:
+        own = draw(len(sizes))
+        if not world.linked:
+            return own
+        common: np.ndarray = np.sqrt(0.5) * (own + draw(len(linked)).repeat(linked, axis=0))
+        return common
+
     def noise(rows: int) -> np.ndarray:
         def draw(columns: int) -> np.ndarray:
             shape = (rows, columns)
@@ -86,11 +130,11 @@ def simulate(world: World, shares: Sequence[float], rng: np.random.Generator) ->
 
         return np.sqrt(0.6) * draw(1) + np.sqrt(0.4) * draw(len(shares))
 
-    items, pairs = sizes.sum(), len(sizes)
-    both = heavy((pairs,), 3).repeat(sizes) + heavy((items,), 3)
+    items = sizes.sum()
+    both = of_pairs(lambda n: heavy((n,), 3)).repeat(sizes) + heavy((items,), 3)
     d = world.mean_d + 2 * np.sqrt(0.5) * both
-    disturbance = np.sqrt(0.5) * (noise(pairs).repeat(sizes, axis=0) + noise(items))
-    return Study(d[:, None] * np.asarray(shares) + disturbance, d, sizes)
+    disturbance = np.sqrt(0.5) * (of_pairs(noise).repeat(sizes, axis=0) + noise(items))
+    return Study(d[:, None] * np.asarray(shares) + disturbance, d, sizes, linked)
 
 
 def simulate_events(

@@ -23,7 +23,7 @@ from negtrace.analyses.head_sets import (
     other_sets,
     plan_sets,
     rank_heads,
-    split_pairs,
+    split_clusters,
 )
 from negtrace.errors import InputError
 from negtrace.models.tower import TextTower
@@ -125,15 +125,15 @@ def test_undefined_ablations_are_refused(causal, head_sets, donor, message):
         ablated(Study(causal), head_sets, donor=donor)
 
 
-def test_split_halves_the_pairs():
+def test_split_halves_the_clusters():
     pairs = [f"pair{i}" for i in range(21)]
-    first, second = split_pairs([*pairs, *pairs], seed=3)
+    first, second = split_clusters([*pairs, *pairs], seed=3)
     assert (len(first), len(second)) == (10, 11)
     assert first | second == set(pairs)
-    assert split_pairs(pairs[::-1], seed=3) == (first, second)
-    assert split_pairs(pairs, seed=4) != (first, second)
-    with pytest.raises(InputError, match="1 sentence pair cannot be split"):
-        split_pairs(["pair0", "pair0"], seed=0)
+    assert split_clusters(pairs[::-1], seed=3) == (first, second)
+    assert split_clusters(pairs, seed=4) != (first, second)
+    with pytest.raises(InputError, match="1 cluster of sentence pairs cannot be split"):
+        split_clusters(["pair0", "pair0"], seed=0)
 
 
 def sweep_of_heads() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -404,7 +404,7 @@ def study_of_two_carriers() -> Study:
 def carried() -> tuple[Study, dict]:
     """Half of the pairs of such a study, and rankings by the other half."""
     study = study_of_two_carriers()
-    selection, evaluation = split_pairs(study.items["pair_id"], seed=0)
+    selection, evaluation = split_clusters(study.items["pair_id"], seed=0)
     table = study.sweep("head", "negate")
     classified = segments(study.scores, study.items, {"incorrect_below": -0.1, "correct_from": 0.1})
     chosen = classified[classified["pair_id"].isin(selection)]
@@ -489,7 +489,7 @@ def heads_of(table: pd.DataFrame) -> set[str]:
 def test_found_heads_are_ablated_on_the_other_half(tables):
     table = found_heads(tables)
     assert heads_of(table) == {f"{block}.{head}" for block, head in CARRIERS}
-    evaluation = split_pairs(tables["segments"]["pair_id"], SEED)[1]
+    evaluation = split_clusters(tables["segments"]["pair_id"], SEED)[1]
     items = tables["candidates"]
     evaluated = items[items["pair_id"].isin(evaluation)].reset_index(drop=True)
     every = table[table["negation"] == "all"]
@@ -513,7 +513,7 @@ def test_found_heads_are_ablated_on_the_other_half(tables):
 
 @pytest.mark.parametrize(("half", "counts"), [(0, True), (1, False)])
 def test_heads_are_ranked_on_the_selected_half_alone(tables, half, counts):
-    pairs = split_pairs(tables["segments"]["pair_id"], SEED)[half]
+    pairs = split_clusters(tables["segments"]["pair_id"], SEED)[half]
     items = tables["segments"].loc[tables["segments"]["pair_id"].isin(pairs), "item_id"]
     table = found_heads(tables, sweep=restoring(tables, items, OTHER))
     assert ("1.1" in heads_of(table)) == counts
@@ -544,7 +544,7 @@ def test_every_found_head_is_tested_for_its_part_on_the_other_half(tables):
     assert (needed.loc[~carries, "loss"].abs() < 0.05 * of_set).all()
     assert set(needed["n_pairs"]) == set(every["n_pairs"])
     # The same from its parts.
-    evaluation = split_pairs(tables["segments"]["pair_id"], SEED)[1]
+    evaluation = split_clusters(tables["segments"]["pair_id"], SEED)[1]
     alignment, items = (tables[name] for name in ("alignment", "candidates"))
     parts = (table[table["pair_id"].isin(evaluation)] for table in (alignment, items))
     left, whole = tuple(heads[1:]), tuple(heads)
@@ -556,7 +556,7 @@ def test_every_found_head_is_tested_for_its_part_on_the_other_half(tables):
 
 
 def test_items_that_are_filtered_or_lack_a_picture_are_not_evaluated(tables):
-    evaluation = split_pairs(tables["segments"]["pair_id"], SEED)[1]
+    evaluation = split_clusters(tables["segments"]["pair_id"], SEED)[1]
     of_half = tables["candidates"][tables["candidates"]["pair_id"].isin(evaluation)]
     doubted, lost = of_half.iloc[0], of_half.iloc[1]
     kept = tables["segments"][tables["segments"]["item_id"] != doubted["item_id"]]

@@ -87,8 +87,8 @@ def test_dependence_on_what_the_effect_is_made_of():
             "change": (frame if head == 1 else 3) + 0.1 * rng.normal(),
             "d": 2.0,
             "known": 0.0,
-            "cluster": f"s{subject}",
-            "frame": f"f{frame}",
+            "cluster_id": f"s{subject}",
+            "template": f"f{frame}",
         }
         for frame in range(8)
         for subject in range(10)
@@ -100,7 +100,7 @@ def test_dependence_on_what_the_effect_is_made_of():
     features = features.assign(
         negator_length=1.0, eot_distance=np.nan, n_tokens=7.0, subject_frequency=0.1, plural=1.0
     )
-    found = dependence(values, values["frame"].to_numpy(), features, OPTIONS).set_index("head")
+    found = dependence(values, features, OPTIONS).set_index("head")
     assert set(found["confound"]) == {"negator_position"}  # the others do not vary
     assert found.loc[1, "slope"] == pytest.approx(0.5, abs=0.02)
     assert found.loc[1, "slope_ci_low"] > 0.4

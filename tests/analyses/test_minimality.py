@@ -24,7 +24,7 @@ def ablated(losses: dict[tuple[int, int], float], pairs: int = 30, noise: float 
         parts.append(
             pd.DataFrame(
                 {"set": number, "item_id": np.arange(len(pair)), "pair_id": pair, "d": d - cost}
-            )
+            ).assign(cluster_id=pair)
         )
     return pd.concat(parts, ignore_index=True)
 
@@ -70,7 +70,7 @@ def test_a_head_that_works_against_the_set_has_a_negative_loss():
     assert (table["p_fwer"] <= 0.05).all()
 
 
-def test_few_pairs_have_no_interval():
+def test_few_clusters_have_no_interval():
     table = minimality(ablated({head: 1.0 for head in FOUND}, pairs=5), FOUND, QUICK)
     assert table["loss_ci_low"].isna().all()
     assert table["loss"].notna().all()

@@ -13,6 +13,7 @@ from negtrace.data.items import ITEM_COLUMNS
 from negtrace.data.pairs import candidates
 from negtrace.data.readers.registry import READERS, read_items
 from negtrace.errors import InputError
+from negtrace.statistics.clusters import cluster_ids
 from negtrace.study.dataset_kinds import kinds
 
 SAMPLES = Path(__file__).parents[1] / "samples" / "benchmarks"
@@ -71,7 +72,7 @@ def test_negbench_pairs_are_negations_scopes_or_neither():
     assert said["2:caption_1"] == "scope: both sentences are negated (“lacks”, “no”)"
     assert said["2:caption_2"].startswith("scope: what is negated")
     assert said["3:caption_2"] == reasons(items)["3:caption_2"]
-    assert found["cluster_id"].nunique() == 3
+    assert len(set(cluster_ids(found))) == 3
 
 
 def test_negbench_templates():
@@ -139,7 +140,7 @@ def test_crepe_productivity_has_a_pair_for_each_foil():
         "5": "it has no image_id",
     }
     accepted, _ = candidates(items, "standard", Contrast("caption"))
-    assert accepted["cluster_id"].nunique() == 1
+    assert len(set(cluster_ids(accepted))) == 1
 
 
 def test_crepe_systematicity_asks_for_a_kind_of_foils():

@@ -9,6 +9,7 @@ from negtrace.data.contrasts import NO_SOURCE, Contrast, contrast_of
 from negtrace.data.items import item_table
 from negtrace.data.negators import LEXICON
 from negtrace.data.pairs import NOT_NEGATION, candidates, reason_counts
+from negtrace.statistics.clusters import cluster_ids
 
 RED, BLUE = "A red cup is here.", "A blue cup is here."
 
@@ -29,7 +30,7 @@ def test_the_true_sentence_is_the_source():
     assert found["negator_at"].isna().all()
     assert found["negated_subject_at"].tolist() == ["6-9", "7-10"]
     assert found["pair_id"].nunique() == 2
-    assert found["cluster_id"].tolist() == [found["pair_id"][0]] * 2
+    assert cluster_ids(found).tolist() == [found["pair_id"][0]] * 2
 
 
 def test_a_column_says_which_sentence_is_the_source():

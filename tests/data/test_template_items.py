@@ -11,6 +11,7 @@ from negtrace.data.readers.valse import read_valse
 from negtrace.data.template_items import is_plural, template_items
 from negtrace.data.templates import TEMPLATES
 from negtrace.errors import InputError
+from negtrace.statistics.clusters import cluster_ids
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,7 @@ def test_captions_are_true_and_the_pairs_are_negations(source, drawn):
         assert row["negator"].endswith(design["negator"])
         assert design["subject"] in row["negated"].lower()
         assert row["image_file"] == item.image_file
-    clusters = made.assign(subject=designs["subject"]).groupby("subject")["cluster_id"].nunique()
+    clusters = pd.Series(cluster_ids(made)).groupby(designs["subject"]).nunique()
     assert (clusters == 1).all()
 
 

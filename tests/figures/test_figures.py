@@ -429,16 +429,16 @@ def test_segments_which_have_no_tests_are_not_hatched():
     assert hatched(heat_axes(figures.cte_map(segment, SETTINGS, "correct"))["foil"]) == 0
 
 
-def test_panels_whose_tests_rest_on_few_pairs_say_so():
-    table = effect_table("all", True).assign(few_pairs=lambda rows: rows["negation"] == "foil")
+def test_panels_whose_tests_rest_on_few_clusters_say_so():
+    table = effect_table("all", True).assign(few_clusters=lambda rows: rows["negation"] == "foil")
     titles = [axis.get_title() for axis in heat_axes(figures.cte_map(table, SETTINGS)).values()]
     assert titles == [
-        f"negation in foil (n = {ITEMS['foil']}, few pairs)",
+        f"negation in foil (n = {ITEMS['foil']}, few clusters)",
         f"negation in caption (n = {ITEMS['caption']})",
     ]
     untested = table.assign(p_fwer=np.nan)
     figure = figures.cte_map(untested, SETTINGS)
-    assert not [axis for axis in heat_axes(figure).values() if "few pairs" in axis.get_title()]
+    assert not [axis for axis in heat_axes(figure).values() if "few clusters" in axis.get_title()]
 
 
 def test_attention_that_cannot_be_compared_says_so():

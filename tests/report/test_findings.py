@@ -90,6 +90,11 @@ def test_accuracy_with_numbers_of_items_and_pairs(accuracy):
         "Negation in the foil: 70.4% of 240 items (140 pairs) are right; mean d is 0.60."
     )
     assert "66.8% of 250 items (150 pairs)" in caption
+    assert "cluster" not in overall
+    linked = accuracy.assign(n_clusters=accuracy["n_pairs"] // 2)
+    assert "280 distinct pairs of sentences, in 140 clusters of" in findings.of_accuracy(linked)[0]
+    alone = accuracy.assign(n_clusters=accuracy["n_pairs"])
+    assert findings.of_accuracy(alone)[0] == overall
     one = accuracy[accuracy["negation"] != "foil"]
     assert len(findings.of_accuracy(one)) == 2
 
@@ -373,11 +378,11 @@ def test_caution_for_a_preference_that_does_not_cancel():
     assert "the negation is in the caption in 78% of items" in sentence
 
 
-def test_caution_for_few_pairs_of_equal_size():
-    few = correct_cte().assign(few_pairs=True, n_effective=17.4)
+def test_caution_for_few_clusters_of_equal_size():
+    few = correct_cte().assign(few_clusters=True, n_effective=17.4)
     (sentence,) = cautions.of_cautions(few, "correct")
-    assert "as few as 17 pairs (all items), 17 pairs (negation in the foil) and 17" in sentence
-    one = few.assign(few_pairs=few["negation"] == "foil")
+    assert "few as 17 clusters (all items), 17 clusters (negation in the foil) and 17" in sentence
+    one = few.assign(few_clusters=few["negation"] == "foil")
     (sentence,) = cautions.of_cautions(one, "correct")
-    assert "as few as 17 pairs (negation in the foil) of equal size" in sentence
-    assert cautions.of_cautions(few.assign(few_pairs=False), "correct") == []
+    assert "as few as 17 clusters (negation in the foil) of equal size" in sentence
+    assert cautions.of_cautions(few.assign(few_clusters=False), "correct") == []

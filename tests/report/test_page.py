@@ -348,7 +348,7 @@ def test_captions_of_maps_say_which_family_their_marks_are_of(site):
     text = " ".join(pictures.caption(site.figure))
     assert re.search("hatched.*family-wise over (all cells of )?the map", text)
     assert "sentences of the report correct over all maps of the model" in text
-    assert "few pairs: fewer than 50" in text
+    assert "few clusters: fewer than 50" in text
 
 
 def test_other_choices_are_shown_with_their_figure(section, tmp_path):

@@ -29,7 +29,7 @@ def values_of(effects: dict[str, list[float]], noise: float = 0.3, seed: int = 0
             "change": effect + noise * rng.normal(),
             "d": 2.0,
             "group": group,
-            "cluster": f"subject {subject}",
+            "cluster_id": f"subject {subject}",
             "flipped": 0.0,
             "known": 0.0,
         }
@@ -66,7 +66,7 @@ def test_intervals_are_over_clusters():
     assert set(levels["n_clusters"]) == {SUBJECTS}
     row = levels[(levels["level"] == "a") & (levels["head"] == 1)].iloc[0]
     assert row["ratio_ci_low"] < row["ratio"] < row["ratio_ci_high"]
-    halved = values_of(EFFECTS).assign(cluster=lambda t: t["cluster"].str[-1])
+    halved = values_of(EFFECTS).assign(cluster_id=lambda t: t["cluster_id"].str[-1])
     assert set(by_level(halved, "group", OPTIONS)["n_clusters"]) == {10}
 
 

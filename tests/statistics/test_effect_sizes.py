@@ -213,7 +213,7 @@ def test_pairs_are_the_units():
     more = effect_map(thrice(sweep), thrice(scores), thrice(items), QUICK)
     assert (more["n_items"] == 3 * once["n_items"]).all()
     limits = [c for c in once if c.endswith(("_low", "_high"))]
-    same = ["n_pairs", "n_effective", "few_pairs", *limits, "p", "p_fwer", "q_fdr"]
+    same = ["n_pairs", "n_effective", "few_clusters", *limits, "p", "p_fwer", "q_fdr"]
     # An interval for rare events takes values of one pair for equal only as far as they are.
     same = [c for c in same if not c.startswith("flip_rate")]
     pd.testing.assert_frame_equal(more[same], once[same])

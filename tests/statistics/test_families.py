@@ -9,16 +9,16 @@ from test_effect_sizes import study
 
 from negtrace.statistics.effect_sizes import Options, effect_map
 from negtrace.statistics.families import COLUMNS, joint_p, study_tests
-from negtrace.statistics.map_values import CELL, PairSums
+from negtrace.statistics.map_values import CELL, ClusterSums
 from negtrace.statistics.resampling import random_signs, sign_flip_tests
 
 QUICK = Options(replicates=200, flips=500)
 
 
-def sums_of(change: np.ndarray, pairs: list[str], known: bool = False) -> PairSums:
+def sums_of(change: np.ndarray, pairs: list[str], known: bool = False) -> ClusterSums:
     cells = pd.DataFrame({"layer": range(change.shape[1])})
     n = np.ones(change.shape)
-    return PairSums(np.array(pairs), cells, n, change, n, n, n, n * known)
+    return ClusterSums(np.array(pairs), cells, n, change, n, n, n, n * known)
 
 
 def drawn(seed: int, pairs: int = 25, cells: int = 4, effect: float = 0.3) -> np.ndarray:

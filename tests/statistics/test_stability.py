@@ -103,7 +103,7 @@ def test_halves_are_disjoint_whole_pairs_in_every_group(tables):
     sweep, scores, items = tables
     table = split_halves(*tables, k=2, options=QUICK)
     everything = of_group(table, segment="all").iloc[0]
-    assert everything[["n_pairs_chosen", "n_pairs"]].tolist() == [20, 20]
+    assert everything[["n_clusters_chosen", "n_clusters"]].tolist() == [20, 20]
     first = half_of(sweep["pair_id"], QUICK.seed)
     tested = ~sweep["pair_id"].isin(first)
     expected = of_group(effect_map(sweep[tested], scores, items, QUICK))

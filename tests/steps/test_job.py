@@ -46,7 +46,7 @@ def folder(tmp_path) -> Path:
     pairs = pd.DataFrame(
         [
             {"item_id": i, "pair_id": "p", **text, "negation": "foil", "edit": "other", **votes}
-            | {"kind": "negation", "cluster_id": "p", **unknown}
+            | {"kind": "negation", **unknown}
             for i in ids[:2]
         ]
     ).astype({name: "Int32" for name in votes})

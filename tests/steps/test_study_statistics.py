@@ -41,7 +41,7 @@ def make_run(folder: Path, labels: tuple[str, str, str]) -> None:
         {**ids, "negation": "caption", "s_negated": d, "s_affirmative": 0.0, "s_caption": d}
     ).assign(s_foil=0.0, d=d)
     classified = scores[["item_id", "pair_id", "negation", "d"]].assign(
-        segment="correct", correct=True
+        cluster_id=scores["pair_id"], segment="correct", correct=True
     )
     parts = []
     for place in ((1, 1), STRONG, (2, 1), (2, 2)):

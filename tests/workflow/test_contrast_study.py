@@ -48,7 +48,8 @@ def test_a_study_of_colour_swaps(tmp_path):
     candidates = pd.read_parquet(study.path("swaps", "candidates.standard.parquet"))
     assert len(candidates) == len(rows)
     assert set(candidates["negation"]) == {"caption"}
-    assert candidates["cluster_id"].nunique() == 3  # of one noun
+    segments = pd.read_parquet(study.path("swaps", "tiny", "standard", "segments.parquet"))
+    assert segments["cluster_id"].nunique() == 3  # of one noun
     alignment = pd.read_parquet(study.path("swaps", "tiny", "standard", "alignment.parquet"))
     edited = alignment[alignment["role"] == "edit"]
     assert set(edited["token"].str.removesuffix("</w>")) == set(COLOURS)

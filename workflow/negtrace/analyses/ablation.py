@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from negtrace.analyses.confirmation import RANKINGS, set_means
-from negtrace.analyses.head_sets import HeadSet, plan_sets, rank_heads, split_pairs
+from negtrace.analyses.head_sets import HeadSet, plan_sets, rank_heads, split_clusters
 from negtrace.analyses.minimality import minimality, minimality_sets
 from negtrace.errors import InputError
 from negtrace.models.tower import TextTower
@@ -97,7 +97,7 @@ def ablate_found_heads(
     memory_gb: float = 2.0,
     progress: Callable[..., Any] = silent,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Rank heads on one half of the pairs; ablate the first of them, and others, on the other half.
+    """Rank heads on one half of the clusters; ablate the first, and others, on the other half.
 
     Whether each of the first is needed is tested there too (`minimality.py`).
 
@@ -113,18 +113,17 @@ def ablate_found_heads(
         accuracy and mean d of every set (`confirmation.set_means`), and `minimality.minimality`.
     """
     items, alignment = tables["segments"], tables["alignment"]
-    selection, evaluation = split_pairs(items["pair_id"], seed)
-    chosen = items[items["pair_id"].astype(str).isin(selection)]
+    selection, _ = split_clusters(items["cluster_id"], seed)
+    selects = items["cluster_id"].astype(str).isin(selection)
+    chosen, tested = items[selects], items[~selects]
     rankings = {by: rank_heads(tables["sweep"], tables["scores"], chosen, by) for by in RANKINGS}
     plan = plan_sets(rankings, heads, tower.shape, draws, seed)
     found = next(one.ablated for one in plan if one.purpose == "found")
     candidates = pictured(tables["candidates"], tables["images"])
-    evaluated = candidates[
-        candidates["item_id"].isin(items["item_id"]) & candidates["pair_id"].isin(evaluation)
-    ].reset_index(drop=True)
+    evaluated = candidates[candidates["item_id"].isin(tested["item_id"])].reset_index(drop=True)
     ablated = ablated_scores(
         tower,
-        alignment[alignment["pair_id"].astype(str).isin(evaluation)],
+        alignment[alignment["pair_id"].astype(str).isin(set(tested["pair_id"]))],
         evaluated,
         tables["images"],
         tables["scores"],
@@ -135,4 +134,5 @@ def ablate_found_heads(
     )
     planned = ablated["set"] < len(plan)
     left_out = ablated[~planned].assign(set=ablated["set"] - len(plan))
+    left_out = left_out.merge(tested[["item_id", "cluster_id"]], on="item_id")
     return set_means(ablated[planned], plan), minimality(left_out, found, Options(seed=seed))

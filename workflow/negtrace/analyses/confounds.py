@@ -7,9 +7,10 @@ n_tokens           tokens of the negated sentence
 subject_frequency  share of the dataset's items that name the same subject
 plural             whether the subject is in the plural (so that the verb is "are")
 
-A slope is what one more unit adds to a cell's restoration (change by the mean d).  Values of one
-sentence frame share its features, so those of the sentence are resampled by frame, the others by
-subject: with few of either, intervals are wide, and they should be.
+A slope is what one more unit adds to a cell's restoration (change by the mean d).  Sentences of one
+template share what the sentence's features are of, and its negators share affirmative sentences; so
+those features are resampled by template, the subject's by cluster.  With few of either, intervals
+are wide, and they should be.
 """
 
 from __future__ import annotations
@@ -63,14 +64,11 @@ def confounds(
     )[["item_id", *CONFOUNDS]].astype(dict.fromkeys(CONFOUNDS, float))
 
 
-def dependence(
-    values: pd.DataFrame, frames: np.ndarray, features: pd.DataFrame, options: Options
-) -> pd.DataFrame:
+def dependence(values: pd.DataFrame, features: pd.DataFrame, options: Options) -> pd.DataFrame:
     """How every cell's restoration goes with every confound.
 
     Args:
         values: of `templates.designed_values`.
-        frames: the sentence frame of each value.
         features: of `confounds`.
 
     Returns:
@@ -83,8 +81,8 @@ def dependence(
         x = of_item[name].to_numpy(float)
         if len(np.unique(x[np.isfinite(x)])) < 2:
             continue
-        unit = "frame" if name in OF_SENTENCE else "subject"
-        units = frames if name in OF_SENTENCE else values["cluster"].to_numpy()
+        unit = "template" if name in OF_SENTENCE else "cluster"
+        units = values["template" if name in OF_SENTENCE else "cluster_id"].to_numpy()
         told = np.isfinite(x)
         table = values[told].assign(x=x[told], y=values["change"][told] / scale, unit=units[told])
         for cell, part in table.groupby(CELL, observed=True, dropna=False, sort=False):

@@ -1,8 +1,8 @@
 """Head sets: which heads are ablated together, and which others they are compared with.
 
-Pairs are split into two halves: heads are ranked on all items of one (`rank_heads`), and all that
-follows is measured on the other.  The first k heads, the *found* set, are compared with random sets
-of k heads, and with random sets of as many heads in each block.
+Clusters are split into two halves: heads are ranked on all items of one (`rank_heads`), and all
+that follows is measured on the other.  The first k heads, the *found* set, are compared with random
+sets of k heads, and with random sets of as many heads in each block.
 """
 
 from __future__ import annotations
@@ -39,18 +39,19 @@ class AblationSet(NamedTuple):
         return " ".join(f"{block}.{head}" for block, head in self.ablated)
 
 
-def split_pairs(pair_ids: Iterable[str], seed: int) -> tuple[frozenset[str], frozenset[str]]:
-    """Two random halves of the distinct pairs: to select heads on, and to evaluate them on.
+def split_clusters(cluster_ids: Iterable[str], seed: int) -> tuple[frozenset[str], frozenset[str]]:
+    """Two random halves of the distinct clusters: to select heads on, and to evaluate them on.
 
-    Items of one pair stay together.  The order of `pair_ids` makes no difference.
+    Items of one cluster stay together.  The order of `cluster_ids` makes no difference.
 
     Raises:
-        InputError: fewer than two pairs.
+        InputError: fewer than two clusters.
     """
-    distinct = sorted(set(map(str, pair_ids)))
+    distinct = sorted(set(map(str, cluster_ids)))
     if len(distinct) < 2:
         raise InputError(
-            f"{len(distinct)} sentence pair cannot be split into two halves; use a larger dataset"
+            f"{len(distinct)} cluster of sentence pairs cannot be split into two halves; use a "
+            "larger dataset"
         )
     order = np.random.default_rng(seed).permutation(distinct).tolist()
     half = len(order) // 2

@@ -6,8 +6,8 @@ a set K the loss that it adds is
     d[K without v ablated] - d[K ablated]       [logits, by item]
 
 (the minimality of Wang et al. 2022, arXiv 2211.00593, with K as the set that v is removed from): a
-head that matters keeps d up when it alone is left intact.  Tests are over pairs that had no part
-in choosing the heads; their family is the set.
+head that matters keeps d up when it alone is left intact.  Tests are over clusters that had no
+part in choosing the heads; their family is the set.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ import numpy as np
 import pandas as pd
 
 from negtrace.analyses.head_sets import HeadSet
-from negtrace.statistics.effect_sizes import DEFAULTS, FEWEST_PAIRS, Options, interval_of
-from negtrace.statistics.map_values import ROUNDING
+from negtrace.statistics.clusters import FEWEST_CLUSTERS
+from negtrace.statistics.effect_sizes import DEFAULTS, Options, interval_of
+from negtrace.statistics.map_values import ROUNDING, SUPPORT
 from negtrace.statistics.resampling import sign_flip_tests
 
 COLUMNS = [
     *("layer", "head", "loss", "loss_ci_low", "loss_ci_high", "p", "p_fwer"),
-    *("loss_of_set", "n_items", "n_pairs"),
+    *("loss_of_set", *SUPPORT),
 ]
 
 
@@ -35,34 +36,37 @@ def minimality(ablated: pd.DataFrame, found: HeadSet, options: Options = DEFAULT
     """The loss that each head of the found set adds.
 
     Args:
-        ablated: `ablation.ablated_scores` of `minimality_sets`, in their order.
+        ablated: `ablation.ablated_scores` of `minimality_sets`, in their order, with the
+            cluster_id of each item.
         found: the set.
 
     Returns:
-        `COLUMNS`, a row per head: mean loss with its interval (null with fewer than 6 pairs) and
-        sign-flip p-values by pair, p_fwer over the heads of the set; loss_of_set, the mean d minus
-        that with the whole set ablated.
+        `COLUMNS`, a row per head: mean loss with its interval (null with fewer than 6 clusters)
+        and sign-flip p-values by cluster, p_fwer over the heads of the set; loss_of_set, the mean d
+        minus that with the whole set ablated.
     """
     d = ablated.pivot(index="item_id", columns="set", values="d")
-    pair_of = ablated.drop_duplicates("item_id").set_index("item_id")["pair_id"].astype(object)
+    items = ablated.drop_duplicates("item_id").set_index("item_id")
+    cluster_of = items["cluster_id"].astype(object)
     losses = d[list(range(2, 2 + len(found)))].sub(d[1], axis=0)
-    by_pair = losses.groupby(pair_of).sum().to_numpy()
-    counts = losses.groupby(pair_of).size().to_numpy(float)[:, None].repeat(len(found), axis=1)
-    tests = sign_flip_tests(by_pair, options.flips, options.seed, ROUNDING)
+    by_cluster = losses.groupby(cluster_of).sum().to_numpy()
+    counts = losses.groupby(cluster_of).size().to_numpy(float)[:, None].repeat(len(found), axis=1)
+    tests = sign_flip_tests(by_cluster, options.flips, options.seed, ROUNDING)
     low = high = np.full(len(found), np.nan)
-    if len(by_pair) >= FEWEST_PAIRS:
-        low, high = interval_of(len(by_pair), options)(by_pair, counts)
+    if len(by_cluster) >= FEWEST_CLUSTERS:
+        low, high = interval_of(len(by_cluster), options)(by_cluster, counts)
     return pd.DataFrame(
         {
             "layer": [block for block, _ in found],
             "head": [head for _, head in found],
-            "loss": by_pair.sum(0) / counts.sum(0),
+            "loss": by_cluster.sum(0) / counts.sum(0),
             "loss_ci_low": low,
             "loss_ci_high": high,
             "p": tests.p,
             "p_fwer": tests.p_fwer,
             "loss_of_set": (d[0] - d[1]).mean(),
             "n_items": len(d),
-            "n_pairs": len(by_pair),
+            "n_pairs": items["pair_id"].nunique(),
+            "n_clusters": len(by_cluster),
         }
     )[COLUMNS]

@@ -4,14 +4,13 @@ Four answers from one sweep over crossed templates and subjects: restoration by 
 negator, with the cells that hold in most of them (`consensus`); how far effects vary between
 templates, beside between subjects (`variance_components`); whether maps rank cells alike
 (`agreement`); and what of the sentences the map depends on (`confounds`).  Items about one subject
-are one cluster: they share pairs, or differ in their pictures alone.
+are one cluster: they are of one group, or share pairs.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from negtrace.statistics.agreement import agreement
@@ -68,13 +67,13 @@ def _by_factor(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
 def designed_values(
     sweep: pd.DataFrame, scores: pd.DataFrame, segments: pd.DataFrame, designs: pd.DataFrame
 ) -> pd.DataFrame:
-    """Values of a map (`map_values.item_values`) with template, negator and cluster (subject)."""
+    """Values of a map (`map_values.item_values`) with template, negator and subject."""
     values = item_values(sweep, scores, segments)
     design = designs.set_index("item_id").reindex(values["item_id"].astype(str))
     return values.assign(
         template=design["template"].astype(str).to_numpy(),
         negator=design["negator"].astype(str).to_numpy(),
-        cluster=design["subject"].astype(str).to_numpy(),
+        subject=design["subject"].astype(str).to_numpy(),
     )
 
 
@@ -94,7 +93,7 @@ def variance(values: pd.DataFrame, level: float) -> pd.DataFrame:
         if (part["known"] == 1).all():
             continue
         of_item = part.groupby("item_id", observed=True, sort=False).agg(
-            change=("change", "mean"), template=("template", "first"), subject=("cluster", "first")
+            change=("change", "mean"), template=("template", "first"), subject=("subject", "first")
         )
         template, templates = pd.factorize(of_item["template"])
         subject, subjects = pd.factorize(of_item["subject"])
@@ -110,9 +109,3 @@ def variance(values: pd.DataFrame, level: float) -> pd.DataFrame:
             )
         rows.append({**row, "n_templates": len(templates), "n_subjects": len(subjects)})
     return pd.DataFrame(rows, columns=VARIANCE_COLUMNS)
-
-
-def frames(values: pd.DataFrame) -> np.ndarray:
-    """The sentence frame of each value: its template and negator."""
-    frame: np.ndarray = (values["template"] + " " + values["negator"]).to_numpy()
-    return frame

@@ -13,8 +13,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple, cast
 
 from negtrace.data.minimal_pair import OTHER, MinimalPair, edit_of
-from negtrace.data.negation import Found, found_negation
-from negtrace.data.negators import LEXICON
+from negtrace.data.negation import found_negation
+from negtrace.data.negators import LEXICON, Negator
 from negtrace.data.scope import Subject, common_subject, subject
 from negtrace.data.sentences import characters, cleaned, words
 from negtrace.vocabulary import Negation
@@ -55,6 +55,17 @@ def paired(
         caption, foil: the true and the false sentence.
         source: caption or foil, for the contrast ``columns``.
     """
+    found = told_apart(caption, foil, contrast, source)
+    return found if isinstance(found, str) else described(*found, contrast)
+
+
+def told_apart(
+    caption: str, foil: str, contrast: Contrast, source: str | None = None
+) -> tuple[MinimalPair, Negator | None] | str:
+    """As `paired`, a pair without its description, and the negator that tells its sentences apart.
+
+    The negator is that of a negation; of another contrast there is none.
+    """
     caption, foil = cleaned(caption), cleaned(foil)
     for field, sentence in (("caption", caption), ("foil", foil)):
         if not sentence.strip():
@@ -62,10 +73,11 @@ def paired(
     if words(caption) == words(foil):
         return SAME_SENTENCE
     kind, found = found_negation(words(caption), words(foil), contrast.lexicon)
+    negator: Negator | None = None
     if contrast.kind == "negation":
         if isinstance(found, str):
             return found
-        negation = found.negation
+        negation, negator = found
     elif contrast.kind == "caption":
         negation = "caption"
     elif source in ("caption", "foil"):
@@ -73,26 +85,25 @@ def paired(
     else:
         return NO_SOURCE.format(source if isinstance(source, str) else "")
     negated, affirmative = (caption, foil) if negation == "caption" else (foil, caption)
-    return described(MinimalPair(negation, negated, affirmative, OTHER, kind), contrast)
+    return MinimalPair(negation, negated, affirmative, OTHER, kind), negator
 
 
-def described(pair: MinimalPair, contrast: Contrast = NEGATION) -> MinimalPair:
+def described(pair: MinimalPair, negator: Negator | None, contrast: Contrast) -> MinimalPair:
     """A pair with its edit, its negator and its subject, as its sentences are worded."""
     negated, affirmative = words(pair.negated), words(pair.affirmative)
     named: Subject | None = None
-    if contrast.kind != "negation":
-        pair = pair._replace(edit=OTHER, negator=None, negator_at=None)
-        named = common_subject(negated, affirmative) if contrast.subjects else None
-    else:
-        found = found_negation(negated, affirmative, contrast.lexicon)[1]
-        if isinstance(found, Found):
-            negator = found.negator
-            pair = pair._replace(
-                edit=edit_of(negated, affirmative, negator),
-                negator=negator.text,
-                negator_at=characters(pair.negated, negator.places),
-            )
-            named = subject(negated, affirmative, negator) if contrast.subjects else None
+    if negator:
+        pair = pair._replace(
+            edit=edit_of(negated, affirmative, negator),
+            negator=negator.text,
+            negator_at=characters(pair.negated, negator.places),
+        )
+    if contrast.subjects:
+        named = (
+            subject(negated, affirmative, negator)
+            if negator
+            else common_subject(negated, affirmative)
+        )
     return pair._replace(
         negated_subject_at=_at(pair.negated, named and named.negated),
         affirmative_subject_at=_at(pair.affirmative, named and named.affirmative),

@@ -22,8 +22,7 @@ from typing import Any
 
 import pandas as pd
 
-from negtrace.data.clusters import with_clusters
-from negtrace.data.contrasts import NEGATION, Contrast, described, paired
+from negtrace.data.contrasts import NEGATION, Contrast, described, paired, told_apart
 from negtrace.data.items import text_frame
 from negtrace.data.minimal_pair import INSERTED, SOME, MinimalPair, pair_hash
 from negtrace.data.sentences import words
@@ -33,7 +32,7 @@ from negtrace.vocabulary import WORDINGS
 CANDIDATE_COLUMNS = [
     *("item_id", "pair_id", "image_file", "negation", "caption", "foil", "negated", "affirmative"),
     *("edit", "kind", "negator", "negator_at", "negated_subject_at", "affirmative_subject_at"),
-    *("group", "cluster_id", "votes_caption", "votes_foil", "votes_other"),
+    *("group", "votes_caption", "votes_foil", "votes_other"),
 ]
 REASON_COLUMNS = ["item_id", "reason"]
 
@@ -67,13 +66,15 @@ def rephrased_pair(caption: str, foil: str, contrast: Contrast) -> MinimalPair |
     """The item's sentences at equal length, or the reason why there are none."""
     if contrast.kind != "negation":
         return NOT_NEGATION
-    pair = paired(caption, foil, contrast)
-    if isinstance(pair, str):
-        return pair
+    found = told_apart(caption, foil, contrast)
+    if isinstance(found, str):
+        return found
+    pair, negator = found
     if not _THERE_BE.match(pair.caption):
         return NOT_THERE_BE
+    pair = described(pair, negator, contrast)
     if pair.edit == INSERTED and _THERE_ARE.match(pair.caption):
-        pair = described(pair._replace(affirmative=with_some(pair.affirmative)), contrast)
+        pair = described(pair._replace(affirmative=with_some(pair.affirmative)), negator, contrast)
         if pair.edit != SOME:
             return NEGATOR_ELSEWHERE
     if len(words(pair.negated)) != len(words(pair.affirmative)):
@@ -134,10 +135,10 @@ def candidates(
 
 
 def candidate_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Rows as the table ``candidates``: one `pair_id` for all spellings of a pair, and clusters."""
+    """Rows as the table ``candidates``: one `pair_id` for all spellings of a pair."""
     votes = {column: "Int32" for column in CANDIDATE_COLUMNS if column.startswith("votes_")}
     table = text_frame(rows, CANDIDATE_COLUMNS).astype(votes)
-    return with_clusters(table.assign(pair_id=one_spelling(table, without_capitals(table))))
+    return table.assign(pair_id=one_spelling(table, without_capitals(table)))
 
 
 def select(

@@ -10,7 +10,6 @@ from typing import Any
 
 import pandas as pd
 
-from negtrace.data.clusters import with_clusters
 from negtrace.data.donor_pairs import placebo_pairs
 from negtrace.data.items import text_frame
 from negtrace.data.pairs import REASON_COLUMNS, one_spelling
@@ -50,7 +49,7 @@ def read_candidates(
     alignment = align(readable[reasons.isna()], tokenizer, shape)
     hidden = without_negator(readable, alignment)
     reasons = reasons.mask(reasons.isna() & hidden, NO_NEGATOR_TOKEN)
-    kept = with_clusters(readable[reasons.isna()].reset_index(drop=True))
+    kept = readable[reasons.isna()].reset_index(drop=True)
     left_out = candidates[["item_id"]].assign(reason=reasons)[reasons.notna()]
     rows: list[Any] = left_out.to_dict("records")
     return (

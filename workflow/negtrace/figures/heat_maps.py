@@ -40,7 +40,7 @@ class Panels(NamedTuple):
     deviations: dict[str, pd.DataFrame]  # negation -> rows x columns, see `cte_map`
     failing: dict[str, pd.DataFrame]  # negation -> rows x columns: not significant, and not 0
     counts: Mapping[Negation, int]  # negation -> number of items
-    few: Mapping[Negation, bool]  # negation -> whether its tests rest on few pairs
+    few: Mapping[Negation, bool]  # negation -> whether its tests rest on few clusters
     label: str  # which items, in words
 
     @property
@@ -108,12 +108,12 @@ def paired_grids(
 
     counts = {n: int(part["n_items"].max()) if len(part) else 0 for n, part in parts.items()}
     label = segment_label(table, wanted)
-    few = {n: tested and _few_pairs(part) for n, part in parts.items()}
+    few = {n: tested and _few_clusters(part) for n, part in parts.items()}
     return Panels(grids("mean"), grids("sd"), grids("fails"), counts, few, label)
 
 
-def _few_pairs(part: pd.DataFrame) -> bool:
-    return "few_pairs" in part and bool(part.loc[part["p_fwer"].notna(), "few_pairs"].any())
+def _few_clusters(part: pd.DataFrame) -> bool:
+    return "few_clusters" in part and bool(part.loc[part["p_fwer"].notna(), "few_clusters"].any())
 
 
 def _ordered(values: pd.Series) -> list[Any]:
@@ -188,7 +188,7 @@ def heat_maps(
             cbar=False,
         )
         _hatch(axis, shown.failing[negation])
-        few = ", few pairs" if shown.few[negation] else ""
+        few = ", few clusters" if shown.few[negation] else ""
         which = f"negation in {negation}" if number == 0 else shown.label
         axis.set(title=f"{which} (n = {shown.counts[negation]}{few})", xlabel="", ylabel="")
         axis.tick_params(axis="y", rotation=0, length=0, labelleft=column == 0)

@@ -87,7 +87,8 @@ def of_accuracy(accuracy: pd.DataFrame) -> list[str]:
     overall: Any = rows.loc[ALL]
     sentences = [
         f"{plural(overall['n_items'], 'item')} over {plural(overall['n_pairs'], 'distinct pair')}"
-        f" of sentences; the caption scores higher than the foil in {overall['accuracy']:.1%}."
+        f" of sentences{_clusters(overall)}; the caption scores higher than the foil in"
+        f" {overall['accuracy']:.1%}."
     ]
     for negation in NEGATIONS:
         if negation in rows.index:
@@ -98,6 +99,14 @@ def of_accuracy(accuracy: pd.DataFrame) -> list[str]:
                 f" mean d is {row['mean_d']:.2f}."
             )
     return sentences
+
+
+def _clusters(row: Any) -> str:
+    """How many clusters the pairs make, where they are linked."""
+    if row.get("n_clusters", row["n_pairs"]) == row["n_pairs"]:
+        return ""
+    clusters = plural(row["n_clusters"], "cluster")
+    return f", in {clusters} of pairs that share sentences or groups (the unit of all statistics)"
 
 
 def top_heads(table: pd.DataFrame, alpha: float, count: int = TOP_HEADS) -> list[Head]:

@@ -54,7 +54,7 @@ def of_stability(overlap: pd.DataFrame, halves: pd.DataFrame, alpha: float = 0.0
     inside = overlap[(overlap["segment"] == ALL) & (overlap["negation"] == ALL)]
     for row in inside[inside["k"] == TOP_HEADS].itertuples():
         sentences.append(
-            f"The {row.k} highest heads of two resamples of the pairs overlap by"
+            f"The {row.k} highest heads of two resamples of the clusters overlap by"
             f" {row.jaccard:.2f} on average (Jaccard; {row.jaccard_chance:.2f} by chance)."
         )
     tested = halves[(halves["segment"] == ALL) & (halves["negation"] == ALL)]

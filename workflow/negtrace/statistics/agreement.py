@@ -14,7 +14,7 @@ from jaxtyping import Float
 from scipy.stats import rankdata
 
 from negtrace.statistics.effect_sizes import Options
-from negtrace.statistics.map_values import CELL, PairSums, pair_sums
+from negtrace.statistics.map_values import CELL, ClusterSums, cluster_sums
 
 AGREEMENT_COLUMNS = ["first", "second", "spearman", "spearman_low", "spearman_high", "n_cells"]
 MEAN = "mean"  # in the place of a group: over all groups
@@ -33,18 +33,18 @@ def agreement(values: pd.DataFrame, level: str, options: Options) -> pd.DataFram
         `options.level` of the random halves; they describe, and are no confidence interval.
     """
     groups = {
-        str(name): pair_sums(part.assign(pair_id=part["cluster"]))
+        str(name): cluster_sums(part)
         for name, part in values.groupby(level, observed=True, sort=False)
     }
     groups = _with_common_cells(groups)
-    clusters = np.unique(np.concatenate([sums.pairs for sums in groups.values()]))
+    clusters = np.unique(np.concatenate([sums.clusters for sums in groups.values()]))
     rng = np.random.default_rng(options.seed)
     found = []
     for _ in range(min(options.replicates, HALVES)):
         first = rng.permutation(clusters)[: len(clusters) // 2]
         maps = [
             np.stack(
-                [_ratios(sums, np.isin(sums.pairs, first) == side) for sums in groups.values()]
+                [_ratios(sums, np.isin(sums.clusters, first) == side) for sums in groups.values()]
             )
             for side in (True, False)
         ]
@@ -69,7 +69,7 @@ def spearman(
     return rho
 
 
-def _with_common_cells(groups: dict[str, PairSums]) -> dict[str, PairSums]:
+def _with_common_cells(groups: dict[str, ClusterSums]) -> dict[str, ClusterSums]:
     """Every group with the cells that all have and none knows by definition, in one order."""
     keys = {
         name: [tuple(map(str, row)) for row in sums.cells[CELL].to_numpy()]
@@ -88,8 +88,8 @@ def _with_common_cells(groups: dict[str, PairSums]) -> dict[str, PairSums]:
     }
 
 
-def _ratios(sums: PairSums, which: np.ndarray) -> np.ndarray:
-    half = sums.of_pairs(which)
+def _ratios(sums: ClusterSums, which: np.ndarray) -> np.ndarray:
+    half = sums.of_clusters(which)
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio: np.ndarray = half.change.sum(0) / half.d.sum(0)
     return ratio

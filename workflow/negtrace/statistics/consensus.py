@@ -16,7 +16,7 @@ import pandas as pd
 
 from negtrace.statistics.effect_sizes import Options, estimates
 from negtrace.statistics.families import joint_p
-from negtrace.statistics.map_values import CELL, pair_sums
+from negtrace.statistics.map_values import CELL, cluster_sums
 
 LEVEL_COLUMNS = ["level", *CELL, "ratio", "ratio_ci_low", "ratio_ci_high"]
 LEVEL_COUNTS = ["difference", "p_family", "holds", "n_items", "n_clusters"]
@@ -28,8 +28,8 @@ def by_level(values: pd.DataFrame, level: str, options: Options) -> pd.DataFrame
     """Restoration of every cell in every group.
 
     Args:
-        values: as of `map_values.item_values`, of one map, with the columns `level` (the group of
-            each value) and cluster (values of one cluster depend on each other).
+        values: as of `map_values.item_values`, of one map, with the column `level`, the group of
+            each value.
         level: name of the column with the groups.
 
     Returns:
@@ -38,7 +38,7 @@ def by_level(values: pd.DataFrame, level: str, options: Options) -> pd.DataFrame
     groups = list(values.groupby(level, observed=True, sort=False))
     computed = []
     for _, part in groups:
-        sums = pair_sums(part.assign(pair_id=part["cluster"]))
+        sums = cluster_sums(part)
         computed.append(sums.of_cells(~sums.by_definition))
     alpha = 1 - options.level
     tables = []
@@ -51,7 +51,7 @@ def by_level(values: pd.DataFrame, level: str, options: Options) -> pd.DataFrame
                 p_family=p,
                 holds=(p <= alpha) & (table["difference"] > 0),
                 n_items=part["item_id"].nunique(),
-                n_clusters=len(sums.pairs),
+                n_clusters=len(sums.clusters),
             )
         )
     return _joined(tables, [*LEVEL_COLUMNS, *LEVEL_COUNTS])

@@ -37,7 +37,15 @@ from negtrace.statistics.effect_sizes import (
     cell_tests,
     with_limits,
 )
-from negtrace.statistics.map_values import CELL, MAP, item_values, maps, pair_sums, support
+from negtrace.statistics.map_values import (
+    CELL,
+    MAP,
+    SUPPORT,
+    cluster_sums,
+    item_values,
+    maps,
+    support,
+)
 from negtrace.vocabulary import ALL, DONORS
 
 ENDS = ("", "_ci_low", "_ci_high")
@@ -48,7 +56,7 @@ COLUMNS = [
     *("difference", "difference_donor", *BEYOND, *TESTS, *SHARE),
     *(f"ratio{end}" for end in ENDS),
     *(f"ratio_donor{end}" for end in ENDS),
-    *("n", "n_items", "n_pairs"),
+    *("n", *SUPPORT),
 ]
 PLACE = [*MAP, "layer", "head", "position"]
 
@@ -71,9 +79,9 @@ def donor_map(
         `COLUMNS`, on the values that both sweeps have: means of both changes (logits); over all
         items `beyond` with its interval and sign-flip tests (the family of corrected p-values is
         one map), null in cells that are `known`, and `share`, null where the cell's own change is
-        neither known nor significant in the same family; both ratios to d; n (values), n_items,
-        n_pairs.  Intervals of what another pair does are over pairs with the partners that were
-        drawn.
+        neither known nor significant in the same family; both ratios to d; n (values) and
+        `SUPPORT`.  Intervals of what another pair does are over clusters with the partners that
+        were drawn.
 
     Raises:
         InputError: the sweeps have nothing in common; see also `map_values.item_values`.
@@ -120,8 +128,8 @@ def maps_of(
 ) -> Iterator[pd.DataFrame]:
     """One donor's map in every group of items."""
     for negation, segment, part in maps(values, segments):
-        own = pair_sums(part)
-        donor = pair_sums(part.assign(change=part["change_donor"]))
+        own = cluster_sums(part)
+        donor = cluster_sums(part.assign(change=part["change_donor"]))
         rest = own._replace(change=own.change - donor.change)
         fractions = {"ratio": (own.change, own.d), "ratio_donor": (donor.change, own.d)}
         tests = dict.fromkeys([*BEYOND, *SHARE, *TESTS], np.nan)

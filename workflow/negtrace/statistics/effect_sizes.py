@@ -15,9 +15,9 @@ mean would pass for an effect.
                 tie up to rounding) is another one.  That is where R >= 1; R = 1 is a tie.
 
 As in `groups.restoration_map`, a role that covers several tokens of an item enters with each of
-them.  Intervals and tests resample and flip distinct pairs (`resampling.py`); the family of the
-corrected p-values is one map: all cells of a site and direction in one group of items that are not
-known by definition (`families.py` corrects for all maps of a model).
+them.  Intervals and tests resample and flip clusters (`clusters.py`); the family of the corrected
+p-values is one map: all cells of a site and direction in one group of items that are not known by
+definition (`families.py` corrects for all maps of a model).
 
 Findings rest on the rows over all items.  A segment is a selection on d, which has noise in common
 with every change and is the ratio's denominator: a patched score that has nothing to do with either
@@ -36,14 +36,16 @@ import numpy as np
 import pandas as pd
 
 from negtrace.errors import InputError
+from negtrace.statistics.clusters import FEW_CLUSTERS, FEWEST_CLUSTERS
 from negtrace.statistics.map_values import (
     CELL,
     ROUNDING,
-    PairSums,
+    SUPPORT,
+    ClusterSums,
     by_cell,
+    cluster_sums,
     item_values,
     maps,
-    pair_sums,
     support,
 )
 from negtrace.statistics.resampling import (
@@ -63,24 +65,18 @@ from negtrace.vocabulary import ALL, EFFECTS
 ESTIMATES = tuple(EFFECTS)
 TESTS = ["p", "p_fwer", "q_fdr"]
 
-# With fewer pairs no test reaches p = 0.05 (2 / 2**5 > 0.05), and resamples repeat themselves.
-FEWEST_PAIRS = 6
-
-# With fewer pairs of equal size, skewed changes raise the family-wise error (docs/calibration.md).
-FEW_PAIRS = 50
-
 
 @dataclass(frozen=True)
 class Options:
     """How intervals and tests are computed.
 
     Attributes:
-        replicates: resamples of the pairs (or sign patterns) behind an interval.
+        replicates: resamples of the clusters (or sign patterns) behind an interval.
         flips: random sign patterns of the tests; p is at least 1 / (1 + flips).
         level: confidence level of the intervals.
         method: ``flip``, ``percentile`` or ``bca`` (`resampling.py`).
         seed: of resamples and signs; the same in every group and site, so that maps of the same
-            pairs are resampled alike.
+            clusters are resampled alike.
 
     Raises:
         InputError: a value is out of range.
@@ -107,7 +103,7 @@ class Options:
 
 DEFAULTS = Options()
 
-# Numerator and denominator [pairs, cells] by name.
+# Numerator and denominator [clusters, cells] by name.
 Fractions: TypeAlias = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
@@ -127,18 +123,18 @@ def effect_map(
 
     Returns:
         columns negation, segment, `CELL`; each of `ESTIMATES` with its `_ci_low` and `_ci_high`
-        (null with fewer than 6 pairs, and for a ratio whose denominator may be 0 or is made by
-        one pair); sd of R; p, p_fwer, q_fdr (of `difference` against 0; null in segments and where
-        `known`, i.e. where every value follows from the definitions); n (values), n_items, n_pairs,
-        n_effective (pairs of equal size that are worth as much) and few_pairs (fewer than
-        `FEW_PAIRS`: if changes are skewed, a family-wise error of 5% is up to 12%).
+        (null with fewer than 6 clusters, and for a ratio whose denominator may be 0 or is made by
+        one cluster); sd of R; p, p_fwer, q_fdr (of `difference` against 0; null in segments and
+        where `known`, i.e. where every value follows from the definitions); n (values), n_items,
+        n_pairs, n_clusters, n_effective (clusters of equal size that are worth as much) and
+        few_clusters (fewer than `FEW_CLUSTERS` of them).
 
     Raises:
         InputError: see `item_values`.
     """
     parts = []
     for negation, segment, part in maps(item_values(sweep, scores, segments), segments):
-        sums = pair_sums(part)
+        sums = cluster_sums(part)
         found = estimates(sums, options, segment == ALL)
         table = pd.concat([sums.cells, found, support(part)], axis=1)
         effective = effective_number(sums.n)
@@ -149,17 +145,17 @@ def effect_map(
                 known=sums.by_definition,
                 sd=by_cell(part)["restoration"].std().to_numpy(),
                 n_effective=effective,
-                few_pairs=effective < FEW_PAIRS,
+                few_clusters=effective < FEW_CLUSTERS,
             )
         )
     limits = [f"{name}{end}" for name in ESTIMATES for end in ("", "_ci_low", "_ci_high")]
-    counted = ["n", "n_items", "n_pairs", "n_effective", "few_pairs"]
+    counted = ["n", *SUPPORT, "n_effective", "few_clusters"]
     columns = ["negation", "segment", *CELL, "known", *limits, "sd", *TESTS, *counted]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
 
-def fractions(sums: PairSums) -> Fractions:
-    """Numerator and denominator of each of `ESTIMATES` [pairs, cells]."""
+def fractions(sums: ClusterSums) -> Fractions:
+    """Numerator and denominator of each of `ESTIMATES` [clusters, cells]."""
     return {
         "ratio": (sums.change, sums.d),
         "mean": (sums.restoration, sums.n),
@@ -168,7 +164,7 @@ def fractions(sums: PairSums) -> Fractions:
     }
 
 
-def estimates(sums: PairSums, options: Options, tested: bool) -> pd.DataFrame:
+def estimates(sums: ClusterSums, options: Options, tested: bool) -> pd.DataFrame:
     """`ESTIMATES` with their limits, and `TESTS`, null unless wanted; a row per cell."""
     columns = with_limits(fractions(sums), sums.n > 0, options)
     tests = cell_tests(sums, options)._asdict() if tested else dict.fromkeys(TESTS, np.nan)
@@ -186,7 +182,7 @@ def with_limits(fractions: Fractions, there: np.ndarray, options: Options) -> di
     return columns
 
 
-def cell_tests(sums: PairSums, options: Options) -> Tests:
+def cell_tests(sums: ClusterSums, options: Options) -> Tests:
     """Of the change against 0, within one map; null for cells that are known by definition."""
     found = np.full((len(TESTS), len(sums.cells)), np.nan)
     unknown = ~sums.by_definition
@@ -197,23 +193,23 @@ def cell_tests(sums: PairSums, options: Options) -> Tests:
 
 
 def intervals(fractions: Fractions, there: np.ndarray, options: Options) -> dict[str, Interval]:
-    """Limits of ratios of sums; null for cells with fewer than `FEWEST_PAIRS` pairs.
+    """Limits of ratios of sums; null for cells with fewer than `FEWEST_CLUSTERS` clusters.
 
-    Cells that the same pairs have are resampled together, each resample with as many pairs as
-    have the cell.
+    Cells that the same clusters have are resampled together, each resample with as many clusters
+    as have the cell.
 
     Args:
-        there: whether a pair has a cell [pairs, cells].
+        there: whether a cluster has a cell [clusters, cells].
     """
     limits = {name: np.full((2, there.shape[1]), np.nan) for name in fractions}
     patterns, pattern_of = np.unique(there, axis=1, return_inverse=True)
-    for number, pairs in enumerate(patterns.T):
-        if pairs.sum() < FEWEST_PAIRS:
+    for number, clusters in enumerate(patterns.T):
+        if clusters.sum() < FEWEST_CLUSTERS:
             continue
         cells = np.flatnonzero(pattern_of == number)
-        interval = interval_of(int(pairs.sum()), options)
+        interval = interval_of(int(clusters.sum()), options)
         for name, both in fractions.items():
-            numerator, denominator = (part[pairs][:, cells] for part in both)
+            numerator, denominator = (part[clusters][:, cells] for part in both)
             if name == "flip_rate":
                 found = share_interval(numerator, denominator, options.level)
             else:
@@ -222,10 +218,10 @@ def intervals(fractions: Fractions, there: np.ndarray, options: Options) -> dict
     return {name: Interval(*both) for name, both in limits.items()}
 
 
-def interval_of(pairs: int, options: Options) -> Callable[[np.ndarray, np.ndarray], Interval]:
+def interval_of(clusters: int, options: Options) -> Callable[[np.ndarray, np.ndarray], Interval]:
     """Numerator and denominator -> interval, with the same resamples at every call."""
     if options.method == "flip":
-        signs = random_signs(pairs, options.replicates, options.seed)
+        signs = random_signs(clusters, options.replicates, options.seed)
         return partial(flip_interval, signs=signs, level=options.level)
-    weights = resamples(pairs, options.replicates, options.seed)
+    weights = resamples(clusters, options.replicates, options.seed)
     return partial(bootstrap_interval, weights=weights, level=options.level, method=options.method)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from negtrace.statistics.clusters import cluster_ids
 from negtrace.vocabulary import ALL, SEGMENTS
 
 # What tells the rows of a map of direct contributions apart.
@@ -20,16 +21,16 @@ COMPONENT_KEYS = ["component", "layer", "head", "role"]
 def segments(
     scores: pd.DataFrame, pairs: pd.DataFrame, thresholds: Mapping[str, float]
 ) -> pd.DataFrame:
-    """Classify every item of `pairs` by d.
+    """Classify every item of `pairs` by d, and say which cluster it is of.
 
     Args:
         scores: table ``scores`` (items that are not in `pairs` are left out).
-        pairs: table ``pairs``.
+        pairs: table ``pairs``; without its sentences and groups, items of a pair are a cluster.
         thresholds: ``incorrect_below`` and ``correct_from``: incorrect d < the one, correct
             d >= the other, ambiguous between.
 
     Returns:
-        columns item_id, pair_id, negation, d, segment, correct (d > 0).
+        columns item_id, pair_id, cluster_id (`clusters.py`), negation, d, segment, correct (d > 0).
     """
     kept = scores[scores["item_id"].isin(pairs["item_id"])].reset_index(drop=True)
     d = kept["d"]
@@ -38,7 +39,12 @@ def segments(
         ["incorrect", "correct"],
         default="ambiguous",
     )
-    return kept[["item_id", "pair_id", "negation", "d"]].assign(segment=segment, correct=d > 0)
+    links = pairs.filter(["item_id", "negated", "affirmative", "group"])
+    plain = kept[["item_id", "pair_id"]].astype(str)
+    linked = plain.merge(links, on="item_id", validate="one_to_one")
+    table = kept[["item_id", "pair_id", "negation", "d"]].assign(segment=segment, correct=d > 0)
+    table.insert(2, "cluster_id", cluster_ids(linked))
+    return table
 
 
 def groups(segments: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
@@ -65,6 +71,7 @@ def accuracy(segments: pd.DataFrame) -> pd.DataFrame:
                 "negation": negation,
                 "n_items": len(items),
                 "n_pairs": items["pair_id"].nunique(),
+                "n_clusters": items["cluster_id"].nunique(),
                 "accuracy": items["correct"].mean(),
                 "mean_d": items["d"].mean(),
                 "sd_d": items["d"].std(),

@@ -1,4 +1,4 @@
-"""Map values: what every patched token of every item contributes to a map, and sums by pair.
+"""Map values: what every patched token of every item contributes to a map, and sums by cluster.
 
 A value's *change* is S_patched - S_base, oriented as its d is (`effect_sizes.py`).
 """
@@ -17,6 +17,7 @@ from negtrace.vocabulary import BASE_OF
 
 MAP = ["site", "direction"]
 CELL = [*MAP, "layer", "head", "role"]
+SUPPORT = ["n_items", "n_pairs", "n_clusters"]
 
 # Column of the base sentence's score, by direction.
 BASE_SCORE = {direction: f"s_{base}" for direction, base in BASE_OF.items()}
@@ -25,10 +26,10 @@ BASE_SCORE = {direction: f"s_{base}" for direction, base in BASE_OF.items()}
 ROUNDING = 1e-4
 
 
-class PairSums(NamedTuple):
-    """Sums over the values of each pair [pairs, cells]: all that intervals and tests need."""
+class ClusterSums(NamedTuple):
+    """Sums over the values of each cluster [clusters, cells]: what intervals and tests need."""
 
-    pairs: np.ndarray  # pair_id [pairs]
+    clusters: np.ndarray  # cluster_id [clusters]
     cells: pd.DataFrame  # the columns CELL, a row per cell
     n: np.ndarray  # values
     change: np.ndarray
@@ -43,19 +44,20 @@ class PairSums(NamedTuple):
         whole: np.ndarray = self.known.sum(0) == self.n.sum(0)
         return whole
 
-    def of_pairs(self, which: np.ndarray) -> PairSums:
-        return PairSums(self.pairs[which], self.cells, *(table[which] for table in self[2:]))
+    def of_clusters(self, which: np.ndarray) -> ClusterSums:
+        return ClusterSums(self.clusters[which], self.cells, *(table[which] for table in self[2:]))
 
-    def of_cells(self, which: np.ndarray) -> PairSums:
+    def of_cells(self, which: np.ndarray) -> ClusterSums:
         cells = self.cells.iloc[which].reset_index(drop=True)
-        return PairSums(self.pairs, cells, *(table[:, which] for table in self[2:]))
+        return ClusterSums(self.clusters, cells, *(table[:, which] for table in self[2:]))
 
 
 def item_values(sweep: pd.DataFrame, scores: pd.DataFrame, segments: pd.DataFrame) -> pd.DataFrame:
     """The values that enter a map: eligible cells of the items in `segments` that have an R.
 
     Returns:
-        item_id, pair_id, `CELL`, restoration, change, d (logits), flipped and known (0 or 1).
+        item_id, pair_id, cluster_id, `CELL`, restoration, change, d (logits), flipped and known
+        (0 or 1).
 
     Raises:
         InputError: `scores` lacks an item or has it twice, or there is no such direction.
@@ -68,12 +70,15 @@ def item_values(sweep: pd.DataFrame, scores: pd.DataFrame, segments: pd.DataFram
             f"sweep: direction {unknown.pop()!r} does not exist; use {' or '.join(BASE_SCORE)}"
         )
     of_item = scores.iloc[_rows_of(scores, rows["item_id"])]
+    of_segment = pd.Index(segments["item_id"].astype(object))
+    segment = of_segment.get_indexer(rows["item_id"].astype(object))
     negate = (rows["direction"] == "negate").to_numpy()
     source_is_caption = negate == (of_item["negation"] == "caption").to_numpy()
     s_base = np.where(negate, of_item[BASE_SCORE["negate"]], of_item[BASE_SCORE["affirm"]])
     change = (rows["s_patched"].to_numpy() - s_base) * np.where(source_is_caption, 1.0, -1.0)
     d = of_item["d"].to_numpy()
     return rows[["item_id", "pair_id", *CELL, "restoration"]].assign(
+        cluster_id=segments["cluster_id"].to_numpy(object)[segment],
         change=change,
         d=d,
         flipped=(_sign(d) != _sign(d - change)).astype(float),
@@ -112,19 +117,18 @@ def by_cell(part: pd.DataFrame) -> Any:
 
 
 def support(values: pd.DataFrame) -> pd.DataFrame:
-    """What each cell rests on: n (values), n_items and n_pairs, in the order of `pair_sums`."""
-    counts: pd.DataFrame = by_cell(values).agg(
-        n=("item_id", "size"), n_items=("item_id", "nunique"), n_pairs=("pair_id", "nunique")
-    )
+    """What each cell rests on: n (values) and `SUPPORT`, in the order of `cluster_sums`."""
+    distinct = {name: (f"{name[2:-1]}_id", "nunique") for name in SUPPORT}
+    counts: pd.DataFrame = by_cell(values).agg(n=("item_id", "size"), **distinct)
     return counts.reset_index(drop=True)
 
 
-def pair_sums(part: pd.DataFrame) -> PairSums:
-    """Sum the values of a map by pair (sorted) and cell (in order of first appearance)."""
+def cluster_sums(part: pd.DataFrame, by: str = "cluster_id") -> ClusterSums:
+    """Sum the values of a map by cluster (sorted) and cell (in order of first appearance)."""
     grouped = by_cell(part)
-    pair, pairs = pd.factorize(part["pair_id"].astype(object), sort=True)
-    shape = (len(pairs), grouped.ngroups)
-    at = pair * shape[1] + grouped.ngroup().to_numpy()
+    cluster, clusters = pd.factorize(part[by].astype(object), sort=True)
+    shape = (len(clusters), grouped.ngroups)
+    at = cluster * shape[1] + grouped.ngroup().to_numpy()
 
     def total(column: str) -> np.ndarray:
         return np.bincount(at, part[column], minlength=shape[0] * shape[1]).reshape(shape)
@@ -132,4 +136,4 @@ def pair_sums(part: pd.DataFrame) -> PairSums:
     n = np.bincount(at, minlength=shape[0] * shape[1]).reshape(shape).astype(float)
     cells = part[CELL].drop_duplicates().reset_index(drop=True)
     columns = ("change", "d", "restoration", "flipped", "known")
-    return PairSums(np.asarray(pairs), cells, n, *map(total, columns))
+    return ClusterSums(np.asarray(clusters), cells, n, *map(total, columns))

@@ -13,9 +13,9 @@ from negtrace.statistics.map_values import (
     CELL,
     ROUNDING,
     by_cell,
+    cluster_sums,
     item_values,
     maps,
-    pair_sums,
     support,
 )
 from negtrace.vocabulary import ALL
@@ -46,7 +46,7 @@ def spread_map(sweep: pd.DataFrame, scores: pd.DataFrame, segments: pd.DataFrame
     for negation, segment, part in maps(item_values(sweep, scores, segments), segments):
         if segment != ALL:
             continue
-        sums = pair_sums(part)
+        sums = cluster_sums(part, by="pair_id")
         change = by_cell(part)["change"]
         quantiles = {
             f"item_{name}": change.quantile(share).to_numpy() for name, share in QUANTILES.items()

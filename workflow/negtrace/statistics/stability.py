@@ -1,9 +1,9 @@
-"""Stability: would other sentence pairs have named the same cells?
+"""Stability: would other sentences have named the same cells?
 
 Cells are ranked by the ratio of means (`effect_sizes.py`), the highest first, signed; those that
-are known by definition have no part in it, because no pair could change their place.  Three
-answers: how far a cell's rank moves when pairs are resampled; how much the k highest of two
-resamples overlap; and what cells that were chosen on one half of the pairs do on the other half,
+are known by definition have no part in it, because no sentence could change their place.  Three
+answers: how far a cell's rank moves when clusters are resampled; how much the k highest of two
+resamples overlap; and what cells that were chosen on one half of the clusters do on the other half,
 which had no say in the choice.
 
 Rank intervals describe; they are no confidence intervals with a guaranteed coverage, least so
@@ -21,16 +21,16 @@ from scipy.stats import hypergeom, rankdata
 
 from negtrace.errors import InputError
 from negtrace.statistics.effect_sizes import DEFAULTS, TESTS, Options, estimates
-from negtrace.statistics.map_values import CELL, MAP, PairSums, item_values, maps, pair_sums
+from negtrace.statistics.map_values import CELL, MAP, ClusterSums, cluster_sums, item_values, maps
 from negtrace.statistics.resampling import resamples
 from negtrace.vocabulary import ALL
 
 GROUP = ["negation", "segment"]
-RANK_COLUMNS = [*GROUP, *CELL, "ratio", "rank", "rank_ci_low", "rank_ci_high", "n_pairs"]
+RANK_COLUMNS = [*GROUP, *CELL, "ratio", "rank", "rank_ci_low", "rank_ci_high", "n_clusters"]
 JACCARD = ["jaccard", "jaccard_ci_low", "jaccard_ci_high", "jaccard_chance"]
-OVERLAP_COLUMNS = [*GROUP, *MAP, "k", *JACCARD, "n_cells", "n_pairs"]
+OVERLAP_COLUMNS = [*GROUP, *MAP, "k", *JACCARD, "n_cells", "n_clusters"]
 TESTED = ["ratio", "ratio_ci_low", "ratio_ci_high", "difference", *TESTS]
-HALVES_COLUMNS = [*GROUP, *CELL, "rank", "ratio_chosen", *TESTED, "n_pairs_chosen", "n_pairs"]
+HALVES_COLUMNS = [*GROUP, *CELL, "rank", "ratio_chosen", *TESTED, "n_clusters_chosen", "n_clusters"]
 
 
 def ranks(
@@ -64,7 +64,7 @@ def ranks(
                 rank=descending_ranks(ratio[None])[0],
                 rank_ci_low=low,
                 rank_ci_high=high,
-                n_pairs=len(sums.pairs),
+                n_clusters=len(sums.clusters),
             )
         )
     return joined(parts, RANK_COLUMNS)
@@ -77,7 +77,7 @@ def overlap(
     ks: Sequence[int] = (1, 3, 5, 10),
     options: Options = DEFAULTS,
 ) -> pd.DataFrame:
-    """Jaccard index |A and B| / |A or B| of the k highest cells of two resamples of the pairs.
+    """Jaccard index |A and B| / |A or B| of the k highest cells of two resamples of the clusters.
 
     Two resamples of one study differ about as much as two studies would.
 
@@ -101,7 +101,7 @@ def overlap(
         for k in (k for k in ks if k < cells):
             found = jaccard(highest(drawn, k))
             low, high = np.quantile(found, tails)
-            row = (found.mean(), low, high, jaccard_by_chance(cells, k), cells, len(sums.pairs))
+            row = (found.mean(), low, high, jaccard_by_chance(cells, k), cells, len(sums.clusters))
             rows.append((negation, segment, *sums.cells.loc[0, MAP], k, *row))
     return pd.DataFrame(rows, columns=OVERLAP_COLUMNS)
 
@@ -113,7 +113,7 @@ def split_halves(
     k: int = 5,
     options: Options = DEFAULTS,
 ) -> pd.DataFrame:
-    """Choose the k highest cells on one half of the pairs, and test them on the other.
+    """Choose the k highest cells on one half of the clusters, and test them on the other.
 
     The halves are drawn once for all groups, by a shuffle with the seed.  `p_fwer` and `q_fdr`
     correct for the k cells that were tested; they are null in segments, which are chosen by d.
@@ -124,20 +124,20 @@ def split_halves(
 
     Returns:
         `HALVES_COLUMNS`: rank and ratio in the choosing half (`ratio_chosen`), estimates and tests
-        of the other.  Maps that have no pair in one of the halves are left out.
+        of the other.  Maps that have no cluster in one of the halves are left out.
 
     Raises:
         InputError: k below 1; see also `map_values.item_values`.
     """
     check_size(k)
     values = item_values(sweep, scores, segments)
-    first = half_of(values["pair_id"], options.seed)
+    first = half_of(values["cluster_id"], options.seed)
     parts = []
     for negation, segment, sums in computed_maps(values, segments):
-        chooses = np.isin(sums.pairs, first)
+        chooses = np.isin(sums.clusters, first)
         if chooses.all() or not chooses.any():
             continue
-        choosing, testing = sums.of_pairs(chooses), sums.of_pairs(~chooses)
+        choosing, testing = sums.of_clusters(chooses), sums.of_clusters(~chooses)
         ratio = ratios(choosing)
         chosen = np.argsort(-sortable(ratio), kind="stable")[:k]
         tested = testing.of_cells(chosen)
@@ -149,8 +149,8 @@ def split_halves(
                 segment=segment,
                 rank=np.arange(1, len(chosen) + 1),
                 ratio_chosen=ratio[chosen],
-                n_pairs_chosen=len(choosing.pairs),
-                n_pairs=len(testing.pairs),
+                n_clusters_chosen=len(choosing.clusters),
+                n_clusters=len(testing.clusters),
             )
         )
     return joined(parts, HALVES_COLUMNS)
@@ -158,28 +158,28 @@ def split_halves(
 
 def computed_maps(
     values: pd.DataFrame, segments: pd.DataFrame
-) -> Iterator[tuple[str, str, PairSums]]:
+) -> Iterator[tuple[str, str, ClusterSums]]:
     """(negation, segment, sums) of every map, without the cells that are known by definition."""
     for negation, segment, part in maps(values, segments):
-        sums = pair_sums(part)
+        sums = cluster_sums(part)
         computed = sums.of_cells(~sums.by_definition)
         if len(computed.cells):
             yield negation, segment, computed
 
 
-def half_of(pair_ids: pd.Series, seed: int) -> np.ndarray:
-    """Half of the distinct pairs, by a shuffle that does not depend on their order."""
-    pairs = np.sort(pair_ids.unique().astype(object))
-    return np.random.default_rng(seed).permutation(pairs)[: len(pairs) // 2]
+def half_of(cluster_ids: pd.Series, seed: int) -> np.ndarray:
+    """Half of the distinct clusters, by a shuffle that does not depend on their order."""
+    clusters = np.sort(cluster_ids.unique().astype(object))
+    return np.random.default_rng(seed).permutation(clusters)[: len(clusters) // 2]
 
 
-def ratios(sums: PairSums) -> Float[np.ndarray, " cells"]:
+def ratios(sums: ClusterSums) -> Float[np.ndarray, " cells"]:
     return fraction(sums.change.sum(0), sums.d.sum(0))
 
 
-def resampled_ratios(sums: PairSums, options: Options) -> Float[np.ndarray, "replicates cells"]:
-    """The ratio of every cell in every resample of the map's pairs, the same for all cells."""
-    weights = resamples(len(sums.pairs), options.replicates, options.seed)
+def resampled_ratios(sums: ClusterSums, options: Options) -> Float[np.ndarray, "replicates cells"]:
+    """The ratio of every cell in every resample of the map's clusters, the same for all cells."""
+    weights = resamples(len(sums.clusters), options.replicates, options.seed)
     return fraction(weights @ sums.change, weights @ sums.d)
 
 
@@ -190,7 +190,7 @@ def fraction(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
 
 
 def sortable(ratio: np.ndarray) -> np.ndarray:
-    """Cells that no pair of a resample has come last."""
+    """Cells that no cluster of a resample has come last."""
     return np.where(np.isnan(ratio), -np.inf, ratio)
 
 

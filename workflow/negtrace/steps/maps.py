@@ -5,6 +5,7 @@ These steps touch no model.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -22,11 +23,14 @@ def segments(
 ) -> Made:
     """Classify items by d and count them."""
     from negtrace.errors import InputError
+    from negtrace.statistics.clusters import of_few
     from negtrace.statistics.groups import accuracy, segments
 
     classified = segments(scores, pairs, thresholds)
     if classified.empty:
         raise InputError("the model can read none of the dataset's pairs; see excluded.parquet")
+    if few := of_few(classified["cluster_id"]):
+        logging.warning(few)
     return Made({"segments": classified, "accuracy": accuracy(classified)})
 
 

@@ -52,13 +52,13 @@ def template_maps(
 ) -> Made:
     """Restoration by template and negator, and what holds in most of them."""
     from negtrace.analyses.confounds import dependence
-    from negtrace.analyses.templates import designed_values, frames, template_tables
+    from negtrace.analyses.templates import designed_values, template_tables
     from negtrace.statistics.effect_sizes import Options
 
     options = Options(**statistics)
     values = designed_values(sweep, scores, segments, designs)
     made = template_tables(values, options, k or None)._asdict()
-    slopes = dependence(values, frames(values), confounds, options)
+    slopes = dependence(values, confounds, options)
     return Made({**made, "template_slopes": slopes})
 
 
