@@ -20,6 +20,9 @@ rule scenes:
         code=code_hash("scenes"),
         number=of_dataset("items"),
         seed=of_dataset("seed"),
+        per_picture=lambda wildcards: config["datasets"][wildcards.dataset].get(
+            "per_picture", 1
+        ),
     shell:
         shell_line("scenes")
 

@@ -19,7 +19,6 @@ from negtrace.data.items import text_frame
 from negtrace.data.minimal_pair import MinimalPair
 from negtrace.data.pairs import REASON_COLUMNS, candidate_table
 from negtrace.data.sentences import words
-from negtrace.data.templates import control_sentence
 from negtrace.errors import InputError
 from negtrace.vocabulary import NEGATOR
 
@@ -114,7 +113,7 @@ def neutral_swap(candidates: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     rejected: list[dict[str, str]] = []
     rows: list[Any] = candidates.to_dict("records")
     for item in rows:
-        sentence, fault = neutral_sentence(item["negated"], item["affirmative"])
+        sentence, fault = neutral_sentence(item["negated"], item["affirmative"], item["control"])
         if sentence is None:
             rejected.append({"item_id": item["item_id"], "reason": fault})
             continue
@@ -124,19 +123,24 @@ def neutral_swap(candidates: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     return candidate_table(accepted), text_frame(rejected, REASON_COLUMNS)
 
 
-def neutral_sentence(negated: str, affirmative: str) -> tuple[str | None, str]:
+def neutral_sentence(
+    negated: str, affirmative: str, control: object = None
+) -> tuple[str | None, str]:
     """The negated sentence with a neutral word for its negator; or None and the reason.
 
-    After "There is/are" the word depends on what the affirmative sentence has there; in a sentence
-    of a template it is the template's control (`templates.control_sentence`).
+    After "There is/are" the word depends on what the affirmative sentence has there.
+
+    Args:
+        control: the sentence that the dataset brings for this; of any other type: none.
     """
+    if isinstance(control, str):
+        return control, ""
     start = _SLOT.match(negated)
     with_no, without = words(negated), words(affirmative)
     before, after = with_no[:_BEFORE_SLOT], with_no[_BEFORE_SLOT + 1 :]
     slot = without[_BEFORE_SLOT : len(without) - len(after)]
     if not start or with_no != (*before, NEGATOR, *after) or without != before + slot + after:
-        control = control_sentence(negated, affirmative)
-        return control, "" if control else NO_SLOT
+        return None, NO_SLOT
     word = NEUTRAL_WORDS.get((before[1], slot))
     if word is None:
         return None, NO_NEUTRAL_WORD

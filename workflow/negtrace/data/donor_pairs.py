@@ -31,10 +31,13 @@ def placebo_pairs(candidates: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]
         columns pair_id (the pair's own), negated (the neutral sentence), affirmative: what
         `alignment.align` takes; and pair_id, reason of pairs that have no neutral swap.
     """
-    distinct = candidates.drop_duplicates("pair_id")[PAIR].reset_index(drop=True).astype(str)
+    first = candidates.drop_duplicates("pair_id").reset_index(drop=True)
+    distinct = first[PAIR].astype(str)
     swapped = [
-        neutral_sentence(negated, affirmative)
-        for negated, affirmative in zip(distinct["negated"], distinct["affirmative"], strict=True)
+        neutral_sentence(*of_pair)
+        for of_pair in zip(
+            distinct["negated"], distinct["affirmative"], first["control"], strict=True
+        )
     ]
     neutral = pd.Series([sentence for sentence, _ in swapped], dtype=object)
     found = neutral.notna()

@@ -8,6 +8,7 @@ table ``items``, one row per item in the order of the source:
     votes_caption, votes_foil, votes_other: annotators by answer; null where none were asked
     group: what items of one question share, as the several foils of a caption; null: none
     source: caption or foil, where the dataset says which is the source of its contrast; else null
+    control: a sentence without negation for the negated one's place in controls; null: by rules
     reason: why the item cannot be used; null where it can.  What such an item lacks is empty.
 """
 
@@ -20,7 +21,7 @@ import pandas as pd
 
 VOTES = ("caption", "foil", "other")
 TEXT_FIELDS = ("item_id", "image_file", "image_id", "caption", "foil")
-LINKS = ("group", "source")
+LINKS = ("group", "source", "control")
 ITEM_COLUMNS = [*TEXT_FIELDS, *(f"votes_{answer}" for answer in VOTES), *LINKS, "reason"]
 
 

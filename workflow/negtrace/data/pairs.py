@@ -32,7 +32,7 @@ from negtrace.vocabulary import WORDINGS
 CANDIDATE_COLUMNS = [
     *("item_id", "pair_id", "image_file", "negation", "caption", "foil", "negated", "affirmative"),
     *("edit", "kind", "negator", "negator_at", "negated_subject_at", "affirmative_subject_at"),
-    *("group", "votes_caption", "votes_foil", "votes_other"),
+    *("group", "control", "votes_caption", "votes_foil", "votes_other"),
 ]
 REASON_COLUMNS = ["item_id", "reason"]
 

@@ -35,7 +35,8 @@ def areas_from_masks(items: pd.DataFrame, folder: Path | str) -> pd.DataFrame:
 
     Args:
         items: table ``candidates``.
-        folder: holds a mask for an image file of the same name with the ending .png.
+        folder: holds a mask for an item, or for an image file, of the same name with the ending
+            .png.
 
     Returns:
         the table ``subject_sizes``, one row per item; null with a reason where there is no mask.
@@ -46,8 +47,13 @@ def areas_from_masks(items: pd.DataFrame, folder: Path | str) -> pd.DataFrame:
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder of masks; check the path")
-    shares = {name: _mask_share(folder, name) for name in items["image_file"].unique()}
-    area = items["image_file"].map(shares).astype(float)
+    masked = {path.stem for path in folder.glob("*.png")}
+    names = [
+        f"{item_id}.png" if item_id in masked else image_file
+        for item_id, image_file in zip(items["item_id"], items["image_file"], strict=True)
+    ]
+    shares = {name: _mask_share(folder, name) for name in dict.fromkeys(names)}
+    area = pd.Series(names, items.index).map(shares).astype(float)
     return subject_sizes(items, "mask", area, area, NO_MASK)
 
 

@@ -23,14 +23,14 @@ from negtrace.steps.job import (
 
 
 @step("image_files")
-def scenes(annotations: Output, number: int, seed: int) -> Made:
+def scenes(annotations: Output, number: int, seed: int, per_picture: int) -> Made:
     """Draw the demo world: pictures, masks, and items in VALSE's format."""
     from negtrace.data.demo_world.items import write_dataset
     from negtrace.data.images import file_table, image_files
     from negtrace.data.readers.valse import read_valse
 
     folder = annotations.parent
-    write_dataset(folder, number, seed)
+    write_dataset(folder, number, seed, per_picture)
     names = image_files(read_valse(annotations))
     return Made({"image_files": file_table(folder / "images", names, "scenes")})
 

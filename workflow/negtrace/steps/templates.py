@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from negtrace.steps.job import Entry, Made, Place, SweepTable, Table, step
 def template_items(of_candidates: Table, of_image_files: Table, entry: Entry) -> Made:
     """Put the subjects of a dataset's items into the sentences of every template."""
     from negtrace.data.template_items import template_items
+    from negtrace.messages import listed
 
     there = of_image_files.loc[of_image_files["reason"].isna(), "image_file"]
     items, designs = template_items(
@@ -20,7 +22,14 @@ def template_items(of_candidates: Table, of_image_files: Table, entry: Entry) ->
         entry["seed"],
         entry.get("templates"),
         entry.get("negators"),
+        entry.get("pairs", "negation"),
     )
+    without = designs.loc[items["control"].isna(), "template"].unique()
+    if len(without):
+        logging.warning(
+            "no control sentence in %s: the placebo of these is noise as large as the change",
+            listed(without),
+        )
     images = of_image_files[of_image_files["image_file"].isin(items["image_file"])]
     made = {"item_table": items, "designs": designs, "image_files": images}
     return Made(made, {key: value for key, value in entry.items() if key != "of"})

@@ -22,6 +22,8 @@ def contrast_of(datasets: Mapping[str, Mapping[str, Any]], name: str) -> dict[st
         name: a control has the contrast of the dataset that it is derived from.
     """
     entry = datasets[name]
+    if entry.get("pairs") == "scope":  # both sentences of a templates dataset are negated
+        return {"kind": "caption", "roles": "subject"}
     if "of" in entry:
         return contrast_of(datasets, entry["of"])
     given = entry.get("contrast", {})

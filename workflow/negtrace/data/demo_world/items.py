@@ -36,10 +36,11 @@ class Item:
     caption: str
     foil: str
     votes: int
+    picture: str = ""  # name of a picture that several items are about
 
     @property
     def image_file(self) -> str:
-        return f"{self.item_id}.png"
+        return f"{self.picture or self.item_id}.png"
 
 
 def sample_items(
@@ -75,6 +76,38 @@ def sample_items(
         )
 
 
+def sample_couples(count: int, seed: int) -> Iterator[Item]:
+    """Items of which two each are about one picture: of whether it shows a subject, and another.
+
+    The four combinations are equally frequent.  The second subject has another colour and another
+    shape than the first, so that either may be there or not.
+    """
+    rng = np.random.default_rng(seed)
+    kinds = [Subject(*c) for c in UNSEEN], [Subject(*c) for c in SEEN], subjects(())
+    for number in range(count // 2):
+        shown, beside = bool(number % 2), bool(number // 2 % 2)
+        kind = kinds[number // 4 % len(kinds)]
+        subject = kind[int(rng.integers(len(kind)))]
+        apart = [c for c in SEEN if c[0] != subject.colour and c[1] != subject.shape]
+        other = apart[int(rng.integers(len(apart)))]
+        second = Subject(*other)
+        pool = SEEN if beside else [c for c in SEEN if c != other]
+        relation = "present" if shown else ("absent", "partial")[int(rng.integers(2))]
+        scene = scene_about(subject, relation, rng, pool, [other] if beside else ())
+        for name, about, present in (("a", subject, shown), ("b", second, beside)):
+            form = FORMS[1 + int(rng.integers(2))]
+            affirmative, negated = (sentence(about, form, no) for no in (False, True))
+            yield Item(
+                item_id=f"existence_shapes_{seed}_{number:05d}{name}",
+                scene=scene,
+                subject=about,
+                caption=affirmative if present else negated,
+                foil=negated if present else affirmative,
+                votes=3,
+                picture=f"existence_shapes_{seed}_{number:05d}",
+            )
+
+
 def valse_entry(item: Item) -> dict[str, Any]:
     """The item in VALSE's JSON format, with the demo world's own field `combination`."""
     present = item.scene.shows(item.subject)
@@ -100,17 +133,18 @@ def valse_entry(item: Item) -> dict[str, Any]:
     }
 
 
-def write_dataset(folder: Path, count: int, seed: int) -> None:
+def write_dataset(folder: Path, count: int, seed: int, per_picture: int = 1) -> None:
     """Write ``existence.json``, ``images/*.png`` and ``masks/*.png``, the same bytes every time.
 
-    The annotations are written last, so that a folder with them is complete.
+    Masks are called after their items.  The annotations are written last, so that a folder with
+    them is complete.
     """
     entries = {}
     for kind in ("images", "masks"):
         (folder / kind).mkdir(parents=True, exist_ok=True)
-    for item in sample_items(count, seed):
+    for item in (sample_items if per_picture == 1 else sample_couples)(count, seed):
         _save_png(render(item.scene), folder / "images" / item.image_file)
-        _save_png(subject_mask(item.scene, item.subject), folder / "masks" / item.image_file)
+        _save_png(subject_mask(item.scene, item.subject), folder / "masks" / f"{item.item_id}.png")
         entries[item.item_id] = valse_entry(item)
     _replace(folder / "existence.json", json.dumps(entries, indent=2).encode())
 
