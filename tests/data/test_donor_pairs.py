@@ -143,20 +143,22 @@ def test_a_sweep_with_partners(causal, direction, site):
 def test_placebo_pairs_keep_the_pair_and_its_affirmative_sentence():
     table = pd.DataFrame(
         [
-            ("p", "There are no dogs.", "There are some dogs."),
-            ("p", "There are no dogs.", "There are some dogs."),
-            ("q", "There is no dog.", "There is a dog."),
-            ("r", "A dog without a tail.", "A dog with a tail."),
+            ("p", "There are no dogs.", "There are some dogs.", None),
+            ("p", "There are no dogs.", "There are some dogs.", None),
+            ("q", "There is no dog.", "There is a dog.", None),
+            ("s", "No dog here.", "A dog here.", "One dog here."),
+            ("r", "A dog without a tail.", "A dog with a tail.", None),
         ],
-        columns=["pair_id", "negated", "affirmative"],
+        columns=["pair_id", "negated", "affirmative", "control"],
     )
     found, rejected = placebo_pairs(table)
     assert found.to_numpy().tolist() == [
         ["p", "There are many dogs.", "There are some dogs."],
         ["q", "There is the dog.", "There is a dog."],
+        ["s", "One dog here.", "A dog here."],
     ]
     assert rejected["pair_id"].tolist() == ["r"]
     assert "neutral swap needs" in rejected["reason"].item()
-    nothing, every = placebo_pairs(table[3:])
+    nothing, every = placebo_pairs(table[4:])
     assert nothing.columns.tolist() == found.columns.tolist()
     assert len(every) == 1

@@ -119,7 +119,7 @@ def neutral_swap(candidates: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
             continue
         pair = MinimalPair(item["negation"], sentence, item["affirmative"], NEUTRAL, "other")
         named = {c: getattr(pair, c) for c in ("caption", "foil")}
-        accepted.append({**item, **pair._asdict(), **named})
+        accepted.append({**item, **pair._asdict(), **named, "control": None})
     return candidate_table(accepted), text_frame(rejected, REASON_COLUMNS)
 
 
