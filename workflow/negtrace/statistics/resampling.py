@@ -1,7 +1,7 @@
 """Statistics: intervals and tests over clusters, for all cells of a map at once.
 
-Items that share a pair share both sentences and are not independent, so pairs are the clusters
-that are resampled and whose signs are flipped.  Every quantity is a ratio of two sums over
+Items of a cluster (`clusters.py`) have sentences in common and are not independent, so clusters are
+what is resampled and whose signs are flipped.  Every quantity is a ratio of two sums over
 clusters (a mean is one with counts below), which makes a bootstrap of a whole map two matrix
 products: weights [replicates, clusters] @ sums [clusters, cells].
 
