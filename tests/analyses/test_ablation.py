@@ -167,7 +167,7 @@ def sweep_of_heads() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     table = pd.DataFrame(rows).assign(
         site="head", direction="negate", role="all", eligible=True, known=False
     )
-    return table, scores, pd.DataFrame({"item_id": ["a", "b"]})
+    return table, scores, pd.DataFrame({"item_id": ["a", "b"], "cluster_id": ["p", "q"]})
 
 
 def test_heads_are_ranked_by_the_mean_change_over_all_items():
