@@ -40,7 +40,14 @@ def folder(tmp_path) -> Path:
     )
     text = dict.fromkeys(("image_file", "caption", "foil", "negated", "affirmative"), "x")
     unknown = dict.fromkeys(
-        ("negator", "negator_at", "negated_subject_at", "affirmative_subject_at", "group")
+        (
+            "negator",
+            "negator_at",
+            "negated_subject_at",
+            "affirmative_subject_at",
+            "group",
+            "control",
+        )
     )
     votes = dict.fromkeys(("votes_caption", "votes_foil", "votes_other"))
     pairs = pd.DataFrame(
