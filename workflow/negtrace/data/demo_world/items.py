@@ -84,6 +84,7 @@ def sample_couples(count: int, seed: int) -> Iterator[Item]:
     """
     rng = np.random.default_rng(seed)
     kinds = [Subject(*c) for c in UNSEEN], [Subject(*c) for c in SEEN], subjects(())
+    absent: tuple[Relation, ...] = ("absent", "partial")
     for number in range(count // 2):
         shown, beside = bool(number % 2), bool(number // 2 % 2)
         kind = kinds[number // 4 % len(kinds)]
@@ -92,7 +93,7 @@ def sample_couples(count: int, seed: int) -> Iterator[Item]:
         other = apart[int(rng.integers(len(apart)))]
         second = Subject(*other)
         pool = SEEN if beside else [c for c in SEEN if c != other]
-        relation = "present" if shown else ("absent", "partial")[int(rng.integers(2))]
+        relation: Relation = "present" if shown else absent[int(rng.integers(len(absent)))]
         scene = scene_about(subject, relation, rng, pool, [other] if beside else ())
         for name, about, present in (("a", subject, shown), ("b", second, beside)):
             form = FORMS[1 + int(rng.integers(2))]
