@@ -12,6 +12,7 @@ import pandas as pd
 from negtrace.statistics.map_values import (
     CELL,
     ROUNDING,
+    SUPPORT,
     by_cell,
     cluster_sums,
     item_values,
@@ -24,7 +25,7 @@ QUANTILES = {"q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
 COLUMNS = [
     *("negation", *CELL, "known", "difference", "sd_items", "sd_pairs"),
     *(f"item_{name}" for name in QUANTILES),
-    *("same_sign", "n", "n_items", "n_pairs"),
+    *("same_sign", "n", *SUPPORT),
 ]
 
 
@@ -37,7 +38,7 @@ def spread_map(sweep: pd.DataFrame, scores: pd.DataFrame, segments: pd.DataFrame
     Returns:
         `COLUMNS`: mean change (logits); its standard deviation over values and over the means of
         pairs; quantiles over values; same_sign, the share of pairs whose sum has the sign of the
-        sum over all of them (null where either is rounding); n (values), n_items, n_pairs.
+        sum over all of them (null where either is rounding); n (values) and `SUPPORT`.
 
     Raises:
         InputError: see `map_values.item_values`.
