@@ -47,7 +47,7 @@ def ways(rows: int, inputs: int, outputs: int, device: str) -> dict[str, Callabl
     bias = torch.randn(outputs, device=device)
     products: dict[str, Callable[[], object]] = {ORDINARY: partial(F.linear, x, weight, bias)}
     if can_pack(weight):
-        products[PACKED] = partial(Linear(weight, bias), x)
+        products[PACKED] = partial(Linear(weight, bias).packed, x)
     return products
 
 

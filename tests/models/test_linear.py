@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from negtrace.models.linear import FUSED, Linear, can_pack
+from negtrace.models.linear import FEW_ROWS, FUSED, Linear, can_pack, packed_pays
 
 REFERENCE = {
     "none": lambda x: x,
@@ -40,13 +40,30 @@ def test_float32_by_either_way_is_the_definition(activation, scale, shape):
     x = torch.randn(shape, generator=torch.Generator().manual_seed(1))
     right = expected(linear, x)
     assert right.abs().mean() > 0.3
-    found = {"as this machine does it": linear(x)}
+    found = {"as this machine does it": linear(x), "ordinary": linear.ordinary(x)}
+    if can_pack(linear.weight):
+        found["packed"] = linear.packed(x)
     with torch.backends.mkldnn.flags(enabled=False):
         assert not can_pack(linear.weight)
-        found["ordinary"] = linear(x)
+        found["without oneDNN"] = linear(x)
     for way, result in found.items():
         assert result.shape == right.shape
         assert (result - right).abs().max() < 1e-5, way
+
+
+@pytest.mark.parametrize(
+    ("capability", "few", "many"), [("AVX512", "packed", "packed"), ("AVX2", "packed", "ordinary")]
+)
+def test_the_processor_and_the_rows_choose_the_product(monkeypatch, capability, few, many):
+    """Not the clock: what ran before has no part in it."""
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    linear = made("silu", 1.702, torch.float32)
+    if not can_pack(linear.weight):
+        pytest.skip("torch has no oneDNN here")
+    for rows, way in ((FEW_ROWS, few), (FEW_ROWS + 1, many)):
+        assert packed_pays(rows) == (way == "packed")
+        x = torch.randn(rows, 24, generator=torch.Generator().manual_seed(1))
+        assert torch.equal(linear(x), getattr(linear, way)(x))
 
 
 @pytest.mark.parametrize("activation", FUSED)

@@ -1,9 +1,12 @@
 """Linear maps with fixed weights, at the best rate that torch has for them.
 
-In float32 on a CPU, oneDNN multiplies with weights that are laid out for it once: faster than the
-BLAS behind `torch.nn.functional.linear`, most of all at few rows, and the activation function is
-applied while a result is still in the cache.  CUDA, other precisions and builds of torch without
-oneDNN take the ordinary product.
+In float32 on a CPU, oneDNN multiplies with weights that are laid out for it once, and applies the
+activation function while a result is still in the cache.  Where the processor has AVX-512 that is
+faster than the BLAS behind `torch.nn.functional.linear`, without it at few rows only.  CUDA, other
+precisions and builds of torch without oneDNN take the ordinary product.
+
+The choice follows from the processor and the number of rows, never from a measurement: the same
+machine gives the same bytes again.
 """
 
 from __future__ import annotations
@@ -25,6 +28,18 @@ FUSED = {
     "gelu": ("gelu", "none"),
     "gelu_tanh": ("gelu", "tanh"),
 }
+
+
+# Most rows at which packed weights pay on a processor without AVX-512.
+FEW_ROWS = 128
+
+
+def packed_pays(rows: int) -> bool:
+    """Whether oneDNN's product of so many rows is the faster one on this processor.
+
+    torch names what it uses of the processor; ``ATEN_CPU_CAPABILITY`` can narrow it.
+    """
+    return rows <= FEW_ROWS or bool(torch.backends.cpu.get_cpu_capability() == "AVX512")
 
 
 def can_pack(weight: Tensor) -> bool:
@@ -59,12 +74,20 @@ class Linear:
         self.scale, self.activation = scale, activation
 
     def __call__(self, x: Float[Tensor, "... inputs"]) -> Float[Tensor, "... outputs"]:
-        if can_pack(self.weight):
-            name, algorithm = FUSED[self.activation]
-            product: Tensor = torch.ops.mkldnn._linear_pointwise(
-                x, self._packed, self.bias, name, [], algorithm
-            )
-            return product
+        if can_pack(self.weight) and packed_pays(x.shape[:-1].numel()):
+            return self.packed(x)
+        return self.ordinary(x)
+
+    def packed(self, x: Float[Tensor, "... inputs"]) -> Float[Tensor, "... outputs"]:
+        """By oneDNN (`can_pack`)."""
+        name, algorithm = FUSED[self.activation]
+        product: Tensor = torch.ops.mkldnn._linear_pointwise(
+            x, self._packed, self.bias, name, [], algorithm
+        )
+        return product
+
+    def ordinary(self, x: Float[Tensor, "... inputs"]) -> Float[Tensor, "... outputs"]:
+        """By the BLAS, or whatever a device has."""
         rows = x.flatten(0, -2)
         product = torch.addmm(self.bias, rows, self.weight.T, alpha=self.scale)
         return self._activate(product).view(*x.shape[:-1], -1)
