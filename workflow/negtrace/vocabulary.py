@@ -179,8 +179,8 @@ class Effect(NamedTuple):
 
 
 EFFECTS = by_name(
-    Effect("ratio", "restoration", True),
-    Effect("mean", "mean restoration", True),
+    Effect("ratio", "restoration, ratio of means", True),
+    Effect("mean", "mean of ratios", True),
     Effect("difference", "change of the score, logits", False),
     Effect("flip_rate", "share of items that change class", True),
 )

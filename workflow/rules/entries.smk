@@ -65,8 +65,12 @@ def contrast_kind(wildcards):
 
 
 def image_folder(wildcards):
+    """Folder of a dataset's images."""
+    return folder_of_images(wildcards.dataset)
+
+
+def folder_of_images(name):
     """Folder of a dataset's images; a control has those of its original."""
-    name = wildcards.dataset
     while "of" in config["datasets"][name]:
         name = config["datasets"][name]["of"]
     if image_kind(name) == "folder":

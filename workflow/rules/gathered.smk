@@ -83,6 +83,11 @@ def of_templates():
     )
 
 
+def picture_folders(wildcards):
+    """Folder of the pictures of every dataset of the study."""
+    return as_json({name: folder_of_images(name) for name in STUDY["datasets"]})
+
+
 def of_every_run(patterns):
     """The patterns for every dataset, model and wording of the study."""
     return expand(

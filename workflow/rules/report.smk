@@ -126,6 +126,7 @@ rule report:
         towers=expand(f"{TOWER}/{places.TOWER_DESCRIPTION}", model=STUDY["models"]),
         pairs=of_every_dataset(PAIRS),
         excluded=of_every_dataset(EXCLUDED),
+        image_files=expand(IMAGE_FILES, dataset=STUDY["datasets"]),
         tables=of_every_run(
             [f"{OF_RUN}/{name}.parquet" for name in layout.tables(STUDY)]
         ),
@@ -169,5 +170,6 @@ rule report:
     params:
         code=code_hash("report"),
         alpha=ALPHA,
+        folders=picture_folders,
     shell:
         shell_line("report")

@@ -44,3 +44,8 @@ def drawn(
     for name, drawing in _DRAWINGS.items():
         if all(table in tables for table in drawing.tables):
             yield name, drawing.draw(*(tables[table] for table in drawing.tables), settings)
+
+
+def drawn_from(name: str) -> tuple[str, ...]:
+    """Names of the tables that a registered figure is drawn from; none of any other."""
+    return _DRAWINGS[name].tables if name in _DRAWINGS else ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -11,42 +12,73 @@ import pandas as pd
 import yaml
 
 from negtrace.replication.published import is_published
-from negtrace.report.page import Choices, Comparison, render
-from negtrace.report.section import Section
+from negtrace.report import explorer
+from negtrace.report.blocks import packed
+from negtrace.report.comparison import parents
+from negtrace.report.page import Choices, Comparison, Page, render
+from negtrace.report.run_facts import of_run, seconds_of
+from negtrace.report.section import Section, anchor_of
+from negtrace.report.thumbnails import LARGE, thumbnails
+from negtrace.report.verdict import example
 from negtrace.statistics.credible import with_study_tests
 from negtrace.study import layout, places
 from negtrace.study.contrasts import contrast_of
+from negtrace.study.control_entries import without_controls
 from negtrace.tables.lineage import read_tables
 from negtrace.tables.store import read_provenance, read_table
 
 
-def report_of(config_file: Path, results: Path, alpha: float) -> str:
-    """The report of a study as one HTML document.
+def report_of(
+    config_file: Path, results: Path, alpha: float, folders: Mapping[str, str]
+) -> Page:
+    """The report of a study.
 
     Args:
         config_file: the merged configuration as YAML.
         results: folder of the results, all of the study's there.
         alpha: level of the tests.
+        folders: where each dataset's pictures lie.
 
     Raises:
         InputError: a table is missing, damaged or of another study.
     """
-    text = config_file.read_text(encoding="utf-8")
-    config = yaml.safe_load(text)
+    config = yaml.safe_load(config_file.read_text(encoding="utf-8"))
     study = config["study"]
-    sections = [
-        section(results, config, *names, alpha)
-        for names in product(study["datasets"], study["models"], study["wordings"])
-    ]
-    comparisons = [
-        comparison(results, config, *names) for names in product(study["datasets"], study["models"])
-    ]
-    if "head" not in study["sites"]:
-        return render(study["title"], sections, text, comparisons)
-    choices = [
-        choices_of(results, config, *names) for names in product(study["datasets"], study["models"])
-    ]
-    return render(study["title"], sections, text, comparisons, choices)
+    both = list(product(study["datasets"], study["models"]))
+    names = list(product(study["datasets"], study["models"], study["wordings"]))
+    pictures, numbers = _pictures(results, folders)
+    sections = [section(results, config, *name, alpha, folders, numbers) for name in names]
+    return render(
+        study["title"],
+        sections,
+        yaml.safe_dump(without_controls(config), sort_keys=True),
+        [comparison(results, config, *name) for name in both],
+        [choices_of(results, config, *name) for name in both] if "head" in study["sites"] else [],
+        parents(names, config),
+        pictures,
+        of_run(sections),
+    )
+
+
+def _pictures(
+    results: Path, folders: Mapping[str, str]
+) -> tuple[dict[str, str], dict[str, dict[str, int]]]:
+    """Blocks of thumbnails by name, and the number of each file's by folder.
+
+    Datasets that have their pictures in one folder share a block.
+    """
+    blocks, numbers = {}, {}
+    for folder in dict.fromkeys(folders.values()):
+        tables = [
+            read_table(results / dataset / "image_files.parquet", "image_files")
+            for dataset, own in folders.items()
+            if own == folder
+        ]
+        names = sorted({name for t in tables for name in t["image_file"][t["reason"].isna()]})
+        small = thumbnails(Path(folder), names)
+        blocks[f"{anchor_of(folder)}-pictures"] = packed(list(small.values()))
+        numbers[folder] = {name: number for number, name in enumerate(small)}
+    return blocks, numbers
 
 
 def choices_of(results: Path, config: dict[str, Any], dataset: str, model: str) -> Choices:
@@ -81,7 +113,14 @@ def shown_format(config: dict[str, Any]) -> str:
 
 
 def section(
-    results: Path, config: dict[str, Any], dataset: str, model: str, wording: str, alpha: float
+    results: Path,
+    config: dict[str, Any],
+    dataset: str,
+    model: str,
+    wording: str,
+    alpha: float,
+    folders: Mapping[str, str],
+    numbers: Mapping[str, Mapping[str, int]],
 ) -> Section:
     """Everything the report shows of one dataset, model and wording."""
     folder = results / dataset / model / wording
@@ -108,7 +147,7 @@ def section(
             if sweep.startswith("head.")
         }
         figures |= {name: folder / f"{name}.{ending}" for name in layout.template_figures(study)}
-    return Section(
+    found = Section(
         dataset=dataset,
         model=model,
         wording=wording,
@@ -155,4 +194,20 @@ def section(
         family=family,
         spread={sweep: table(f"spread.{sweep}") for sweep in layout.sweeps(study)},
         certificate=table("certificate"),
+        pictures_of=anchor_of(folders[dataset]),
+        seconds=seconds_of(results, dataset, model, wording),
     )
+    return found.with_data(
+        explorer.blocks_of(found, table, numbers[folders[dataset]]),
+        _example(found, table, Path(folders[dataset])),
+    )
+
+
+def _example(
+    found: Section, table: Callable[[str], pd.DataFrame], folder: Path
+) -> dict[str, Any] | None:
+    """An item of a section with its picture, as far as that can be read."""
+    shown = example(found, table("candidates"), table("scores"))
+    if shown is None:
+        return None
+    return shown | {"picture": thumbnails(folder, [shown["image_file"]], LARGE)}

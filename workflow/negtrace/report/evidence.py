@@ -7,11 +7,9 @@ from typing import Any
 import pandas as pd
 
 from negtrace.report.findings import cell_name, plural
-from negtrace.report.robustness import spread_of
 from negtrace.statistics.credible import TOP_HEADS, named, pooled
-from negtrace.vocabulary import ALL, DONORS
+from negtrace.vocabulary import ALL
 
-TOP_CELLS = 5
 MEASURES = ("accuracy", "mean_d")
 
 
@@ -54,30 +52,6 @@ def of_family(tests: pd.DataFrame, alpha: float) -> str:
         f" ({plural(tests['p_study'].notna().sum(), 'cell')}; both sides of the negation apart and"
         " together). Hatching in figures corrects within one map."
     )
-
-
-def top_cells(
-    table: pd.DataFrame, spread: pd.DataFrame | None = None, count: int = TOP_CELLS
-) -> list[dict[str, Any]]:
-    """Rows of the computed cells that restore most over all items, where a share can be given.
-
-    Args:
-        table: ``restoration_map`` of one site and direction.
-        spread: table of that name; its same_sign, sd_items and sd_pairs join the rows.
-    """
-    overall = pooled(table)
-    able = overall[~overall["known"] & (overall["p"] < 1)].dropna(subset=["mean"])
-    # `over_all_items` calls the shown ratio mean; the row's own mean of ratios is shown beside it.
-    best = table.loc[able.index].sort_values("ratio", ascending=False).head(count)
-    cell = best["role"].astype(str)
-    if best["head"].notna().any():
-        cell = "head " + best["head"].astype(str)
-    best = best.assign(cell=cell)
-    if spread is not None:
-        of_cells = spread_of(best, spread)[["same_sign", "sd_items", "sd_pairs"]]
-        best[[*of_cells]] = of_cells.to_numpy()
-    cells: list[Any] = best.to_dict("records")
-    return cells
 
 
 def of_placebo(table: pd.DataFrame, what: str, alpha: float) -> list[str]:
@@ -129,27 +103,6 @@ def of_transfer(table: pd.DataFrame, restoration: pd.DataFrame, alpha: float) ->
 def of_donor(table: pd.DataFrame, donor: str) -> pd.DataFrame:
     """Rows of one donor over all items and both negations."""
     return table[(table["donor"] == donor) & (table["segment"] == ALL) & (table["negation"] == ALL)]
-
-
-def beside_donors(cells: list[dict[str, Any]], donors: pd.DataFrame) -> list[dict[str, Any]]:
-    """What each donor does in some cells.
-
-    Args:
-        cells: of `top_cells`.
-        donors: ``donor_map`` of the same site and direction.
-
-    Returns:
-        for each cell layer, cell and, by the donor's name, its row or None.
-    """
-    key = ["layer", "head", "role"]
-    rows: list[dict[str, Any]] = [{"layer": c["layer"], "cell": c["cell"]} for c in cells]
-    for donor in DONORS:
-        table = of_donor(donors, donor).astype(dict.fromkeys(key, object))
-        wanted = pd.DataFrame(cells, columns=key, dtype=object)
-        found = wanted.merge(table, on=key, how="left", validate="one_to_one")
-        for row, beside in zip(rows, found.to_dict("records"), strict=True):
-            row[donor] = beside if pd.notna(beside["donor"]) else None
-    return rows
 
 
 def of_confirmation(confirmation: pd.DataFrame, ablations: pd.DataFrame) -> list[str]:

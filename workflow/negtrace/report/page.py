@@ -1,21 +1,32 @@
-"""The report: one HTML file with figures inside, readable without a network."""
+"""The report: one HTML file with figures and data inside, readable without a network."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from negtrace.figures.contrast_words import NEGATION
 from negtrace.replication import ledger_summary
-from negtrace.report import robustness
+from negtrace.report import comparison, robustness
+from negtrace.report.blocks import packed
 from negtrace.report.pictures import Picture, data_uri, picture
 from negtrace.report.section import Section
+from negtrace.report.verdict import verdict
+from negtrace.vocabulary import EFFECTS, NEGATIONS, ROLES, SEGMENTS, SITES
 
 TEMPLATES = Path(__file__).parents[2] / "report"
+TABLES_FILE = Path(__file__).parents[2] / "schemas" / "tables.json"
+
+# Folder beside the page, and the length in characters from which on its large blocks lie there.
+BESIDE = "report_data"
+LARGEST_PAGE = 9_000_000
 
 DEFINITIONS = {
     "Pair": "The two sentences of an item, the source and the base; of a negation the negated and "
@@ -26,10 +37,16 @@ DEFINITIONS = {
     "depends on how far d is from 0.",
     "Restoration": "(S patched − S base) / (S source − S base): 0 if the patch changes nothing, 1 "
     "if it brings the whole effect of the source sentence.",
+    "Ratio of means": "Restoration of a cell over items: the mean change by the patch over the mean "
+    "effect of the source sentence. What sentences and tests are about.",
+    "Mean of ratios": "The mean of each item's own restoration, the paper's CTE. Items whose effect "
+    "is near 0 can dominate it.",
     "Direction": "negate: activations of the source (the negated sentence) are patched into the "
     "base (the affirmative one). affirm: the reverse.",
     "Hidden state": "The residual stream: 0 is the embedding, l the output of block l. Blocks and "
     "heads are counted from 1.",
+    "Placebo, transfer": "What a cell is patched from besides: a source without negation, or another "
+    "pair's source sentence.",
     "Selectivity": "Mean over items of the largest difference, over tokens after the negator, "
     "between a head's attention to the negator (in another contrast, to the words that differ) and "
     "to the same place in the other sentence.",
@@ -98,21 +115,36 @@ class Choices:
         return picture("specification", self.figure)
 
 
+@dataclass(frozen=True)
+class Page:
+    """The document, and the files that lie beside it by name."""
+
+    html: str
+    beside: Mapping[str, str]
+
+
 def render(
     title: str,
     sections: Sequence[Section],
     config: str,
     comparisons: Sequence[Comparison] = (),
     choices: Sequence[Choices] = (),
-) -> str:
+    parents: Sequence[int | None] = (),
+    pictures: Mapping[str, str] | None = None,
+    run: Mapping[str, Any] | None = None,
+) -> Page:
     """The report as one HTML document; all text from outside is escaped.
 
     Args:
         title: the study's title.
         sections: one for each dataset, model and wording.
-        config: the merged configuration as YAML.
+        config: the configuration as YAML, as it would be given again.
         comparisons, choices: one for each dataset and model.
+        parents: for each section the number of the one that it is a control of.
+        pictures: blocks of datasets' pictures by name.
+        run: facts of the run by name.
     """
+    parents = parents or [None] * len(sections)
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -120,16 +152,102 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    template = environment.get_template("template.html.j2")
-    return template.render(
+    large = {name: text for section in sections for name, text in section.blocks.items()}
+    large |= pictures or {}
+    beside = {}
+    if sum(map(len, large.values())) > LARGEST_PAGE:
+        beside = {f"{BESIDE}/{name}.js": _script(name, text) for name, text in large.items()}
+    leading = next(number for number, parent in enumerate(parents) if parent is None)
+    controls = [one for one, parent in zip(sections, parents, strict=True) if parent == leading]
+    html = environment.get_template("template.html.j2").render(
         title=title,
         subject=_subject(sections),
         sections=sections,
+        rows=_rows(sections, parents),
+        lead=sections[leading],
+        leading=leading,
+        verdict=verdict(sections[leading], controls),
+        maps=[comparison.small_maps(section) for section in sections],
         config=config,
         comparisons=comparisons,
         choices=choices,
         definitions=DEFINITIONS,
+        effects=EFFECTS,
+        sites=SITES,
+        run=run or {},
+        study=packed(_study(title, sections, parents)),
+        blocks={name: f"{BESIDE}/{name}.js" if beside else None for name in large},
+        large=large,
+        style=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
+        script=Markup((TEMPLATES / "report.js").read_text(encoding="utf-8")),
     )
+    return Page(html, beside)
+
+
+def _script(name: str, text: str) -> str:
+    """A block as a script, which a page from file:// may load though it may not fetch."""
+    return f"(window.negtraceBlocks??={{}})[{json.dumps(name)}]={json.dumps(text)};\n"
+
+
+def _rows(
+    sections: Sequence[Section], parents: Sequence[int | None]
+) -> list[tuple[int, bool, dict[str, Any]]]:
+    """(number, whether it is a control, what its row says), controls behind what they are of."""
+    order = sorted(
+        range(len(sections)),
+        key=lambda n: (n if parents[n] is None else parents[n], parents[n] is not None, n),
+    )
+    return [(n, parents[n] is not None, comparison.row(sections[n])) for n in order]
+
+
+def _study(
+    title: str, sections: Sequence[Section], parents: Sequence[int | None]
+) -> dict[str, Any]:
+    """What the page's script knows before it opens any other block."""
+    declared = json.loads(TABLES_FILE.read_text(encoding="utf-8"))["tables"]
+    about = {
+        name: column["about"]
+        for table in ("ranks", "spread", "donor_map", "restoration_map")
+        for name, column in declared[table]["columns"].items()
+    }
+    changes = [
+        table["difference"].abs().max()
+        for section in sections
+        for table in section.maps.values()
+        if "difference" in table and len(table)
+    ]
+    return {
+        "title": title,
+        "alpha": sections[0].alpha,
+        "largest": float(max(changes, default=1.0)) or 1.0,
+        "sections": [
+            {
+                "id": section.anchor,
+                "dataset": section.dataset,
+                "model": section.model,
+                "wording": section.wording,
+                "heading": section.heading,
+                "headline": section.headline,
+                "folder": f"results/{section.dataset}/{section.model}/{section.wording}",
+                "parent": parent,
+                "sweeps": list(section.maps),
+                "small": comparison.small_maps(section),
+                "negationIn": section.said("negation in"),
+                "attention": f"{section.anchor}-attention" in section.blocks,
+                "figures": len(section.plain_pictures),
+                "pictures": section.pictures_of,
+            }
+            for section, parent in zip(sections, parents, strict=True)
+        ],
+        "sites": {
+            name: {"label": site.label, "states": name == "resid"} for name, site in SITES.items()
+        },
+        "effects": [list(effect) for effect in EFFECTS.values()],
+        "roles": list(ROLES),
+        "segments": list(SEGMENTS),
+        "negations": list(NEGATIONS),
+        "about": about,
+    }
 
 
 def _subject(sections: Sequence[Section]) -> str:

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import base64
+import re
 from pathlib import Path
 from typing import NamedTuple
 
 from negtrace.vocabulary import FIGURES, SITES
 
 CAPTIONS = Path(__file__).parents[2] / "report" / "captions"
+
+# What makes a drawn figure follow a dark page: paper, lines and text change, data do not.
+DARK = (
+    "<style>@media screen and (prefers-color-scheme: dark){"
+    'path[style*="fill: #ffffff"]{fill:#15181d !important}'
+    '[style*="stroke: #000000"]{stroke:#e6e8eb !important}'
+    'path[style*="fill: #000000"]{fill:#e6e8eb !important}'
+    'text:not([style*="fill:"]){fill:#e6e8eb}'
+    "}</style>"
+)
+_OPENING = re.compile(rb"<svg\b[^>]*>")
 
 MEDIA_TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
 
@@ -20,6 +32,7 @@ class Picture(NamedTuple):
     title: str
     caption: list[str]  # paragraphs
     source: str  # data URI
+    path: str  # of its file
 
 
 def picture(name: str, path: Path) -> Picture:
@@ -33,6 +46,7 @@ def picture(name: str, path: Path) -> Picture:
         f"{title}, direction {direction}" if direction else title,
         caption(kind),
         data_uri(path),
+        path.as_posix(),
     )
 
 
@@ -45,5 +59,7 @@ def caption(kind: str) -> list[str]:
 
 def data_uri(path: Path) -> str:
     """A picture as a data URI; as an image of its own its element ids cannot meet another's."""
-    content = base64.b64encode(path.read_bytes()).decode()
-    return f"data:{MEDIA_TYPES[path.suffix]};base64,{content}"
+    content = path.read_bytes()
+    if path.suffix == ".svg":
+        content = _OPENING.sub(rb"\g<0>" + DARK.encode(), content, count=1)
+    return f"data:{MEDIA_TYPES[path.suffix]};base64,{base64.b64encode(content).decode()}"

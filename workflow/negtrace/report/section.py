@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,10 @@ import pyarrow.parquet as pq
 from negtrace.data.pairs import reason_counts
 from negtrace.figures.contrast_words import NEGATION, said_of
 from negtrace.report import cautions, evidence, findings, robustness, routes
+from negtrace.report.blocks import packed
 from negtrace.report.pictures import Picture, picture
 from negtrace.report.templates import of_templates
-from negtrace.vocabulary import CONTRASTS, CONTROLS, FIGURES, SITES
+from negtrace.vocabulary import CONTRASTS, CONTROLS, FIGURES, SEGMENTS, SITES
 
 DEMO_NOTICE = (
     "This is the demo world: the method at work on a small subject with a known task. It says "
@@ -58,6 +59,10 @@ class Section:
         spread: table of that name by sweep.
         certificate: table of that name.
         contrast: what the dataset's pairs differ in.
+        blocks: what the page's script shows of it, packed, by name.
+        example: an item of it (`verdict.example`), with its picture.
+        pictures_of: the block of its pictures, without its ending.
+        seconds: what its jobs took, where that is recorded.
     """
 
     dataset: str
@@ -84,6 +89,10 @@ class Section:
     spread: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     certificate: pd.DataFrame | None = None
     contrast: str = NEGATION
+    blocks: Mapping[str, str] = field(default_factory=dict)
+    example: Mapping[str, Any] | None = None
+    pictures_of: str = ""
+    seconds: float | None = None
 
     @property
     def heading(self) -> str:
@@ -92,7 +101,14 @@ class Section:
     @property
     def anchor(self) -> str:
         """An id for the section, of characters that need no escaping."""
-        return re.sub(r"[^A-Za-z0-9_-]", "_", f"{self.dataset}-{self.model}-{self.wording}")
+        return anchor_of(f"{self.dataset}-{self.model}-{self.wording}")
+
+    def with_data(
+        self, blocks: Mapping[str, Any], example: Mapping[str, Any] | None
+    ) -> Section:
+        """The section with what the page's script shows of it, by kind."""
+        named = {f"{self.anchor}-{kind}": packed(value) for kind, value in blocks.items()}
+        return replace(self, blocks=named, example=example)
 
     @property
     def notices(self) -> list[str]:
@@ -113,7 +129,7 @@ class Section:
 
     @cached_property
     def headline(self) -> str:
-        resid, heads = (self._first_map(site) for site in ("resid", "head"))
+        resid, heads = (self.first_map(site) for site in ("resid", "head"))
         return self.said(findings.headline(self.accuracy, resid, heads, self.alpha))
 
     @cached_property
@@ -169,31 +185,13 @@ class Section:
         lead = f"Direction {sweep.split('.')[1]}. " if len(directions) > 1 else ""
         return [lead + sentence for sentence in said]
 
-    def _first_map(self, site: str) -> pd.DataFrame | None:
+    def first_map(self, site: str) -> pd.DataFrame | None:
         """The site's map in direction negate, or else in the direction there is."""
         names = sorted(
             (name for name in self.maps if name.startswith(f"{site}.")),
             key=lambda name: not name.endswith(".negate"),
         )
         return self.maps[names[0]] if names else None
-
-    @property
-    def top_cells(self) -> list[tuple[str, list[dict[str, Any]]]]:
-        """(map, rows with every effect size) of the cells of each map that restore most."""
-        return [
-            (sweep, evidence.top_cells(table, self.spread.get(sweep)))
-            for sweep, table in self.maps.items()
-            if "ratio" in table
-        ]
-
-    @property
-    def top_cells_by_donor(self) -> list[tuple[str, list[dict[str, Any]]]]:
-        """(map, rows with what each donor does) of the same cells, where there are donors."""
-        return [
-            (sweep, evidence.beside_donors(cells, self.donors[sweep]))
-            for sweep, cells in self.top_cells
-            if len(self.donors.get(sweep, ()))
-        ]
 
     @property
     def pictures(self) -> list[Picture]:
@@ -209,6 +207,14 @@ class Section:
             one._replace(title=self.said(one.title), caption=list(map(self.said, one.caption)))
             for one in shown
         ]
+
+    @property
+    def plain_pictures(self) -> list[Picture]:
+        """The figures that are no maps, which the page draws itself."""
+        maps = {site.figure for site in SITES.values()} | {
+            f"{SITES['resid'].figure}_{segment}" for segment in SEGMENTS
+        }
+        return [one for one in self.pictures if one.name.partition("-")[0] not in maps]
 
     @property
     def excluded_counts(self) -> list[tuple[str, int]]:
@@ -233,6 +239,11 @@ class Section:
     def table_rows(self) -> list[tuple[str, int]]:
         """(path, rows) of every table."""
         return [(Path(path).as_posix(), pq.read_metadata(path).num_rows) for path in self.tables]
+
+
+def anchor_of(text: str) -> str:
+    """An id of characters that need no escaping; other characters by their numbers."""
+    return re.sub(r"[^A-Za-z0-9_-]", lambda found: f"_{ord(found[0]):x}", text)
 
 
 def _items(provenance: Mapping[str, Any], key: str) -> list[tuple[str, Any]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from negtrace.steps.job import (
+    Entry,
     Input,
     Label,
     Made,
@@ -145,13 +146,21 @@ def merged_config(config: dict[str, Any], merged_config: Output) -> None:
 
 
 @step()
-def report(config: Input, alpha: float, report: Output) -> None:
-    """Gather the tables and figures of a study into one HTML file."""
+def report(config: Input, alpha: float, folders: Entry, report: Output) -> None:
+    """Gather the tables and figures of a study into one HTML file; a large one has data beside."""
+    import shutil
+
     from negtrace.report.assembly import report_of
+    from negtrace.report.page import BESIDE
     from negtrace.study.places import RESULTS
     from negtrace.tables.store import write_text
 
-    write_text(report_of(config, Path(RESULTS), alpha), report)
+    page = report_of(config, Path(RESULTS), alpha, folders)
+    shutil.rmtree(report.with_name(BESIDE), ignore_errors=True)
+    for name, text in page.beside.items():
+        report.with_name(BESIDE).mkdir(exist_ok=True)
+        write_text(text, report.with_name(BESIDE) / Path(name).name)
+    write_text(page.html, report)
 
 
 @step()

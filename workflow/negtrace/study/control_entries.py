@@ -56,3 +56,15 @@ def with_controls(config: Mapping[str, Any]) -> dict[str, Any]:
         changed[section].update(added)
         study[section] += added
     return changed
+
+
+def without_controls(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration that `with_controls` makes this one of."""
+    changed = deepcopy(dict(config))
+    study = changed["study"]
+    for kind in reversed(study["controls"]):
+        section = "datasets" if kind in KINDS else "models"
+        added = {f"{name}-{kind}" for name in study[section]} & set(study[section])
+        study[section] = [name for name in study[section] if name not in added]
+        changed[section] = {k: v for k, v in changed[section].items() if k not in added}
+    return changed

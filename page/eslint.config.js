@@ -1,0 +1,17 @@
+import js from "@eslint/js";
+
+const browser = [
+  ...["document", "window", "location", "history", "navigator", "matchMedia", "addEventListener"],
+  ...["getComputedStyle", "setTimeout", "fetch", "atob", "Blob", "Response", "URL", "Image", "CSS"],
+  ...["URLSearchParams", "DecompressionStream", "XMLSerializer", "TextDecoder", "innerWidth", "Node", "Element", "SVGElement"],
+  ...["SVGSVGElement", "HTMLElement", "HTMLAnchorElement", "process", "console", "Event"],
+];
+
+export default [
+  { ignores: ["report.js", "node_modules/"] },
+  js.configs.recommended,
+  {
+    languageOptions: { globals: Object.fromEntries(browser.map((name) => [name, "readonly"])) },
+    rules: { "no-unused-vars": ["error", { argsIgnorePattern: "^_" }], eqeqeq: "error" },
+  },
+];

@@ -1,0 +1,164 @@
+// Attention of one head to the negator in one pair: both sentences aligned, and all heads in small.
+
+import { block } from "./blocks.js";
+import { choice, h, room } from "./dom.js";
+import { framed } from "./figure.js";
+import { number } from "./format.js";
+import { drawn } from "./grid.js";
+import { sentences } from "./itemtable.js";
+import { rows } from "./tables.js";
+
+/** @typedef {import("./study.js").Context} Context */
+
+/** @param {Context} context */
+export async function attentionView(context) {
+  const { section, state, set, link } = context;
+  const [attention, known] = await Promise.all([
+    block(`${section.id}-attention`),
+    block(`${section.id}-items`),
+  ]);
+  const pairs = rows(known.pairs);
+  const heads = rows(attention.heads);
+  const names = heads.map(({ layer, head }) => `${layer}.${head}`);
+  const number_ = pairs.findIndex((pair) => pair.pair_id === state.pair);
+  const pair = number_ < 0 ? 0 : number_;
+  const of = attention.pairs[pair];
+  const weights = (/** @type {"to_negated" | "to_affirmative"} */ side, /** @type {number} */ head) =>
+    of.queries.map((/** @type {number} */ _, /** @type {number} */ query) => {
+      const value = of[side][head * of.queries.length + query];
+      return value === null ? null : value / attention.steps;
+    });
+  const last = of.negator.lastIndexOf(true);
+  const selectivity = heads.map((_, head) => {
+    const [negated, affirmative] = [weights("to_negated", head), weights("to_affirmative", head)];
+    const differences = of.queries
+      .map((/** @type {number} */ position, /** @type {number} */ query) =>
+        position > last && negated[query] !== null && affirmative[query] !== null
+          ? negated[query] - affirmative[query]
+          : null)
+      .filter((/** @type {number | null} */ one) => one !== null);
+    return differences.length ? Math.max(...differences) : null;
+  });
+  const strongest = names[selectivity.indexOf(Math.max(...selectivity.map((one) => one ?? -Infinity)))];
+  const head = names.indexOf(state.head && names.includes(state.head) ? state.head : strongest);
+  const step = (/** @type {number} */ by) => () =>
+    set({ pair: pairs[(pair + by + pairs.length) % pairs.length].pair_id });
+  const layers = [...new Set(heads.map((one) => one.layer))];
+  const numbers = [...new Set(heads.map((one) => one.head))];
+  const at = (/** @type {number} */ row, /** @type {number} */ column) =>
+    names.indexOf(`${layers[column]}.${numbers[row]}`);
+  const data = of.queries.map((/** @type {number} */ position, /** @type {number} */ query) => {
+    const [negated, affirmative] = [weights("to_negated", head)[query], weights("to_affirmative", head)[query]];
+    return {
+      position,
+      role: of.roles[position],
+      negated: of.negated[position],
+      affirmative: of.counterpart[position] === null ? null : of.affirmative[of.counterpart[position]],
+      to_negator: negated,
+      to_counterpart: affirmative,
+      difference: negated === null || affirmative === null ? null : negated - affirmative,
+    };
+  });
+  const overview = drawn({
+    label: "Selectivity of every head in this pair",
+    rows: numbers,
+    columns: layers,
+    rowLabel: "head",
+    columnLabel: "block",
+    value: (row, column) => selectivity[at(row, column)],
+    about: (row, column) => `Head ${numbers[row]} of block ${layers[column]}: ${number(selectivity[at(row, column)])}`,
+    limit: 1,
+    width: room(560),
+    pinned: [numbers.indexOf(heads[head].head), layers.indexOf(heads[head].layer)],
+    chosen: (row, column) => set({ head: names[at(row, column)] }),
+  });
+  return h(
+    "div",
+    {},
+    h(
+      "div",
+      { class: "controls" },
+      choice("Head (block.head)", names, names[head], (value) => set({ head: value }), "head"),
+      choice(
+        "Pair",
+        pairs.map((one) => [one.pair_id, one.negated]),
+        pairs[pair].pair_id,
+        (value) => set({ pair: value }),
+        "pair",
+      ),
+      h("button", { type: "button", click: step(-1), "aria-label": "previous pair" }, "←"),
+      h("button", { type: "button", click: step(1), "aria-label": "next pair" }, "→"),
+    ),
+    h("p", { class: "pair" }, ...sentences(pairs[pair].negated, pairs[pair].affirmative)),
+    h(
+      "div",
+      { class: "side" },
+      framed({
+        name: `${section.id}_selectivity_${pairs[pair].pair_id}`,
+        picture: overview,
+        caption: ["Selectivity of each head in this pair: the largest difference over the tokens behind the negator. Choose a head."],
+        data: heads.map((one, number) => ({ ...one, selectivity: selectivity[number] })),
+        files: [`${section.folder}/selectivity.parquet`],
+        link: link(),
+      }),
+      h(
+        "div",
+        { class: "panel" },
+        h("h4", {}, `Head ${heads[head].head} of block ${heads[head].layer}: attention to the negator`),
+        table(data),
+        h("p", { class: "soft" }, "From each token to the negator in the negated sentence, to its counterpart in the affirmative one, and the difference. In steps of 0.01."),
+      ),
+    ),
+  );
+}
+
+/** @param {any[]} data */
+function table(data) {
+  const bar = (/** @type {number | null} */ value, kind = "") =>
+    h(
+      "td",
+      {},
+      value === null
+        ? "–"
+        : h(
+            "span",
+            { class: `bar ${value < 0 ? "negative" : ""} ${kind}`, style: `--share: ${Math.min(1, Math.abs(value))}` },
+            number(value),
+          ),
+    );
+  return h(
+    "div",
+    { class: "wide" },
+    h(
+      "table",
+      { class: "attention" },
+      h(
+        "thead",
+        {},
+        h("tr", {}, ...["negated", "affirmative", "to the negator", "to its counterpart", "difference"].map((name) => h("th", { scope: "col" }, name))),
+      ),
+      h(
+        "tbody",
+        {},
+        ...data.map((row) =>
+          h(
+            "tr",
+            {},
+            h("th", { scope: "row" }, shown(row.negated)),
+            h("td", { class: "text" }, shown(row.affirmative)),
+            bar(row.to_negator),
+            bar(row.to_counterpart),
+            bar(row.difference, "difference"),
+          ),
+        ),
+      ),
+    ),
+  );
+}
+
+/** @param {string | null} token */
+function shown(token) {
+  if (token === null) return "–";
+  return token.replace("<start_of_text>", "SOT").replace("<end_of_text>", "EOT");
+}
+

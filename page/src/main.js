@@ -1,0 +1,58 @@
+// Starts what of the page moves.
+
+import { block } from "./blocks.js";
+import { comparison, sortable } from "./compare.js";
+import { h } from "./dom.js";
+import { explorer } from "./explorer.js";
+import { saveText } from "./exports.js";
+
+/** @param {string} id */
+function found(id) {
+  return /** @type {HTMLElement} */ (document.getElementById(id));
+}
+
+async function start() {
+  document.documentElement.classList.add("scripted");
+  document.querySelectorAll("table.sortable").forEach((table) => sortable(/** @type {HTMLTableElement} */ (table)));
+  drawer();
+  printing();
+  const study = await block("study");
+  const config = document.querySelector("#configuration pre");
+  config?.before(
+    h(
+      "button",
+      { type: "button", click: () => saveText("config.yaml", config.textContent ?? "", "text/yaml") },
+      "Download as config.yaml",
+    ),
+  );
+  comparison(found("comparison"), study);
+  await explorer(found("explorer"), study);
+}
+
+/** On a phone the contents are a drawer, which a choice closes. */
+function drawer() {
+  const contents = /** @type {HTMLDetailsElement} */ (found("contents"));
+  const narrow = matchMedia("(max-width: 64rem)");
+  const settle = () => (contents.open = !narrow.matches);
+  narrow.addEventListener("change", settle);
+  settle();
+  contents.addEventListener("click", ({ target }) => {
+    if (narrow.matches && target instanceof HTMLAnchorElement) contents.open = false;
+  });
+}
+
+/** Print what is closed too, and leave it as it was. */
+function printing() {
+  /** @type {HTMLDetailsElement[]} */
+  let opened = [];
+  addEventListener("beforeprint", () => {
+    opened = [...document.querySelectorAll("details")].filter((one) => !one.open);
+    opened.forEach((one) => (one.open = true));
+  });
+  addEventListener("afterprint", () => opened.forEach((one) => (one.open = false)));
+}
+
+start().catch((error) => {
+  found("explorer").replaceChildren(h("p", { class: "notice", role: "alert" }, `The explorer could not start: ${error.message}`));
+  throw error;
+});

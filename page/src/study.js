@@ -1,0 +1,72 @@
+// What the page knows of the study before any block of a section is opened.
+
+/**
+ * @typedef {object} Small a map over all items in small
+ * @property {"role" | "head"} by
+ * @property {(string | number)[]} rows
+ * @property {number[]} layers
+ * @property {(number | null)[][]} values
+ * @property {boolean[][]} sure
+ */
+
+/**
+ * @typedef {object} Section
+ * @property {string} id
+ * @property {string} dataset
+ * @property {string} model
+ * @property {string} wording
+ * @property {string} heading
+ * @property {string} folder of its tables
+ * @property {number | null} parent the section that it is a control of
+ * @property {string[]} sweeps
+ * @property {Record<string, Small>} small
+ * @property {string} negationIn what the place of the negation is called
+ * @property {string} headline
+ * @property {string} pictures the dataset that its pictures are kept with
+ * @property {boolean} attention whether the page has its attention
+ * @property {number} figures how many static ones it has
+ */
+
+/**
+ * @typedef {object} Study
+ * @property {string} title
+ * @property {number} alpha
+ * @property {Section[]} sections
+ * @property {Record<string, {label: string, states: boolean}>} sites
+ * @property {[string, string, boolean][]} effects name, label, whether 1 is the whole effect
+ * @property {string[]} roles in sentence order
+ * @property {string[]} segments
+ * @property {string[]} negations
+ * @property {number} largest change of a mean score in any map, logits
+ * @property {Record<string, string>} about of columns
+ */
+
+/**
+ * @typedef {object} Context what a view draws with
+ * @property {Study} study
+ * @property {Section} section
+ * @property {import("./state.js").State} state
+ * @property {(changes: import("./state.js").State) => void} set
+ * @property {(changes?: import("./state.js").State) => string} link
+ */
+
+/** @param {string} sweep @returns {[string, string]} */
+export function siteAndDirection(sweep) {
+  const [site, direction] = sweep.split(".");
+  return [site, direction];
+}
+
+/**
+ * A cell in words.
+ * @param {Study} study @param {string} site @param {number} layer @param {string | number} row
+ */
+export function cellName(study, site, layer, row) {
+  const known = study.sites[site];
+  if (typeof row === "number") return `head ${row} of block ${layer}`;
+  return `${row} in ${known?.states ? "hidden state" : "block"} ${layer}`;
+}
+
+/** @param {string} text */
+export function capital(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

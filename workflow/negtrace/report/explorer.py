@@ -1,0 +1,215 @@
+"""What the explorer shows of one dataset, model and wording, as plain values for `blocks.py`.
+
+Items, pairs and cells are numbered in the order of their lists, and everything that is known of
+each goes by these numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from negtrace.figures.registry import drawn_from
+from negtrace.report.blocks import columns, plain
+from negtrace.report.pictures import Picture
+from negtrace.report.section import Section
+from negtrace.statistics.map_values import item_values
+from negtrace.vocabulary import DONORS
+
+KEY = ["negation", "segment", "layer", "head", "role"]
+CELL = KEY[2:]
+
+# What joins the columns of a map: of the table `ranks`, of `spread`, of every donor in `donor_map`.
+OF_RANKS = ["rank", "rank_ci_low", "rank_ci_high"]
+OF_SPREAD = ["same_sign", "sd_items", "sd_pairs"]
+OF_DONORS = {
+    "placebo": ["difference_donor", "beyond", "beyond_ci_low", "beyond_ci_high", "p_fwer"],
+    "transfer": ["difference_donor", "share", "share_ci_low", "share_ci_high"],
+}
+
+# Change of an item's score, and attention: steps in which they are kept.
+CHANGES_PER_LOGIT = 1000
+STEPS_OF_ATTENTION = 100
+
+# Tables of figures with more rows are left to their files.
+MOST_ROWS = 3000
+
+FEATURES = ["caption_foil_similarity", "n_tokens", "subject_area"]
+
+
+def blocks_of(
+    section: Section, table: Callable[[str], pd.DataFrame], pictures: Mapping[str, int]
+) -> dict[str, Any]:
+    """What the explorer shows of a section, by kind of block.
+
+    Args:
+        table: reads a table of the section by its name.
+        pictures: number of each picture that the page holds, by image file.
+    """
+    scores, segments = table("scores"), table("segments")
+    known = item_block(segments, table("candidates"), scores, table("features"), pictures)
+    attention = table("attention")
+    maps = {
+        sweep: map_columns(found, table(f"ranks.{sweep}"), section.spread[sweep],
+                           section.donors[sweep])  # fmt: skip
+        for sweep, found in section.maps.items()
+    }
+    values = {s: value_block(table(f"sweep.{s}"), scores, segments) for s in section.maps}
+    blocks: dict[str, Any] = {
+        "maps": maps,
+        "items": known,
+        "values": {**values, "per_logit": CHANGES_PER_LOGIT},
+        "figures": [_figure(one, section, table) for one in section.plain_pictures],
+    }
+    if len(attention):
+        seen = attention_block(attention, table("alignment"), known["pairs"]["pair_id"])
+        blocks["attention"] = {**seen, "steps": STEPS_OF_ATTENTION}
+    return blocks
+
+
+def _figure(
+    picture: Picture, section: Section, table: Callable[[str], pd.DataFrame]
+) -> dict[str, Any]:
+    """A figure with the tables that it is drawn from, those of the run that are short."""
+    names = {path.stem for path in section.tables}
+    drawn = {name: table(name) for name in drawn_from(picture.name) if name in names}
+    tables = {name: columns(found) for name, found in drawn.items() if len(found) <= MOST_ROWS}
+    return {**picture._asdict(), "tables": tables}
+
+
+def map_columns(
+    table: pd.DataFrame, ranks: pd.DataFrame, spread: pd.DataFrame, donors: pd.DataFrame
+) -> dict[str, list[Any]]:
+    """All that is known of the cells of one sweep, a row per cell, negation and segment.
+
+    Args:
+        table: ``restoration_map``, with p_study where there is one.
+        ranks, spread, donors: tables ``ranks``, ``spread`` and ``donor_map`` of the same.
+
+    Returns:
+        by column; a donor's are ``{donor}_{column}``.
+    """
+    given = [name for name in table if name not in ("dataset", "model", "wording")]
+    found = _keyed(table[given].drop(columns=["site", "direction", "n", "sd"], errors="ignore"))
+    found = _with(found, ranks, OF_RANKS)
+    found = _with(found, spread.assign(segment="all"), OF_SPREAD)
+    for donor in DONORS:
+        own = donors[donors["donor"] == donor] if len(donors) else donors
+        if len(own):
+            renamed = {name: f"{donor}_{name}" for name in OF_DONORS[donor]}
+            found = _with(found, own.rename(columns=renamed), list(renamed.values()))
+    order = [*KEY, *(name for name in found if name not in KEY)]
+    return columns(found[order].dropna(axis="columns", how="all"))
+
+
+def _keyed(table: pd.DataFrame) -> pd.DataFrame:
+    types: Any = dict.fromkeys(KEY, object) | {"layer": int, "head": "Int16"}
+    return table.astype(types)
+
+
+def _with(table: pd.DataFrame, other: pd.DataFrame, added: list[str]) -> pd.DataFrame:
+    there = [name for name in added if name in other]
+    return table.merge(_keyed(other[[*KEY, *there]]), on=KEY, how="left", validate="one_to_one")
+
+
+def item_block(
+    segments: pd.DataFrame,
+    candidates: pd.DataFrame,
+    scores: pd.DataFrame,
+    features: pd.DataFrame,
+    pictures: Mapping[str, int],
+) -> dict[str, Any]:
+    """Items and pairs of a run.
+
+    Args:
+        segments, candidates, scores, features: tables of those names.
+        pictures: number of each picture that the page holds, by image file.
+
+    Returns:
+        items: lists by column, `pair` and `picture` being numbers; pairs: lists by column.
+    """
+    items = segments[["item_id", "pair_id", "negation", "d", "segment"]].astype({"pair_id": object})
+    found = items.merge(
+        candidates[["item_id", "image_file", "negated", "affirmative"]], on="item_id", how="left"
+    )
+    found = found.merge(scores[["item_id", "s_negated", "s_affirmative"]], on="item_id", how="left")
+    found = found.merge(features[["item_id", *FEATURES]], on="item_id", how="left")
+    pairs = found.drop_duplicates("pair_id")
+    number = {pair: n for n, pair in enumerate(pairs["pair_id"])}
+    shown = found.assign(
+        pair=found["pair_id"].map(number), picture=[pictures.get(n) for n in found["image_file"]]
+    )
+    kept = ["item_id", "image_file", "pair", "picture", "negation", "segment", "d"]
+    return {
+        "items": columns(shown[[*kept, "s_negated", "s_affirmative", *FEATURES]]),
+        "pairs": columns(pairs[["pair_id", "negated", "affirmative"]]),
+    }
+
+
+def value_block(
+    sweep: pd.DataFrame, scores: pd.DataFrame, segments: pd.DataFrame
+) -> dict[str, Any]:
+    """What copying each cell changes in every item's score, oriented as in the maps.
+
+    Returns:
+        cells: lists of layer, head and role; changes: a list for each cell, in the order of
+        `segments`, in 1/`CHANGES_PER_LOGIT` logits, None where the item has no such token. Several
+        tokens of one role are averaged. Cells that change nothing anywhere have an empty list.
+    """
+    values = item_values(sweep, scores, segments)
+    cell = values[CELL].astype({"layer": int, "head": "Int16", "role": object})
+    means = values["change"].groupby([*(cell[n] for n in CELL), values["item_id"].astype(object)],
+                                     sort=False, dropna=False).mean()  # fmt: skip
+    wide = means.unstack().reindex(columns=segments["item_id"].astype(object))
+    kept = (wide * CHANGES_PER_LOGIT).round().to_numpy()
+    cells = wide.index.to_frame(index=False)
+    return {
+        "cells": columns(cells),
+        "changes": [_integers(row) if np.nan_to_num(row).any() else [] for row in kept],
+    }
+
+
+def attention_block(
+    attention: pd.DataFrame, alignment: pd.DataFrame, pairs: list[str]
+) -> dict[str, Any]:
+    """Attention of every head to the negator, and to its counterpart in the other sentence.
+
+    Args:
+        pairs: ids of the pairs in the order of their numbers.
+
+    Returns:
+        heads: lists of layer and head; pairs: for each pair its tokens (negated and affirmative,
+        and which are the negator's), its queries (from the negator on) as positions in the negated
+        sentence, and for both sentences a list of heads x queries in 1/`STEPS_OF_ATTENTION`.
+    """
+    heads = attention[["layer", "head"]].drop_duplicates().sort_values(["layer", "head"])
+    rows = attention.sort_values(["layer", "head", "query_position"]).groupby(
+        "pair_id", observed=True, sort=False
+    )
+    words = dict(list(alignment.groupby("pair_id", observed=True, sort=False)))
+    of_pair = {pair: part for pair, part in rows}
+    found = []
+    for pair in pairs:
+        part, tokens = of_pair[pair], words[pair]
+        start = tokens.loc[tokens["negator"], "position"].min()
+        part = part[part["query_position"] >= (0 if pd.isna(start) else start)]
+        sides = {side: tokens[tokens["polarity"] == side] for side in ("negated", "affirmative")}
+        found.append(
+            {
+                **{side: list(own["token"]) for side, own in sides.items()},
+                "roles": list(sides["negated"]["role"].astype(object)),
+                "counterpart": plain(sides["negated"]["counterpart"]),
+                "negator": plain(sides["negated"]["negator"]),
+                "queries": plain(part["query_position"].unique()),
+                "to_negated": _integers(part["a_negated"] * STEPS_OF_ATTENTION),
+                "to_affirmative": _integers(part["a_affirmative"] * STEPS_OF_ATTENTION),
+            }
+        )
+    return {"heads": columns(heads), "pairs": found}
+
+
+def _integers(values: Any) -> list[int | None]:
+    return [None if value != value else round(value) for value in np.asarray(values, float)]
