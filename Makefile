@@ -1,6 +1,7 @@
 # make demo: the default study, from nothing to its report.  make test: lint and all tests.
 # make coverage: which lines of the engine and the statistics no test of theirs runs.
 # make bench: the engine against its peers.  make docs: the documentation, as a small site.
+# make page: the report's script from its sources in page/ (needs node).
 # All make an environment of their own in .venv first; PYTHON chooses the interpreter (3.11+).
 
 PYTHON ?= python3
@@ -8,7 +9,7 @@ BIN := .venv/bin
 # Jobs of the workflow find this environment's python too.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint coverage bench docs gallery clean
+.PHONY: demo test lint coverage bench docs gallery page rulegraph clean
 
 demo: .venv/run.stamp
 	$(BIN)/snakemake --cores all
@@ -46,6 +47,16 @@ gallery: .venv/run.stamp
 	$(BIN)/snakemake $$($(BIN)/python docs/make_gallery.py --sources) --cores all \
 		--configfile docs/gallery.yaml
 	$(BIN)/python docs/make_gallery.py
+
+# Which rule needs which, for the documentation (needs graphviz).
+rulegraph: .venv/run.stamp
+	$(BIN)/snakemake --rulegraph dot | dot -Tsvg > docs/rulegraph.svg
+
+page: page/node_modules/.package-lock.json
+	cd page && npm run check && npm test && npm run build
+
+page/node_modules/.package-lock.json: page/package.json page/package-lock.json
+	cd page && npm ci
 
 .venv/run.stamp: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -92,7 +92,7 @@ export async function attentionView(context) {
     h("p", { class: "pair" }, ...sentences(pairs[pair].negated, pairs[pair].affirmative)),
     h(
       "div",
-      { class: "side" },
+      { class: "side even" },
       framed({
         name: `${section.id}_selectivity_${pairs[pair].pair_id}`,
         picture: overview,

@@ -96,7 +96,7 @@ function multiple(study, section, sweep) {
   return h(
     "figure",
     { class: section.parent === null ? "multiple" : "multiple control" },
-    found
+    found && found.values.some((line) => line.some((value) => value !== null))
       ? drawn({
           label: `${section.heading}: ${section.headline}`,
           rows: found.rows,
@@ -106,10 +106,10 @@ function multiple(study, section, sweep) {
           value: (row, column) => found.values[row][column],
           sure: (row, column) => found.sure[row][column],
           limit: 1,
-          width: 180,
+          width: Math.min(180, 22 * found.layers.length),
           small: true,
         })
-      : h("p", { class: "soft" }, "no such map"),
+      : h("p", { class: "soft" }, found ? "No share: the mean d may be 0." : "No such map."),
     h(
       "figcaption",
       {},
@@ -131,14 +131,14 @@ function beside(study, one, other, sweep) {
   );
   const lacking = first.rows.length * first.layers.length - data.length;
   const ends = data.flatMap(({ across, up }) => [across, up]);
-  const domain = [Math.min(-0.05, ...ends), Math.max(0.1, ...ends)];
+  const domain = [Math.min(-0.05, ...ends) - 0.02, Math.max(0.1, ...ends) + 0.02];
   const side = room(460);
   const picture = /** @type {SVGSVGElement} */ (
     Plot.plot({
       width: side,
       height: side,
       marginLeft: 50,
-      marginBottom: 42,
+      marginBottom: 46,
       x: { domain, label: one.heading, labelAnchor: "center", labelArrow: "none", grid: true, ticks: 5 },
       y: { domain, label: other.heading, labelAnchor: "center", labelArrow: "none", grid: true, ticks: 5 },
       marks: [

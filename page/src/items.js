@@ -95,12 +95,16 @@ function bound(text, otherwise) {
 function histogram(items, chosen, brushed) {
   const width = room(900);
   const [height, bottom, top] = [190, 38, 24];
-  const thresholds = bin().thresholds(50)(items.map((item) => item.d)).map((one) => one.x0 ?? 0);
-  const bars = (/** @type {any[]} */ shown, /** @type {string} */ fill) => {
-    /** @type {any} */
-    const options = { x: "d", thresholds, fill, insetLeft: 0.5, insetRight: 0.5 };
-    return Plot.rectY(shown, Plot.binX({ y: "count" }, options));
-  };
+  const bins = bin().thresholds(50)(items.map((item) => item.d));
+  const bars = (/** @type {any[]} */ shown, /** @type {string} */ fill) =>
+    Plot.rectY(
+      bins.map(({ x0 = 0, x1 = 0 }, at) => ({
+        x0,
+        x1,
+        count: shown.filter(({ d }) => d >= x0 && (d < x1 || at === bins.length - 1)).length,
+      })),
+      { x1: "x0", x2: "x1", y: "count", fill, insetLeft: 0.5, insetRight: 0.5 },
+    );
   const inside = (/** @type {any} */ item) => item.d >= chosen[0] && item.d <= chosen[1];
   const plot = /** @type {SVGSVGElement & {scale: (name: string) => any}} */ (
     Plot.plot({

@@ -28,15 +28,6 @@ def test_known_cells_are_not_counted():
     assert "1 do at a family-wise" in said
 
 
-def test_top_cells_leave_out_what_is_known_or_unbounded_and_keep_both_effect_sizes():
-    table = effect_rows((1, 0.3, 0.01), (2, 1.0, 0.01), (3, 0.0, 1.0), (4, 0.4, 0.01), (5, 9, 0.5))
-    table["known"] = table["head"] == 2
-    table.loc[table["head"] == 5, ["ratio_ci_low", "ratio_ci_high"]] = float("nan")
-    best = evidence.top_cells(table)
-    assert [row["cell"] for row in best] == ["head 4", "head 1"]
-    assert (best[0]["ratio"], best[0]["mean"], best[0]["segment"]) == (0.4, 0.8, "all")
-
-
 def test_confirmation_in_words():
     confirmation = pd.DataFrame(
         [
@@ -132,24 +123,6 @@ def test_the_family_of_sentences_is_counted():
     assert "family-wise error of 5% over all 5 maps of this model in the study (8 cells;" in said
 
 
-def test_top_cells_have_their_spread():
-    table = effect_rows((1, 0.3, 0.01), (2, 0.2, 0.01))
-    spread = pd.DataFrame(
-        {
-            "negation": ["foil", "all", "all"],
-            "layer": 2,
-            "head": pd.array([1, 2, 1], dtype="Int16"),
-            "role": "all",
-            "same_sign": [0.1, 0.2, 0.9],
-            "sd_items": [1.0, 2.0, 3.0],
-            "sd_pairs": [1.5, 2.5, 3.5],
-        }
-    )
-    first, second = evidence.top_cells(table, spread)
-    assert (first["same_sign"], first["sd_items"], first["sd_pairs"]) == (0.9, 3.0, 3.5)
-    assert second["same_sign"] == 0.2
-
-
 MINIMALITY = pd.DataFrame(
     {
         "layer": [1, 2, 3],
@@ -191,15 +164,3 @@ def test_the_certificate_says_what_was_checked_and_on_how_many_pairs():
     assert "it arrives (8 values, 5 computed; at most 2e-06 logits away)" in said
     assert "it leaves (7 values, 4 computed; at least 0.5 logits away)" in said
     assert said.endswith("no pair: no pair of the sample can show it.")
-
-
-def test_the_same_cells_beside_each_donor():
-    cells = evidence.top_cells(effect_rows((1, 0.3, 0.01), (2, 0.5, 0.01)))
-    assert [cell["head"] for cell in cells] == [2, 1]
-    rows = [PLACEBO | {"share": None}, PLACEBO | {"donor": "transfer", "head": 2.0, "share": 0.9}]
-    first, second = evidence.beside_donors(cells, pd.DataFrame(rows))
-    assert first["cell"] == "head 2"
-    assert first["placebo"] is None
-    assert first["transfer"]["share"] == 0.9
-    assert second["placebo"]["beyond"] == 4.0
-    assert second["transfer"] is None

@@ -12,9 +12,10 @@ import pandas as pd
 import pytest
 
 from negtrace import vocabulary
-from negtrace.report import pictures
+from negtrace.report import blocks, pictures
 from negtrace.report import section as sections
-from negtrace.report.page import Choices, Comparison, render
+from negtrace.report.page import Choices, Comparison
+from negtrace.report.page import render as whole
 from negtrace.report.section import Section
 
 EVIL = "<script>alert('x')</script>"
@@ -32,6 +33,11 @@ FIGURES = [
 SVG = (
     '<svg xmlns="http://www.w3.org/2000/svg" id="figure_1"><g id="axes_1"/><title>{}</title></svg>'
 )
+
+
+def render(*given, **named) -> str:
+    return whole(*given, **named).html
+
 
 ATTRIBUTES_THAT_LOAD = {"src", "href", "srcset", "data", "poster", "action", "background"}
 
@@ -136,37 +142,65 @@ def loaded(page: Page) -> list[str]:
 def test_nothing_is_loaded_from_outside(section):
     html = render("A study", [section], "key: 1")
     page = Page(html)
-    assert len(loaded(page)) > len(FIGURES)
-    assert all(value.startswith(("data:image/", "#")) for value in loaded(page))
-    assert not page.all("script")
+    drawn = {picture.path for picture in section.plain_pictures}
+    assert len(loaded(page)) > len(drawn) == 3
+    assert all(value.startswith("#") or value in drawn for value in loaded(page))
     assert not page.all("link")
-    assert not re.search(r"url\(|@import", html)
+    (style,) = re.findall("<style>(.*?)</style>", html, re.DOTALL)
+    assert not re.search(r"url\(|@import", style)
 
 
-def test_all_figures_are_inside_in_reading_order(section):
-    page = Page(render("A study", [section], ""))
-    sources = [image["src"].split(",")[1] for image in page.all("img")]
-    names = [re.search("<title>(.*)</title>", base64.b64decode(s).decode())[1] for s in sources]
+def test_figures_come_in_reading_order_and_maps_are_left_to_the_page(section):
+    names = [picture.name for picture in section.pictures]
     assert names == [
         "histogram_of_d",
-        "cte_map.affirm",
-        "cte_map.negate",
-        "head_restoration.negate",
+        "cte_map-affirm",
+        "cte_map-negate",
+        "head_restoration-negate",
         "selectivity",
         "attention_by_role",
     ]
-    assert "Restoration by token and hidden state, direction affirm" in page.text
+    assert section.pictures[1].title == "Restoration by token and hidden state, direction affirm"
+    sources = [base64.b64decode(one.source.split(",")[1]).decode() for one in section.pictures]
+    titles = [re.search("<title>(.*)</title>", source)[1] for source in sources]
+    assert titles == [name.replace("-", ".") for name in names]
+    shown = [picture.name for picture in section.plain_pictures]
+    assert shown == ["histogram_of_d", "selectivity", "attention_by_role"]
+    page = Page(render("A study", [section], ""))
+    assert len(page.all("img")) == len(shown)
     assert all(image["alt"] for image in page.all("img"))
+
+
+def test_maps_are_in_the_page_without_its_script(section):
+    html = render("A study", [section], "")
+    (static,) = re.findall("<noscript>(.*?)</noscript>", html, re.DOTALL)
+    rows = re.findall(r'<tr><th scope="row">(\w+)</th>(.*?)</tr>', static)
+    values = {role: re.findall(r">([\d.]+)</td>", cells) for role, cells in rows}
+    assert values["determiner"] == ["1.00", "0.40", "0"]
+    assert values["EOT"] == ["0", "0.60", "1.00"]
+
+
+def test_figures_follow_a_dark_page(section):
+    source = base64.b64decode(section.pictures[0].source.split(",")[1]).decode()
+    assert re.match(r"<svg [^>]*><style>@media screen and \(prefers-color-scheme: dark\)", source)
 
 
 def test_ids_are_unique_and_links_lead_somewhere(section):
     sections = [section, replace(section, wording="standard"), replace(section, model="big")]
     page = Page(render("A study", sections, ""))
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
-    assert len(ids) == len(set(ids)) >= 3 * (1 + len(FIGURES))
+    assert len(ids) == len(set(ids))
+    assert {one.anchor for one in sections} <= set(ids)
     links = {link["href"] for link in page.all("a")}
-    assert len(links) == 3
+    assert len(links) > 3
     assert links <= {f"#{name}" for name in ids}
+
+
+def test_anchors_of_different_names_differ():
+    names = ["a.b-c-d", "a_b-c-d", "a b-c-d", "ä-c-d"]
+    anchors = [sections.anchor_of(name) for name in names]
+    assert len(set(anchors)) == len(names)
+    assert all(re.fullmatch("[A-Za-z0-9_-]+", anchor) for anchor in anchors)
 
 
 def test_text_from_outside_is_escaped(section):
@@ -179,10 +213,10 @@ def test_text_from_outside_is_escaped(section):
         provenance={"versions": {"torch": EVIL}, "params": {EVIL: EVIL}},
     )
     html = render(EVIL, [evil], EVIL)
-    assert "<script" not in html
+    assert "<script>alert" not in html
     page = Page(html)
-    assert not page.all("script")
     assert page.text.count(EVIL) >= 10
+    assert "<script>alert" not in render("", [section], "", pictures={"p": blocks.packed([EVIL])})
 
 
 def test_what_was_run_is_told(section):
@@ -203,7 +237,7 @@ def test_what_was_run_is_told(section):
         "scores.parquet",
     ):
         assert told in text, told
-    rows = re.findall(r"(\w+)\.parquet</td><td>(\d+)<", render("", [section], ""))
+    rows = re.findall(r"(\w+)\.parquet</td><td>(\d+)</td>", render("", [section], ""))
     assert rows == [("scores", "17"), ("attention", "18")]
 
 
@@ -256,7 +290,9 @@ def test_every_known_figure_has_a_caption(kind, section):
     assert len(paragraphs) >= 2
     assert all(len(paragraph.split()) > 8 for paragraph in paragraphs)
     shown = replace(section, figures={kind: next(iter(section.figures.values()))})
-    assert paragraphs[0] in " ".join(Page(render("", [shown], "")).text.split())
+    assert [picture.caption for picture in shown.pictures] == [paragraphs]
+    text = " ".join(Page(render("", [shown], "")).text.split())
+    assert (paragraphs[0] in text) == bool(shown.plain_pictures)
 
 
 def test_an_unknown_figure_is_shown_with_its_name(section, tmp_path):
@@ -333,7 +369,7 @@ def test_what_cannot_be_compared_is_said_in_one_line(section, tmp_path):
 )
 def test_the_headline_is_of_the_sites_map_in_direction_negate(section, names, chosen):
     maps = {name: resid().assign(of=name) for name in names}
-    found = replace(section, maps=maps)._first_map("resid")
+    found = replace(section, maps=maps).first_map("resid")
     assert (None if found is None else set(found["of"])) == (chosen and {chosen})
 
 
@@ -360,8 +396,8 @@ def test_other_choices_are_shown_with_their_figure(section, tmp_path):
     page = Page(render("", [section], "", choices=[Choices("valse", EVIL, curve, figure)]))
     assert f"{EVIL} on valse" in page.text
     assert "over 2 specifications: head 2 of block 4 in 50% (worst rank 5)" in page.text
-    assert len(page.all("img")) == len(FIGURES) + 1
+    assert len(page.all("img")) == len(section.plain_pictures) + 1
     none = Page(render("", [section], "", choices=[Choices("v", "m", curve[:0], figure)]))
     assert "No head is named" in none.text
-    assert len(none.all("img")) == len(FIGURES)
+    assert len(none.all("img")) == len(section.plain_pictures)
     assert "Under other choices" not in Page(render("", [section], "")).text

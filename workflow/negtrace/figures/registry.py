@@ -47,5 +47,5 @@ def drawn(
 
 
 def drawn_from(name: str) -> tuple[str, ...]:
-    """Names of the tables that a registered figure is drawn from; none of any other."""
+    """Names of the tables that a figure is drawn from; none of one that is not registered."""
     return _DRAWINGS[name].tables if name in _DRAWINGS else ()

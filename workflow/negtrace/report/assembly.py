@@ -28,9 +28,7 @@ from negtrace.tables.lineage import read_tables
 from negtrace.tables.store import read_provenance, read_table
 
 
-def report_of(
-    config_file: Path, results: Path, alpha: float, folders: Mapping[str, str]
-) -> Page:
+def report_of(config_file: Path, results: Path, alpha: float, folders: Mapping[str, str]) -> Page:
     """The report of a study.
 
     Args:

@@ -1,4 +1,4 @@
-"""Blocks: values as compressed JSON inside the page, which its script unpacks when one is opened."""
+"""Blocks: values as compressed JSON inside the page, unpacked by its script when one is opened."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def packed(value: Any) -> str:
 
 
 def columns(table: pd.DataFrame) -> dict[str, list[Any]]:
-    """A table as lists by column: floats to `DIGITS` significant digits, None where there is none."""
+    """A table as lists by column: floats to `DIGITS` significant digits, None for none."""
     return {str(name): plain(table[name]) for name in table}
 
 

@@ -40,7 +40,7 @@ def row(section: Section) -> dict[str, Any]:
         found["n_heads"] = len(best)
         if len(best):
             top: Any = best.iloc[0]
-            found |= {"head": f"{top['layer']}.{top['head']}", "ratio": top["ratio"]}
+            found |= {"head": f"{top['layer']}.{top['head']}", "ratio": top["mean"]}
             found |= {name: top.get(name) for name in ("ratio_ci_low", "ratio_ci_high")}
     if section.confirmation is not None:
         tests = section.confirmation[0]
@@ -57,7 +57,11 @@ def small_maps(section: Section) -> dict[str, dict[str, Any]]:
         by sweep: layers; rows (roles or heads); values, a list per row; sure, whether each value
         differs from 0 or is known, in the same shape.
     """
-    return {sweep: small for sweep, table in section.maps.items() if (small := small_map(table, section.alpha))}
+    return {
+        sweep: small
+        for sweep, table in section.maps.items()
+        if (small := small_map(table, section.alpha))
+    }
 
 
 def small_map(table: pd.DataFrame, alpha: float) -> dict[str, Any] | None:
@@ -68,7 +72,7 @@ def small_map(table: pd.DataFrame, alpha: float) -> dict[str, Any] | None:
         return None
     by = "head" if "head" in rows and rows["head"].notna().any() else "role"
     tested = rows["p_fwer"] <= alpha if "p_fwer" in rows else pd.Series(True, index=rows.index)
-    known = rows["known"] if "known" in rows else False
+    known = rows.get("known", False)
     labels = sorted(set(rows[by]), key=[*ROLES, ALL].index if by == "role" else int)
     plain_rows = rows.assign(sure=tested | known, **{by: rows[by].astype(object)})
     layers = sorted(set(rows["layer"]))

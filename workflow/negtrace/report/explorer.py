@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from negtrace.figures.registry import drawn_from
+from negtrace.figures.of_run import drawn_from
 from negtrace.report.blocks import columns, plain
 from negtrace.report.pictures import Picture
 from negtrace.report.section import Section
@@ -53,8 +53,9 @@ def blocks_of(
     known = item_block(segments, table("candidates"), scores, table("features"), pictures)
     attention = table("attention")
     maps = {
-        sweep: map_columns(found, table(f"ranks.{sweep}"), section.spread[sweep],
-                           section.donors[sweep])  # fmt: skip
+        sweep: map_columns(
+            found, table(f"ranks.{sweep}"), section.spread[sweep], section.donors[sweep]
+        )
         for sweep, found in section.maps.items()
     }
     values = {s: value_block(table(f"sweep.{s}"), scores, segments) for s in section.maps}

@@ -10,7 +10,6 @@ from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from negtrace.figures.contrast_words import NEGATION
 from negtrace.replication import ledger_summary
@@ -37,16 +36,16 @@ DEFINITIONS = {
     "depends on how far d is from 0.",
     "Restoration": "(S patched − S base) / (S source − S base): 0 if the patch changes nothing, 1 "
     "if it brings the whole effect of the source sentence.",
-    "Ratio of means": "Restoration of a cell over items: the mean change by the patch over the mean "
-    "effect of the source sentence. What sentences and tests are about.",
-    "Mean of ratios": "The mean of each item's own restoration, the paper's CTE. Items whose effect "
-    "is near 0 can dominate it.",
+    "Ratio of means": "Restoration of a cell over items: the mean change by the patch over the "
+    "mean effect of the source sentence. What sentences and tests are about.",
+    "Mean of ratios": "The mean of each item's own restoration, the paper's CTE. Items whose "
+    "effect is near 0 can dominate it.",
     "Direction": "negate: activations of the source (the negated sentence) are patched into the "
     "base (the affirmative one). affirm: the reverse.",
     "Hidden state": "The residual stream: 0 is the embedding, l the output of block l. Blocks and "
     "heads are counted from 1.",
-    "Placebo, transfer": "What a cell is patched from besides: a source without negation, or another "
-    "pair's source sentence.",
+    "Placebo, transfer": "What a cell is patched from besides: a source without negation, or "
+    "another pair's source sentence.",
     "Selectivity": "Mean over items of the largest difference, over tokens after the negator, "
     "between a head's attention to the negator (in another contrast, to the words that differ) and "
     "to the same place in the other sentence.",
@@ -178,8 +177,8 @@ def render(
         study=packed(_study(title, sections, parents)),
         blocks={name: f"{BESIDE}/{name}.js" if beside else None for name in large},
         large=large,
-        style=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
-        script=Markup((TEMPLATES / "report.js").read_text(encoding="utf-8")),
+        style=(TEMPLATES / "report.css").read_text(encoding="utf-8"),
+        script=(TEMPLATES / "report.js").read_text(encoding="utf-8"),
     )
     return Page(html, beside)
 

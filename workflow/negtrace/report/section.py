@@ -103,9 +103,7 @@ class Section:
         """An id for the section, of characters that need no escaping."""
         return anchor_of(f"{self.dataset}-{self.model}-{self.wording}")
 
-    def with_data(
-        self, blocks: Mapping[str, Any], example: Mapping[str, Any] | None
-    ) -> Section:
+    def with_data(self, blocks: Mapping[str, Any], example: Mapping[str, Any] | None) -> Section:
         """The section with what the page's script shows of it, by kind."""
         named = {f"{self.anchor}-{kind}": packed(value) for kind, value in blocks.items()}
         return replace(self, blocks=named, example=example)

@@ -17,7 +17,7 @@ from negtrace.vocabulary import ALL, CONTROLS, DONORS
 
 LISTED_HEADS = 4
 
-NULLS_IN_WORDS = {"random": "random heads", "layer_matched": "heads of the same blocks"}
+_NULLS = {"random": "random heads", "layer_matched": "heads of the same blocks"}
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,9 @@ def _support(section: Section, controls: Sequence[Section]) -> list[tuple[str, s
             said.append(("Interval", f"Restoration, ratio of means: {'; '.join(best)}."))
     for sweep, table in section.donors.items():
         if sweep.startswith("head."):
-            said += [("Placebo", text) for text in evidence.of_placebo(table, "head", section.alpha)]
+            said += [
+                ("Placebo", text) for text in evidence.of_placebo(table, "head", section.alpha)
+            ]
     if section.confirmation is not None:
         confirmation, ablations, _ = section.confirmation
         said.append(("Ablation", " ".join(evidence.of_confirmation(confirmation, ablations))))
@@ -106,8 +108,8 @@ def _against(section: Section, controls: Sequence[Section]) -> list[str]:
         wanted = (tests["negation"] == ALL) & (tests["measure"] == "mean_d") & (tests["n_sets"] > 0)
         weak: Any = tests[wanted & (tests["p"] > section.alpha)].itertuples()
         said += [
-            f"Ablating the found heads lowers mean d no more than as many {NULLS_IN_WORDS[row.null]}"
-            f" do (one-sided p {row.p:.2g}, {plural(row.n_sets, 'set')})."
+            f"Ablating the found heads lowers mean d no more than as many {_NULLS[row.null]} do"
+            f" (one-sided p {row.p:.2g}, {plural(row.n_sets, 'set')})."
             for row in weak
         ]
         idle = minimality[~((minimality["p_fwer"] <= section.alpha) & (minimality["loss"] > 0))]
