@@ -15,12 +15,17 @@ from negtrace.report.page import Page, render
 from negtrace.report.section import Section
 from negtrace.report.thumbnails import thumbnails
 from negtrace.report.verdict import example
-from negtrace.steps.maps import restoration_map, segments
+from negtrace.statistics.credible import with_placebo
+from negtrace.statistics.donor_map import donor_map
+from negtrace.statistics.effect_sizes import Options, effect_map
+from negtrace.statistics.groups import accuracy, segments
+from negtrace.statistics.spread import spread_map
+from negtrace.statistics.stability import ranks
 
 ITEMS, PAIRS = 36, 18
 COLOURS = ("red", "green", "blue")
 WORDS = ("SOT", "there", "be", "determiner", "subject_first", "subject_rest", "full_stop", "EOT")
-STATISTICS = {"replicates": 200, "flips": 400, "level": 0.95, "method": "flip", "seed": 0}
+OPTIONS = Options(replicates=200, flips=400)
 THRESHOLDS = {"incorrect_below": -1.0, "correct_from": 1.0}
 FIGURE = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 90 40" width="90" height="40">'
@@ -64,15 +69,20 @@ def sample(
         size: blocks and heads.
     """
     tables = run_tables(model, effect, size)
-    made = segments(tables["scores"], tables["candidates"], THRESHOLDS).tables
+    classified = segments(tables["scores"], tables["candidates"], THRESHOLDS)
+    made = {"segments": classified, "accuracy": accuracy(classified)}
     tables |= made
+    given = tables["scores"], made["segments"]
     maps = {}
-    for sweep in ("resid.negate", "head.negate"):
-        found = restoration_map(
-            tables[f"sweep.{sweep}"], tables["scores"], made["segments"], None, STATISTICS
-        ).tables
-        maps[sweep] = found["restoration_map"]
-        tables |= {f"{name}.{sweep}": table for name, table in found.items()}
+    for name in ("resid.negate", "head.negate"):
+        sweep = tables[f"sweep.{name}"]
+        donors = donor_map(sweep, given[0], None, given[1], OPTIONS)
+        maps[name] = with_placebo(effect_map(sweep, *given, options=OPTIONS), donors, 0.05)
+        tables |= {
+            f"donor_map.{name}": donors,
+            f"ranks.{name}": ranks(sweep, *given, options=OPTIONS),
+            f"spread.{name}": spread_map(sweep, *given),
+        }
     figure = folder / "histogram_of_d.svg"
     figure.write_text(FIGURE)
     path = folder / "segments.parquet"
