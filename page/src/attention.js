@@ -104,7 +104,7 @@ export async function attentionView(context) {
       h(
         "div",
         { class: "panel" },
-        h("h4", {}, `Head ${heads[head].head} of block ${heads[head].layer}: attention to the negator`),
+        h("h3", {}, `Head ${heads[head].head} of block ${heads[head].layer}: attention to the negator`),
         table(data),
         h("p", { class: "soft" }, "From each token to the negator in the negated sentence, to its counterpart in the affirmative one, and the difference. In steps of 0.01."),
       ),

@@ -2,7 +2,7 @@
 
 import * as Plot from "@observablehq/plot";
 import { block } from "./blocks.js";
-import { h, room } from "./dom.js";
+import { described, h, room } from "./dom.js";
 import { framed } from "./figure.js";
 import { interval, number, percent, probability } from "./format.js";
 import { itemTable } from "./itemtable.js";
@@ -51,7 +51,7 @@ export function details({ study }, site, row, label) {
     fact("Clusters", String(row.n_clusters ?? "–"), "n_clusters"),
   ];
   return [
-    h("h4", {}, capital(cellName(study, site, row.layer, label))),
+    h("h3", {}, capital(cellName(study, site, row.layer, label))),
     h("dl", { class: "facts" }, ...facts),
   ];
 }
@@ -93,7 +93,7 @@ export async function items(context, chosen, row, label) {
   return h(
     "div",
     { class: "items-of-cell" },
-    h("h4", {}, `${name}: its ${found.length} items`),
+    h("h3", {}, `${name}: its ${found.length} items`),
     head &&
       section.attention &&
       h(
@@ -158,8 +158,7 @@ function strip({ study, section, link }, items, unit, name, chosen, row) {
       ],
     })
   );
-  picture.setAttribute("role", "img");
-  picture.setAttribute("aria-label", `${name}: value of each item, by where the negation is`);
+  described(picture, `${name}: value of each item, by where the negation is`);
   return framed({
     name: `${section.id}_${chosen.sweep}_${row.layer}.${row.head ?? row.role}_items`,
     picture,

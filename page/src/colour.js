@@ -1,5 +1,9 @@
 // Colours of maps: from the page's variables, so that they follow its light and dark looks.
 
+// From these shares on the ink changes, on dark paper and on light: nearer to 0 it would be
+// unreadable after them, further on before them.
+const [MIDDLE, STRONG] = [0.57, 0.82];
+
 /**
  * A CSS colour for a value on a scale from -limit to limit.
  * @param {number | null} value @param {number} limit
@@ -16,7 +20,8 @@ export function fill(value, limit) {
  * @param {number | null} value @param {number} limit
  */
 export function inkOn(value, limit) {
-  return value !== null && Math.abs(value) / limit > 0.55 ? "on-strong" : "on-weak";
+  const share = value === null ? 0 : Math.abs(value) / limit;
+  return share > STRONG ? "on-strong" : share > MIDDLE ? "on-middle" : "on-weak";
 }
 
 /** @param {number} limit */

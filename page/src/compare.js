@@ -2,7 +2,7 @@
 
 import * as Plot from "@observablehq/plot";
 import { gradient } from "./colour.js";
-import { choice, h, room } from "./dom.js";
+import { choice, described, h, room } from "./dom.js";
 import { framed } from "./figure.js";
 import { drawn } from "./grid.js";
 import { number } from "./format.js";
@@ -157,8 +157,7 @@ function beside(study, one, other, sweep) {
       ],
     })
   );
-  picture.setAttribute("role", "img");
-  picture.setAttribute("aria-label", `Ratio of means of every cell: ${one.heading} against ${other.heading}`);
+  described(picture, `Ratio of means of every cell: ${one.heading} against ${other.heading}`);
   return framed({
     name: `${one.id}_${other.id}_${sweep}`,
     picture,

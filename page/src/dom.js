@@ -73,6 +73,19 @@ export function toggle(label, on, changed, name) {
   return h("label", { class: "toggle" }, box, label);
 }
 
+/**
+ * A picture made by a library as one image with a description: its groups have none of their own.
+ * @param {Element} svg @param {string} label
+ */
+export function described(svg, label) {
+  for (const part of svg.querySelectorAll("[aria-label], [aria-description]")) {
+    part.removeAttribute("aria-label");
+    part.removeAttribute("aria-description");
+  }
+  svg.setAttribute("role", "img");
+  svg.setAttribute("aria-label", label);
+}
+
 /** The least width that anything is drawn in, and what the page keeps free beside it, in pixels. */
 const [LEAST, MARGINS] = [300, 48];
 

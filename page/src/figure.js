@@ -50,7 +50,7 @@ export function framed({ name, title, picture, caption, data, files = [], link }
   return h(
     "figure",
     {},
-    title && h("h4", {}, title),
+    title && h("h3", {}, title),
     h("div", { class: "wide" }, picture),
     h("figcaption", {}, ...caption.map((paragraph) => h("p", {}, paragraph)), tools),
   );

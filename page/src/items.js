@@ -3,7 +3,7 @@
 import * as Plot from "@observablehq/plot";
 import { bin, brushX, select } from "d3";
 import { block } from "./blocks.js";
-import { choice, h, room } from "./dom.js";
+import { choice, described, h, room } from "./dom.js";
 import { framed } from "./figure.js";
 import { number } from "./format.js";
 import { itemTable } from "./itemtable.js";
@@ -122,8 +122,7 @@ function histogram(items, chosen, brushed) {
       ],
     })
   );
-  plot.setAttribute("role", "img");
-  plot.setAttribute("aria-label", "Histogram of d");
+  described(plot, "Histogram of d");
   if (items.length > 1) {
     const scale = plot.scale("x");
     const brush = brushX()

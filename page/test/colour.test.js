@@ -11,6 +11,7 @@ test("colours stop at the limit and tell the signs apart", () => {
 
 test("what is written on a strong colour is told", () => {
   assert.equal(inkOn(-0.9, 1), "on-strong");
+  assert.equal(inkOn(0.7, 1), "on-middle");
   assert.equal(inkOn(0.3, 1), "on-weak");
   assert.equal(inkOn(null, 1), "on-weak");
 });

@@ -142,11 +142,11 @@ def test_the_grid_is_moved_over_by_keys_and_pinned(opened):
             "[document.activeElement.dataset.row, document.activeElement.dataset.column]"
         )
         assert tuple(held) == place
-    assert page.locator(".panel h4").inner_text() == "Head 2 of block 1"
+    assert page.locator(".panel h3").inner_text() == "Head 2 of block 1"
     page.keyboard.press("Enter")
     page.wait_for_selector(".items-of-cell")
     assert asked(page)["cell"] == "1.2"
-    assert f"its {ITEMS} items" in page.locator(".items-of-cell h4").first.inner_text()
+    assert f"its {ITEMS} items" in page.locator(".items-of-cell h3").first.inner_text()
     assert page.evaluate("document.activeElement.dataset.row") == "1"
     page.keyboard.press("Enter")
     page.wait_for_selector(".items-of-cell", state="detached")
@@ -194,7 +194,7 @@ def test_a_view_is_in_its_address_and_comes_back_from_it(opened):
 
 
 def test_the_scale_is_fixed_until_it_is_asked_for_its_own(opened):
-    page = opened("#explore?model=big-random&site=head")
+    page = opened("#explore?model=small&site=head")
     ends = page.locator(".legend span").first
     assert ends.inner_text() == "−1"
     page.locator("input[name=scale]").check()
