@@ -13,6 +13,10 @@ min_version("9.0")
 configfile: str(Path(workflow.basedir) / "config.yaml")
 
 
+# What Snakemake's own report (snakemake --report) opens with.
+report: "workflow/report/workflow.rst"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/entries.smk"
 include: "workflow/rules/gathered.smk"

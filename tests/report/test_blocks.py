@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
-import json
-from base64 import b64decode
-
 import numpy as np
 import pandas as pd
 import pytest
+from page_blocks import unpacked
 
 from negtrace.report.blocks import columns, packed, plain
-
-
-def unpacked(text: str):
-    return json.loads(gzip.decompress(b64decode(text)))
 
 
 def test_a_value_comes_out_as_it_went_in_and_packs_alike():

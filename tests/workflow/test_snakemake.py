@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from checkout import SAMPLE, Checkout
+from page_blocks import unpacked
 
 from negtrace.models.tower_file import load_tower
 from negtrace.patching.scores import scores as unpatched_scores
@@ -36,7 +37,10 @@ OUTPUT = {"merged_config", "figures", "report", "all"}
 def test_the_first_run_makes_report_tables_figures_and_benchmarks(finished):
     report = finished.path("report.html").read_text()
     assert "A small study" in report
-    assert report.count("data:image/svg+xml;base64,") == 14
+    blocks = dict(re.findall(r'id="block-([^"]+)">([^<]*)<', report))
+    assert len(unpacked(blocks["demo-tiny-rephrased-figures"])) == 9
+    assert len(unpacked(blocks["demo-pictures"])) == 24
+    assert set(unpacked(blocks["demo-tiny-rephrased-maps"])) == {"resid.negate", "head.negate"}
     assert not re.search(r"(src|href)=[\"']?(https?:)?//", report)
     run = finished.path("demo", "tiny", "rephrased")
     for table in ("sweep.resid.negate", "sweep.head.negate", "map.resid.negate", "accuracy"):
@@ -439,3 +443,10 @@ def test_an_unknown_architecture_is_named_with_similar_ones(study):
     study.configure(lambda config: config["models"]["tiny"].update(architecture="ViT-B-3"))
     printed = study.run("-n", fails=True)
     assert "knows no architecture 'ViT-B-3', did you mean 'ViT-B-32'" in printed
+
+
+def test_snakemakes_own_report_shows_figures_and_tables(study):
+    study.run("--report", "own.html")
+    page = (study.folder / "own.html").read_text()
+    for shown in ("comparison of all runs", "Restoration by head", "the whole report"):
+        assert shown in page

@@ -88,6 +88,21 @@ def picture_folders(wildcards):
     return as_json({name: folder_of_images(name) for name in STUDY["datasets"]})
 
 
+def shown(path):
+    """A figure of a run as Snakemake's own report shows it: its SVG, with caption and labels."""
+    name, _, ending = Path(path).name.rpartition(".")
+    if ending != "svg":
+        return path
+    kind, _, of = name.partition(".")
+    return report(
+        path,
+        caption=f"../report/captions/{kind}.rst",
+        category="Figures",
+        subcategory="{dataset}, {model}, {wording}",
+        labels={"figure": vocabulary.FIGURES[kind].title, "of": of or "all items"},
+    )
+
+
 def of_every_run(patterns):
     """The patterns for every dataset, model and wording of the study."""
     return expand(

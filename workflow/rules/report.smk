@@ -1,7 +1,8 @@
 # Figures and the report.
 #
 # In:  maps, segments and accuracy of every dataset, model and wording of the study.
-# Out: figures of each, ledgers and specification curves, results/config.yaml, results/report.html.
+# Out: figures of each, ledgers and specification curves, results/config.yaml, results/report.html with
+#      results/comparison.csv.
 
 FIGURE_FILES = [
     f"{OF_RUN}/figures/{name}" for name in layout.figure_files(STUDY, FORMATS)
@@ -87,7 +88,7 @@ rule figures:
     input:
         unpack(figure_tables),
     output:
-        FIGURE_FILES,
+        [shown(path) for path in FIGURE_FILES],
     log:
         log_of("figures", RUN),
     benchmark:
@@ -159,7 +160,16 @@ rule report:
         identities=expand(f"{TOWER}/identity.parquet", model=PUBLISHED),
     output:
         report=report(
-            "results/report.html", caption="../report/report.rst", category="Report"
+            "results/report.html",
+            caption="../report/report.rst",
+            category="Report",
+            labels={"page": "the whole report"},
+        ),
+        comparison=report(
+            "results/comparison.csv",
+            caption="../report/comparison.rst",
+            category="Tables",
+            labels={"table": "comparison of all runs"},
         ),
     log:
         log_of("report"),

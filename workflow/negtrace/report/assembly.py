@@ -66,7 +66,7 @@ def _pictures(
     Datasets that have their pictures in one folder share a block.
     """
     blocks, numbers = {}, {}
-    for folder in dict.fromkeys(folders.values()):
+    for folder, first in {folder: name for name, folder in reversed(folders.items())}.items():
         tables = [
             read_table(results / dataset / "image_files.parquet", "image_files")
             for dataset, own in folders.items()
@@ -74,7 +74,7 @@ def _pictures(
         ]
         names = sorted({name for t in tables for name in t["image_file"][t["reason"].isna()]})
         small = thumbnails(Path(folder), names)
-        blocks[f"{anchor_of(folder)}-pictures"] = packed(list(small.values()))
+        blocks[f"{anchor_of(first)}-pictures"] = packed(list(small.values()))
         numbers[folder] = {name: number for number, name in enumerate(small)}
     return blocks, numbers
 
@@ -192,7 +192,7 @@ def section(
         family=family,
         spread={sweep: table(f"spread.{sweep}") for sweep in layout.sweeps(study)},
         certificate=table("certificate"),
-        pictures_of=anchor_of(folders[dataset]),
+        pictures_of=anchor_of(next(n for n, own in folders.items() if own == folders[dataset])),
         seconds=seconds_of(results, dataset, model, wording),
     )
     return found.with_data(

@@ -18,7 +18,7 @@ from negtrace.report.blocks import packed
 from negtrace.report.pictures import Picture, data_uri, picture
 from negtrace.report.section import Section
 from negtrace.report.verdict import verdict
-from negtrace.vocabulary import EFFECTS, NEGATIONS, ROLES, SEGMENTS, SITES
+from negtrace.vocabulary import EFFECTS, LABELS, NEGATIONS, ROLES, SEGMENTS, SITES
 
 TEMPLATES = Path(__file__).parents[2] / "report"
 TABLES_FILE = Path(__file__).parents[2] / "schemas" / "tables.json"
@@ -116,10 +116,11 @@ class Choices:
 
 @dataclass(frozen=True)
 class Page:
-    """The document, and the files that lie beside it by name."""
+    """The document, the files that lie beside it by name, and its comparison table as CSV."""
 
     html: str
     beside: Mapping[str, str]
+    comparison: str
 
 
 def render(
@@ -158,11 +159,12 @@ def render(
         beside = {f"{BESIDE}/{name}.js": _script(name, text) for name, text in large.items()}
     leading = next(number for number, parent in enumerate(parents) if parent is None)
     controls = [one for one, parent in zip(sections, parents, strict=True) if parent == leading]
+    rows = _rows(sections, parents)
     html = environment.get_template("template.html.j2").render(
         title=title,
         subject=_subject(sections),
         sections=sections,
-        rows=_rows(sections, parents),
+        rows=rows,
         lead=sections[leading],
         leading=leading,
         verdict=verdict(sections[leading], controls),
@@ -180,7 +182,15 @@ def render(
         style=(TEMPLATES / "report.css").read_text(encoding="utf-8"),
         script=(TEMPLATES / "report.js").read_text(encoding="utf-8"),
     )
-    return Page(html, beside)
+    table = pd.DataFrame(
+        {
+            **{name: getattr(sections[number], name) for name in LABELS},
+            "control": is_control,
+            **numbers,
+        }
+        for number, is_control, numbers in rows
+    )
+    return Page(html, beside, table.to_csv(index=False))
 
 
 def _script(name: str, text: str) -> str:

@@ -146,7 +146,7 @@ def merged_config(config: dict[str, Any], merged_config: Output) -> None:
 
 
 @step()
-def report(config: Input, alpha: float, folders: Entry, report: Output) -> None:
+def report(config: Input, alpha: float, folders: Entry, report: Output, comparison: Output) -> None:
     """Gather the tables and figures of a study into one HTML file; a large one has data beside."""
     import shutil
 
@@ -160,6 +160,7 @@ def report(config: Input, alpha: float, folders: Entry, report: Output) -> None:
     for name, text in page.beside.items():
         report.with_name(BESIDE).mkdir(exist_ok=True)
         write_text(text, report.with_name(BESIDE) / Path(name).name)
+    write_text(page.comparison, comparison)
     write_text(page.html, report)
 
 
