@@ -47,8 +47,8 @@ export function details({ study }, site, row, label) {
     fact("Rank by ratio of means", String(row.rank ?? "–"), "rank", interval(row.rank_ci_low, row.rank_ci_high, String)),
     fact("Pairs of the same sign", percent(row.same_sign), "same_sign"),
     fact("Items", String(row.n_items ?? "–"), "n_items"),
-    fact("Distinct pairs", String(row.n_pairs ?? "–"), "n_pairs", row.n_effective ? `worth ${number(row.n_effective, 0)} of equal size` : ""),
-    fact("Clusters", String(row.n_clusters ?? "–"), "n_clusters"),
+    fact("Distinct pairs", String(row.n_pairs ?? "–"), "n_pairs"),
+    fact("Clusters of pairs", String(row.n_clusters ?? "–"), "n_clusters", row.n_effective ? `worth ${number(row.n_effective, 0)} of equal size` : ""),
   ];
   return [
     h("h3", {}, capital(cellName(study, site, row.layer, label))),
