@@ -66,7 +66,7 @@ def _pictures(
     Datasets that have their pictures in one folder share a block.
     """
     blocks, numbers = {}, {}
-    for folder, first in {folder: name for name, folder in reversed(folders.items())}.items():
+    for folder, first in {folder: name for name, folder in reversed(list(folders.items()))}.items():
         tables = [
             read_table(results / dataset / "image_files.parquet", "image_files")
             for dataset, own in folders.items()

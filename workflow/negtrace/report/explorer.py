@@ -140,9 +140,8 @@ def item_block(
     found = found.merge(features[["item_id", *FEATURES]], on="item_id", how="left")
     pairs = found.drop_duplicates("pair_id")
     number = {pair: n for n, pair in enumerate(pairs["pair_id"])}
-    shown = found.assign(
-        pair=found["pair_id"].map(number), picture=[pictures.get(n) for n in found["image_file"]]
-    )
+    of_items: list[Any] = [pictures.get(name) for name in found["image_file"]]
+    shown = found.assign(pair=found["pair_id"].map(number), picture=of_items)
     kept = ["item_id", "image_file", "pair", "picture", "negation", "segment", "d"]
     return {
         "items": columns(shown[[*kept, "s_negated", "s_affirmative", *FEATURES]]),

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
+
 from negtrace.figures.shown import listed
 from negtrace.report import cautions, evidence
 from negtrace.report.findings import plural, top_heads
