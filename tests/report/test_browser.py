@@ -195,10 +195,10 @@ def test_a_view_is_in_its_address_and_comes_back_from_it(opened):
 
 def test_the_scale_is_fixed_until_it_is_asked_for_its_own(opened):
     page = opened("#explore?model=small&site=head")
-    ends = page.locator(".legend span").first
+    ends = page.locator("#explore .legend span").first
     assert ends.inner_text() == "−1"
     page.locator("input[name=scale]").check()
-    page.wait_for_selector("text=own scale")
+    page.wait_for_selector("#explore .legend >> text=(own scale)")
     assert ends.inner_text() != "−1"
 
 
