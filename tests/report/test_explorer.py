@@ -50,7 +50,9 @@ SCORES = pd.DataFrame(
         "d": [3.0, 2.0],
     }
 )
-SEGMENTS = SCORES[["item_id", "negation", "d"]].assign(pair_id=["p", "q"], segment="correct")
+SEGMENTS = SCORES[["item_id", "negation", "d"]].assign(
+    pair_id=["p", "q"], cluster_id=["p", "q"], segment="correct"
+)
 
 
 def sweep(*rows) -> pd.DataFrame:
