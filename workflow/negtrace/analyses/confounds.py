@@ -41,7 +41,7 @@ def confounds(
     Returns:
         item_id and `CONFOUNDS`; null where the negator's tokens cannot be told.
     """
-    negated = alignment[alignment["polarity"] == "negated"]
+    negated = alignment[alignment["polarity"] == "negated"].astype({"pair_id": str})
     end = negated[negated["role"] == "EOT"].set_index("pair_id")["position"]
     places = negated[negated["negator"]].groupby("pair_id", observed=True)["position"]
     of_pair = pd.DataFrame(
@@ -52,7 +52,6 @@ def confounds(
             "end": end,
         }
     )
-    of_pair.index = of_pair.index.astype(str)
     items = candidates[["item_id", "pair_id"]].astype(str).join(of_pair, on="pair_id")
     items = items.merge(designs.astype({"item_id": str}), on="item_id", validate="one_to_one")
     frequency = items["subject"].map(items["subject"].value_counts()) / len(items)
