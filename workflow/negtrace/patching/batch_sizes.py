@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 
@@ -39,6 +40,31 @@ def batch_sizes(
     pair = 2 * run_bytes(shape, longest, itemsize)
     rows = min(ROWS_PER_PRODUCT[device_type], int(half / row))
     return BatchSizes(pairs=max(1, int(half / pair)), rows=max(1, rows))
+
+
+T = TypeVar("T")
+
+
+def in_batches(
+    items: Sequence[T], size: int, compute: Callable[[Sequence[T], int], None], bar: Any
+) -> None:
+    """Compute `size` items at once, fewer where memory does not last.
+
+    Args:
+        compute: of some items, and the index of the first of them.
+        bar: of `progress.bar`; closed afterwards.
+    """
+    start = 0
+    while start < len(items):
+        batch = items[start : start + size]
+        try:
+            compute(batch, start)
+        except RuntimeError as error:
+            size = smaller_batch(len(batch), error)
+            continue
+        start += len(batch)
+        bar.update(len(batch))
+    bar.close()
 
 
 def smaller_batch(size: int, error: RuntimeError) -> int:

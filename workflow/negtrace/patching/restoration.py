@@ -18,7 +18,7 @@ import torch
 from negtrace.models.edits import first_difference
 from negtrace.models.tower import TextTower
 from negtrace.patching.ablated_runs import RoleMeans, mean_run, role_means, zero_run
-from negtrace.patching.batch_sizes import batch_sizes, smaller_batch
+from negtrace.patching.batch_sizes import batch_sizes, in_batches
 from negtrace.patching.forward_passes import as_array, run_sentences
 from negtrace.patching.interventions import Intervention
 from negtrace.patching.known_cells import known_layers
@@ -26,6 +26,7 @@ from negtrace.patching.propagation import patched_embeddings
 from negtrace.patching.random_direction import pair_seed, random_run
 from negtrace.patching.score_grid import ScoreGrid, make_study, tidy
 from negtrace.patching.sentences import SentencePair
+from negtrace.patching.sites import Cell
 from negtrace.patching.tails import PairBatch, PositionSet, make_tails, position_sets
 from negtrace.progress import silent
 from negtrace.vocabulary import BASE_OF, SOURCE_OF
@@ -76,17 +77,11 @@ def sweep(
     )
     means = role_means(tower, study.pairs, size) if intervention.donor == "mean" else None
     bar = progress(total=len(study.pairs), desc=f"{intervention.site} {direction}", unit="pair")
-    start = 0
-    while start < len(study.pairs):
-        pairs = study.pairs[start : start + size]
-        try:
-            sweep_batch(tower, intervention, pairs, direction, start, grid, max_rows, means)
-        except RuntimeError as error:
-            size = smaller_batch(len(pairs), error)
-            continue
-        start += len(pairs)
-        bar.update(len(pairs))
-    bar.close()
+
+    def compute(pairs: Sequence[SentencePair], start: int) -> None:
+        sweep_batch(tower, intervention, pairs, direction, start, grid, max_rows, means)
+
+    in_batches(study.pairs, size, compute, bar)
     return tidy(grid, candidates, intervention, direction)
 
 
@@ -96,7 +91,7 @@ def sweep_batch(
     pairs: Sequence[SentencePair],
     direction: str,
     first_index: int,
-    grid: ScoreGrid,
+    grid: ScoreGrid[Cell],
     max_rows: int,
     means: RoleMeans | None = None,
 ) -> None:

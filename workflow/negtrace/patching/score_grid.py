@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -68,7 +69,10 @@ def make_study(
     )
 
 
-class ScoreGrid:
+C = TypeVar("C")  # what is patched: a cell, an edge
+
+
+class ScoreGrid(Generic[C]):
     """Scores of patched sentences: one value per item, cell and position.
 
     Attributes:
@@ -78,7 +82,7 @@ class ScoreGrid:
         eligible: whether there was something to patch [items, positions or 1].
     """
 
-    def __init__(self, study: Study, cells: Sequence[Cell], positions: int) -> None:
+    def __init__(self, study: Study, cells: Sequence[C], positions: int) -> None:
         self.study = study
         self.cells = list(cells)
         size = (len(study.s_base), len(cells), positions)
@@ -114,7 +118,7 @@ class ScoreGrid:
 
 
 def tidy(
-    grid: ScoreGrid, candidates: pd.DataFrame, intervention: Intervention, direction: str
+    grid: ScoreGrid[Cell], candidates: pd.DataFrame, intervention: Intervention, direction: str
 ) -> pd.DataFrame:
     """The grid as the table ``sweep``: one row per item and cell of the item's base sentence.
 
