@@ -27,7 +27,10 @@ from negtrace.patching.slow_twin_edges import path_patched_embedding
 from negtrace.patching.tails import PairBatch, make_tails, position_sets
 from negtrace.vocabulary import BASE_OF, SOURCE_OF
 
-RECEIVERS = ["1.2.q", "2.1", "3.2", "mlp.1", "mlp.2", "mlp.3", READ_OUT]
+RECEIVERS = [
+    *("1.2.q", "2.1", "2.1.q", "2.1.k", "2.1.v", "3.2", "3.2.k", "3.2.v"),
+    *("mlp.1", "mlp.2", "mlp.3", READ_OUT),
+]
 
 
 def edges(study: Study, receivers: list[str], direction: str = "negate", **options) -> pd.DataFrame:
@@ -123,10 +126,11 @@ def test_what_senders_write_adds_up_to_the_residual_stream(causal):
 
 
 def test_what_cannot_matter_is_left_out(causal):
-    table = edges(Study(causal, PAIRS[:1]), ["2.1", "3.1", "mlp.3", READ_OUT])
+    into = ["2.1.q", "2.1.k", "3.1", "3.1.q", "3.1.v", "mlp.3", READ_OUT]
+    table = edges(Study(causal, PAIRS[:1]), into)
     roles = table.groupby(table["receiver"].astype(str))["role"].agg(lambda r: set(map(str, r)))
     behind = {"edit", "shared_after", "EOT"}
-    assert roles["2.1.q"] == roles["2.1.k"] == roles["3.1.v"] == behind
+    assert roles["2.1.q"] == roles["2.1.k"] == roles["3.1.v"] == roles["3.1"] == behind
     assert roles["3.1.q"] == roles["mlp.3"] == roles[READ_OUT] == {"EOT"}
     senders = table.groupby(table["receiver"].astype(str))["sender"].agg(lambda s: set(map(str, s)))
     assert senders["2.1.k"] == {"embedding", "1.1", "1.2", "1.3", "mlp.1"}
@@ -184,8 +188,9 @@ def test_names_are_read_as_they_are_written():
     for sender in every_sender(SHAPE):
         assert senders_named([str(sender)], SHAPE) == [sender]
     found = receivers_named(["2.3", "mlp.4", "1.1.k", READ_OUT, "2.3.q"], SHAPE)
-    assert [str(r) for r in found] == ["2.3.q", "2.3.k", "2.3.v", "mlp.4", "1.1.k", READ_OUT]
-    assert found[-1] == Receiver(5, "read-out")
+    assert [str(r) for r in found] == ["2.3", "mlp.4", "1.1.k", READ_OUT, "2.3.q"]
+    assert found[0] == Receiver(2, "head", 3)
+    assert found[3] == Receiver(5, "read-out")
 
 
 @pytest.mark.parametrize("name", ["5.1", "1.4.q", "1.1.z", "mlp.0", "mlp.5", "head", "0.1", ""])

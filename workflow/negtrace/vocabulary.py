@@ -250,6 +250,7 @@ CONFIRMATIONS = by_name(
         ("ablations", "confirmation", "curves", "minimality"),
         ("ablation", "faithfulness"),
     ),
+    Confirmation("edges", ("edges", "edge_map", "circuit", "circuit_minimality"), ("circuit",)),
 )
 
 
@@ -273,6 +274,7 @@ FIGURES = by_name(
     Figure("direct_and_total", "Direct and total effect of each head"),
     Figure("ablation", "The found heads ablated, beside random heads"),
     Figure("faithfulness", "Faithfulness and completeness by number of heads"),
+    Figure("circuit", "The strong edges, by token and block"),
     Figure("specification", "The named heads under other choices"),
     Figure("selectivity", "Negator selectivity by head", of_run=True),
     Figure("attention_by_role", "Attention to the negator by query token", of_run=True),

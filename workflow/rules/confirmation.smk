@@ -1,8 +1,8 @@
 # Confirmation: what components contribute directly, and what ablating the found heads does.
 #
 # In:  text towers, alignment, candidates, images, scores, segments and the sweep over heads.
-# Out: contributions and contribution_map; ablations, confirmation, curves and minimality; planted
-#      of constructed models.
+# Out: contributions and contribution_map; ablations, confirmation, curves and minimality; edges,
+#      edge_map and circuit; planted of constructed models.
 
 
 rule contributions:
@@ -72,6 +72,86 @@ rule ablation:
         dtype=DTYPE,
     shell:
         shell_line("ablation", kept=True)
+
+
+rule edges:
+    input:
+        **RUN_INPUTS,
+        placebo_alignment=f"{OF_RUN}/placebo_alignment.parquet",
+        scores=f"{OF_RUN}/scores.parquet",
+        segments=f"{OF_RUN}/segments.parquet",
+        sweep=f"{OF_RUN}/sweep.head.{STUDY['directions'][0]}.parquet",
+    output:
+        edges=f"{OF_RUN}/edges.parquet",
+    log:
+        log_of("edges", RUN),
+    benchmark:
+        benchmark_of("edges", RUN)
+    conda:
+        TORCH
+    threads: THREADS
+    resources:
+        **MODEL_JOB,
+    params:
+        code=code_hash("edges"),
+        directions=as_json(STUDY["directions"]),
+        receivers=as_json(config["edges"]["receivers"]),
+        senders=as_json(config["edges"]["senders"]),
+        heads=config["edges"]["heads"],
+        seed=config["statistics"]["seed"],
+        dtype=DTYPE,
+    shell:
+        shell_line("edges")
+
+
+rule edge_map:
+    input:
+        edges=f"{OF_RUN}/edges.parquet",
+        scores=f"{OF_RUN}/scores.parquet",
+        segments=f"{OF_RUN}/segments.parquet",
+    output:
+        edge_map=f"{OF_RUN}/edge_map.parquet",
+    log:
+        log_of("edge_map", RUN),
+    benchmark:
+        benchmark_of("edge_map", RUN)
+    conda:
+        ANALYSIS
+    params:
+        code=code_hash("edge_map"),
+        least=config["edges"]["least"],
+        statistics=STATISTICS,
+    shell:
+        shell_line("edge_map")
+
+
+rule circuit:
+    input:
+        **RUN_INPUTS,
+        scores=f"{OF_RUN}/scores.parquet",
+        segments=f"{OF_RUN}/segments.parquet",
+        edges=f"{OF_RUN}/edges.parquet",
+    output:
+        circuit=f"{OF_RUN}/circuit.parquet",
+        circuit_minimality=f"{OF_RUN}/circuit_minimality.parquet",
+    log:
+        log_of("circuit", RUN),
+    benchmark:
+        benchmark_of("circuit", RUN)
+    conda:
+        TORCH
+    threads: THREADS
+    resources:
+        **MODEL_JOB,
+    params:
+        code=code_hash("circuit"),
+        direction=STUDY["directions"][0],
+        least=config["edges"]["least"],
+        draws=config["edges"]["draws"],
+        statistics=STATISTICS,
+        dtype=DTYPE,
+    shell:
+        shell_line("circuit")
 
 
 rule planted:

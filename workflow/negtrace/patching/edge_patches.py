@@ -111,20 +111,19 @@ def mlp_states(block: TailBlock, changes: Changes, at: Int[Tensor, " rows"]) -> 
 def head_change(
     block: TailBlock, receiver: Receiver, changes: Changes, at: Int[Tensor, " rows"]
 ) -> Float[Tensor, "rows senders B head_width"]:
-    """How one head's z changes at the rows that are read later, by its changed q, k or v."""
-    head, part = receiver.head, receiver.reads
+    """How one head's z changes at the rows that are read later, by its changed input."""
+    head = receiver.head
     assert head is not None
     resid = block.base("resid")[at]
     normed = block.tower.attention_norm(block.number, resid + changes)
     normed = normed - block.tower.attention_norm(block.number, resid)
-    weight = block.tower.blocks[block.number - 1]["qkv.weight"].chunk(3)[PARTS.index(part)]
-    moved = F.linear(normed, of_head(block, weight.T, head).T)
+    weights = block.tower.blocks[block.number - 1]["qkv.weight"].chunk(3)
     base = {name: of_head(block, block.base(name), head) for name in PARTS}
-    change = base[part].new_zeros(len(base[part]), *moved.shape[1:])
-    change[at] = moved
-    if part == "v":
-        return z_of_head(block, head, base["q"], base["k"], change, prefix=False)
-    changed = base | {part: base[part] + change}
+    changed = dict(base)
+    for part, weight in zip(PARTS, weights, strict=True):
+        if receiver.reads in (part, "head"):
+            changed[part] = base[part].repeat(1, changes.shape[1], 1, 1)
+            changed[part][at] += F.linear(normed, of_head(block, weight.T, head).T)
     return z_of_head(block, head, **changed) - z_of_head(block, head, **base)
 
 
@@ -134,13 +133,8 @@ def z_of_head(
     q: Float[Tensor, "m cells B head_width"],
     k: Float[Tensor, "m cells B head_width"],
     v: Float[Tensor, "m cells B head_width"],
-    prefix: bool = True,
 ) -> Float[Tensor, "rows cells B head_width"]:
-    """One head's z at the rows that are read later; `TailBlock.attention` has all heads'.
-
-    Args:
-        prefix: whether values of the prefix count; where `v` is a change they have none.
-    """
+    """One head's z at the rows that are read later; `TailBlock.attention` has all heads'."""
     keys, values = (of_head(block, x, head) for x in block.prefix_keys_values)
     scale, masks = block.tower.shape.head_width**-0.5, block.tail.masks
     q = block.read_later(q) * scale
@@ -150,4 +144,4 @@ def z_of_head(
     weights = softmax(torch.cat([before, own], dim=-1))
     before, own = weights.tensor_split([before.shape[-1]], dim=-1)
     z = torch.einsum("cbij,jcbd->icbd", own, v)
-    return z + torch.einsum("cbip,pbd->icbd", before, values) if prefix else z
+    return z + torch.einsum("cbip,pbd->icbd", before, values)

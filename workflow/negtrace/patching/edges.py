@@ -1,8 +1,9 @@
 """Edges: what one component writes, as another one reads it.
 
 Components are named as in tables: ``embedding``, ``3.2`` (head 2 of block 3) and ``mlp.3`` write;
-``4.1.q``, ``4.1.k`` and ``4.1.v`` (queries, keys and values of head 1 of block 4), ``mlp.4`` and
-``read-out`` read.  A sender's output at a token enters a receiver's input at the same token.
+``4.1.q``, ``4.1.k`` and ``4.1.v`` (queries, keys and values of head 1 of block 4), ``4.1`` (all three
+at once), ``mlp.4`` and ``read-out`` read.  A head that needs both a key and a value has no effect by
+either alone: only ``4.1`` shows it.  A sender's output at a token enters a receiver's input at the same token.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from negtrace.models.tower_shape import TowerShape
 
 READ_OUT = "read-out"
 
-Reads = Literal["q", "k", "v", "mlp", "read-out"]
+Reads = Literal["q", "k", "v", "head", "mlp", "read-out"]
 
 
 class Sender(NamedTuple):
@@ -42,9 +43,10 @@ class Receiver(NamedTuple):
     def __str__(self) -> str:
         if self.reads == READ_OUT:
             return READ_OUT
-        return (
-            f"mlp.{self.block}" if self.head is None else f"{self.block}.{self.head}.{self.reads}"
-        )
+        if self.head is None:
+            return f"mlp.{self.block}"
+        part = "" if self.reads == "head" else f".{self.reads}"
+        return f"{self.block}.{self.head}{part}"
 
     def hears(self, sender: Sender) -> bool:
         """Whether the sender has written before this one reads."""
@@ -83,20 +85,17 @@ def senders_named(names: Iterable[str], shape: TowerShape) -> list[Sender]:
 
 
 def receivers_named(names: Iterable[str], shape: TowerShape) -> list[Receiver]:
-    """Receivers by their names; a head without a part stands for its q, k and v.
+    """Receivers by their names, in this order.
 
     Raises:
         InputError: the tower has no such receiver.
     """
-    found: dict[Receiver, None] = {}
-    for name in names:
-        found |= dict.fromkeys(_receivers_of(name, shape))
-    return list(found)
+    return list(dict.fromkeys(_receiver_named(name, shape) for name in names))
 
 
-def _receivers_of(name: str, shape: TowerShape) -> list[Receiver]:
+def _receiver_named(name: str, shape: TowerShape) -> Receiver:
     if name == READ_OUT:
-        return [Receiver(shape.layers + 1, "read-out")]
+        return Receiver(shape.layers + 1, "read-out")
     match = re.fullmatch(
         r"mlp\.(?P<mlp>\d+)|(?P<block>\d+)\.(?P<head>\d+)(\.(?P<part>[qkv]))?", name
     )
@@ -104,8 +103,9 @@ def _receivers_of(name: str, shape: TowerShape) -> list[Receiver]:
         block, head = int(match["mlp"] or match["block"]), int(match["head"] or 1)
         if 1 <= block <= shape.layers and 1 <= head <= shape.heads:
             if match["mlp"]:
-                return [Receiver(block, "mlp")]
-            return [Receiver(block, part, head) for part in PARTS if match["part"] in (None, part)]
+                return Receiver(block, "mlp")
+            reads: dict[str | None, Reads] = {None: "head", **{part: part for part in PARTS}}
+            return Receiver(block, reads[match["part"]], head)
     raise InputError(
         f"the tower has no receiver {name!r}: use block.head such as 4.1, or 4.1.q, 4.1.k, 4.1.v,"
         f" mlp.block or read-out, in {shape.layers} blocks of {shape.heads} heads"

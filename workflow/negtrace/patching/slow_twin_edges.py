@@ -84,4 +84,6 @@ def path_patched_embedding(
     if receiver.reads == READ_OUT:
         return embedding[0]
     heads = None if receiver.head is None else [receiver.head]
-    return replaced_embedding(model, base, site, {at: seen[0]}, targets, targets, heads, pad_id)
+    # By its whole input a head changes wherever it is read from the patched tokens.
+    changed = range(seen[0].shape[1]) if site == "head" else targets
+    return replaced_embedding(model, base, site, {at: seen[0]}, changed, changed, heads, pad_id)

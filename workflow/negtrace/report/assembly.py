@@ -194,6 +194,11 @@ def section(
         certificate=table("certificate"),
         pictures_of=anchor_of(next(n for n, own in folders.items() if own == folders[dataset])),
         seconds=seconds_of(results, dataset, model, wording),
+        circuit=(
+            (table("edge_map"), table("circuit"), table("circuit_minimality"))
+            if "edges" in study["confirm"]
+            else None
+        ),
     )
     return found.with_data(
         explorer.blocks_of(found, table, numbers[folders[dataset]]),

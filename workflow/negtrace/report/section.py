@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from negtrace.data.pairs import reason_counts
 from negtrace.figures.contrast_words import NEGATION, said_of
-from negtrace.report import cautions, evidence, findings, robustness, routes
+from negtrace.report import cautions, circuits, evidence, findings, robustness, routes
 from negtrace.report.blocks import packed
 from negtrace.report.pictures import Picture, picture
 from negtrace.report.templates import of_templates
@@ -59,10 +59,8 @@ class Section:
         spread: table of that name by sweep.
         certificate: table of that name.
         contrast: what the dataset's pairs differ in.
-        blocks: what the page's script shows of it, packed, by name.
-        example: an item of it (`verdict.example`), with its picture.
-        pictures_of: the block of its pictures, without its ending.
-        seconds: what its jobs took, where that is recorded.
+from negtrace.report import cautions, circuits, evidence, findings, robustness, routes
+from negtrace.report.blocks import packed
     """
 
     dataset: str
@@ -89,10 +87,8 @@ class Section:
     spread: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     certificate: pd.DataFrame | None = None
     contrast: str = NEGATION
-    blocks: Mapping[str, str] = field(default_factory=dict)
-    example: Mapping[str, Any] | None = None
-    pictures_of: str = ""
-    seconds: float | None = None
+from negtrace.report import cautions, circuits, evidence, findings, robustness, routes
+from negtrace.report.blocks import packed
 
     @property
     def heading(self) -> str:
@@ -159,6 +155,10 @@ class Section:
             confirmation, ablations, minimality = self.confirmation
             said += evidence.of_confirmation(confirmation, ablations)
             said.append(evidence.of_minimality(minimality, self.alpha))
+        if self.circuit is not None:
+            edges, *tested = self.circuit
+            said += circuits.of_edges(edges, self.alpha)
+            said += circuits.of_circuit(*tested, self.alpha)
         return list(map(self.said, said))
 
     def _of_map(self, sweep: str, table: pd.DataFrame) -> list[str]:

@@ -83,6 +83,104 @@ def ablation(
     )
 
 
+@step("edges")
+def edges(
+    tower: Inputs,
+    alignment: Table,
+    placebo_alignment: Table,
+    candidates: Table,
+    images: Table,
+    scores: Table,
+    segments: Table,
+    sweep: Table,
+    directions: list[str],
+    receivers: list[str],
+    senders: list[str],
+    heads: int,
+    seed: int,
+    compute: Compute,
+) -> Made:
+    """Every edge into the named receivers, or else into the heads that restore most."""
+    from negtrace.analyses.edges import chosen_receivers, study_edges
+    from negtrace.patching.edges import receivers_named, senders_named
+    from negtrace.progress import bar
+
+    loaded = compute.tower(tower)
+    names = receivers or chosen_receivers(sweep, scores, segments, heads, seed)
+    tables = {
+        "alignment": alignment,
+        "placebo_alignment": placebo_alignment,
+        "candidates": candidates,
+        "images": images,
+        "scores": scores,
+    }
+    found = study_edges(
+        loaded,
+        tables,
+        receivers_named(names, loaded.shape),
+        senders_named(senders, loaded.shape) if senders else None,
+        directions,
+        seed,
+        memory_gb=compute.memory_gb,
+        progress=bar,
+    )
+    return Made({"edges": found}, {"into": names, "device": str(loaded.device)}, loaded.identity)
+
+
+@step("edge_map")
+def edge_map(
+    edges: Table, scores: Table, segments: Table, least: float, statistics: dict[str, Any]
+) -> Made:
+    """Effect of every edge, with intervals, tests and its placebo."""
+    from negtrace.statistics.edge_map import edge_map
+    from negtrace.statistics.effect_sizes import Options
+
+    return Made({"edge_map": edge_map(edges, scores, segments, least, Options(**statistics))})
+
+
+@step("circuit", circuit_minimality="minimality")
+def circuit(
+    tower: Inputs,
+    alignment: Table,
+    candidates: Table,
+    images: Table,
+    scores: Table,
+    segments: Table,
+    edges: Table,
+    direction: str,
+    least: float,
+    draws: int,
+    statistics: dict[str, Any],
+    compute: Compute,
+) -> Made:
+    """The heads of the strong edges, found on half of the pairs and tested on the other half."""
+    from negtrace.analyses.circuits import measured_circuit
+    from negtrace.progress import bar
+    from negtrace.statistics.effect_sizes import Options
+
+    loaded = compute.tower(tower)
+    tables = {
+        "alignment": alignment,
+        "candidates": candidates,
+        "images": images,
+        "scores": scores,
+        "segments": segments,
+        "edges": edges,
+    }
+    tested, needed = measured_circuit(
+        loaded,
+        tables,
+        direction,
+        least,
+        draws,
+        Options(**statistics),
+        memory_gb=compute.memory_gb,
+        progress=bar,
+    )
+    made = {"circuit": tested, "circuit_minimality": needed}
+    return Made(made, {"device": str(loaded.device)}, loaded.identity)
+
+
 @step("planted")
 def planted(maps: Tables, plant: dict[str, Any], settings: dict[str, Any], stem: Place) -> Made:
     """Which cells of a constructed model's maps should have effects, and which do."""

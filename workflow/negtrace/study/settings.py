@@ -43,6 +43,12 @@ TYPE_NAMES = {
 PATTERNS = {
     "^[A-Za-z0-9][A-Za-z0-9_-]*$": "is no name: letters, digits, - and _ only",
     "^[0-9a-f]{64}$": "is no sha256: it has 64 digits 0-9 and a-f",
+    "^([0-9]+\\.[0-9]+(\\.[qkv])?|mlp\\.[0-9]+|read-out)$": (
+        "is no receiver: use block.head such as '4.1' (in quotes), 4.1.q, mlp.4 or read-out"
+    ),
+    "^(embedding|[0-9]+\\.[0-9]+|mlp\\.[0-9]+)$": (
+        "is no sender: use embedding, block.head such as '1.2' (in quotes), or mlp.1"
+    ),
     "^https?://[^/]+/.+": "is no address: it starts with http:// or https:// and names a file",
 }
 

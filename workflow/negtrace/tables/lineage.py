@@ -22,6 +22,7 @@ KINDS = {
     "donor_parts": "donor_sweep",
     "map": "restoration_map",
     "maps": "restoration_map",
+    "circuit_minimality": "minimality",
 }
 PREFIXES = ("of_", "placebo_")
 

@@ -1,0 +1,87 @@
+"""Edge map: effect, interval, tests and placebo of every edge, as maps of cells have them.
+
+Edges are numbered, and the number stands where a cell has its layer: all edges of a direction are
+one map, and so one family of corrected p-values (`effect_sizes.py`, `donor_map.py`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from negtrace.statistics.credible import credible, with_placebo
+from negtrace.statistics.donor_map import donor_map
+from negtrace.statistics.effect_sizes import DEFAULTS, Options, effect_map
+from negtrace.vocabulary import ALL
+
+EDGE = ["sender", "receiver", "role"]
+ENDS = ("", "_ci_low", "_ci_high")
+COLUMNS = [
+    *("negation", "direction", *EDGE),
+    *(f"{name}{end}" for name in ("ratio", "difference") for end in ENDS),
+    *("p", "p_fwer", "q_fdr", "placebo", "exceeds_placebo", "kept", "least", "n_items", "n_pairs"),
+]
+
+
+def edge_map(
+    edges: pd.DataFrame,
+    scores: pd.DataFrame,
+    segments: pd.DataFrame,
+    least: float,
+    options: Options = DEFAULTS,
+) -> pd.DataFrame:
+    """Effect of every edge over all items, by negation.
+
+    Args:
+        edges: table ``edges``.
+        scores, segments: tables of those names; items that are not in `segments` are left out.
+        least: share of d that an edge has to be worth to be kept.
+
+    Returns:
+        `COLUMNS`: share of d and mean oriented change (logits), with intervals; sign-flip p-values
+        of the change, corrected over all edges of the direction; placebo, the mean change by the
+        placebo (null where there is none), and whether the edge significantly exceeds it; kept,
+        whether it is significant, exceeds its placebo and is worth `least`.
+
+    Raises:
+        InputError: see `map_values.item_values`.
+    """
+    plain = edges.astype(dict.fromkeys(EDGE, object))
+    numbered = plain.groupby(EDGE, sort=False).ngroup()
+    cells = plain.assign(
+        layer=numbered,
+        head=pd.array([pd.NA] * len(edges), dtype="Int16"),
+        position=pd.array([pd.NA] * len(edges), dtype="Int16"),
+        site="edge",
+        eligible=True,
+        known=False,
+    )
+    placebo = cells[cells["s_placebo"].notna()].assign(donor="placebo")
+    placebo["s_patched"] = placebo["s_placebo"]
+    # Segments are chosen by d and have no tests: edges are tested, so none is described.
+    whole = segments.assign(segment="")
+    found = effect_map(cells, scores, whole, options)
+    donors = donor_map(cells, scores, placebo, whole, options)
+    found = with_placebo(found, donors, 1 - options.level)
+    key = ["negation", "direction", "layer"]
+    other = donors[[*key, "difference_donor"]].rename(columns={"difference_donor": "placebo"})
+    if donors.empty:
+        found = found.assign(placebo=np.nan)
+    else:
+        found = found.merge(other.astype({"layer": int}), on=key, how="left")
+    names = plain.assign(number=numbered)[["number", "sender", "receiver"]].drop_duplicates(
+        "number"
+    )
+    found = found.merge(names, left_on="layer", right_on="number")
+    kept = credible(found, 1 - options.level) & (found["ratio"].abs() >= least)
+    return found.assign(kept=kept, least=least)[COLUMNS].reset_index(drop=True)
+
+
+def kept_edges(edge_map: pd.DataFrame) -> pd.DataFrame:
+    """The kept edges of both negations together, the strongest first.
+
+    Args:
+        edge_map: table of that name.
+    """
+    rows = edge_map[(edge_map["negation"] == ALL) & edge_map["kept"]]
+    return rows.sort_values("difference", key=np.abs, ascending=False, kind="stable")
