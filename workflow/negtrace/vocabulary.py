@@ -251,6 +251,11 @@ CONFIRMATIONS = by_name(
         ("ablation", "faithfulness"),
     ),
     Confirmation("edges", ("edges", "edge_map", "circuit", "circuit_minimality"), ("circuit",)),
+    Confirmation(
+        "attribution",
+        ("attributions", "attribution_map", "attribution_trust"),
+        ("attribution",),
+    ),
 )
 
 
@@ -275,6 +280,7 @@ FIGURES = by_name(
     Figure("ablation", "The found heads ablated, beside random heads"),
     Figure("faithfulness", "Faithfulness and completeness by number of heads"),
     Figure("circuit", "The strong edges, by token and block"),
+    Figure("attribution", "Effects by gradients, beside those by patching"),
     Figure("specification", "The named heads under other choices"),
     Figure("selectivity", "Negator selectivity by head", of_run=True),
     Figure("attention_by_role", "Attention to the negator by query token", of_run=True),

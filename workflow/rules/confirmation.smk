@@ -2,7 +2,7 @@
 #
 # In:  text towers, alignment, candidates, images, scores, segments and the sweep over heads.
 # Out: contributions and contribution_map; ablations, confirmation, curves and minimality; edges,
-#      edge_map and circuit; planted of constructed models.
+#      edge_map, circuit; attributions with their map and trust; planted of constructed models.
 
 
 rule contributions:
@@ -152,6 +152,53 @@ rule circuit:
         dtype=DTYPE,
     shell:
         shell_line("circuit")
+
+
+rule attribution:
+    input:
+        **RUN_INPUTS,
+        scores=f"{OF_RUN}/scores.parquet",
+        swept=[f"{OF_RUN}/sweep.{sweep}.parquet" for sweep in SWEEPS],
+        edges=f"{OF_RUN}/edges.parquet" if "edges" in STUDY["confirm"] else [],
+    output:
+        attributions=f"{OF_RUN}/attributions.parquet",
+    log:
+        log_of("attribution", RUN),
+    benchmark:
+        benchmark_of("attribution", RUN)
+    conda:
+        TORCH
+    threads: THREADS
+    resources:
+        **MODEL_JOB,
+    params:
+        code=code_hash("attribution"),
+        steps=config["attribution"]["steps"],
+        dtype=DTYPE,
+    shell:
+        shell_line("attribution")
+
+
+rule attribution_map:
+    input:
+        attributions=f"{OF_RUN}/attributions.parquet",
+        scores=f"{OF_RUN}/scores.parquet",
+        segments=f"{OF_RUN}/segments.parquet",
+    output:
+        attribution_map=f"{OF_RUN}/attribution_map.parquet",
+        attribution_trust=f"{OF_RUN}/attribution_trust.parquet",
+    log:
+        log_of("attribution_map", RUN),
+    benchmark:
+        benchmark_of("attribution_map", RUN)
+    conda:
+        ANALYSIS
+    params:
+        code=code_hash("attribution_map"),
+        top=config["attribution"]["top"],
+        statistics=STATISTICS,
+    shell:
+        shell_line("attribution_map")
 
 
 rule planted:

@@ -9,13 +9,22 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 # Imported for the figures that they register.
-from negtrace.figures import attention, circuit, confirmation, features, histogram_of_d, maps
+from negtrace.figures import (
+    attention,
+    attribution,
+    circuit,
+    confirmation,
+    features,
+    histogram_of_d,
+    maps,
+)
 from negtrace.figures.donors import transfer_map
 from negtrace.figures.registry import drawn, drawn_from
 from negtrace.study.layout import map_figure, segment_maps, transfer_figure
 
 __all__ = [
     "attention",
+    "attribution",
     "circuit",
     "confirmation",
     "drawn_from",

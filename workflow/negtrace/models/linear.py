@@ -3,7 +3,8 @@
 In float32 on a CPU, oneDNN multiplies with weights that are laid out for it once, and applies the
 activation function while a result is still in the cache.  Where the processor has AVX-512 that is
 faster than the BLAS behind `torch.nn.functional.linear`, without it at few rows only.  CUDA, other
-precisions and builds of torch without oneDNN take the ordinary product.
+precisions, builds of torch without oneDNN, and inputs whose gradient is wanted take the ordinary
+product.
 
 The choice follows from the processor and the number of rows, never from a measurement: the same
 machine gives the same bytes again.
@@ -74,7 +75,11 @@ class Linear:
         self.scale, self.activation = scale, activation
 
     def __call__(self, x: Float[Tensor, "... inputs"]) -> Float[Tensor, "... outputs"]:
-        if can_pack(self.weight) and packed_pays(x.shape[:-1].numel()):
+        if (
+            can_pack(self.weight)
+            and packed_pays(x.shape[:-1].numel())
+            and not x.requires_grad
+        ):
             return self.packed(x)
         return self.ordinary(x)
 
@@ -103,5 +108,5 @@ class Linear:
         if self.activation == "none":
             return product
         if self.activation == "silu":
-            return F.silu(product, inplace=True)
+            return F.silu(product, inplace=not product.requires_grad)
         return F.gelu(product, approximate="tanh" if self.activation == "gelu_tanh" else "none")

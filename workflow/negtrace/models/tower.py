@@ -229,7 +229,7 @@ def _scores(q: Tensor, k: Tensor, mask: Tensor | None) -> Tensor:
 
 def softmax(scores: Tensor) -> Tensor:
     """Attention weights from scores, which may be overwritten."""
-    if scores.device.type != "cpu" or scores.dtype.itemsize < 4:
+    if scores.device.type != "cpu" or scores.dtype.itemsize < 4 or scores.requires_grad:
         return scores.softmax(dim=-1)
     # Over as few keys as a sentence has, torch's own is several times slower on a CPU.
     weights = scores.sub_(scores.amax(dim=-1, keepdim=True)).exp_()

@@ -1,9 +1,10 @@
 """Edges: what one component writes, as another one reads it.
 
-Components are named as in tables: ``embedding``, ``3.2`` (head 2 of block 3) and ``mlp.3`` write;
-``4.1.q``, ``4.1.k`` and ``4.1.v`` (queries, keys and values of head 1 of block 4), ``4.1`` (all three
-at once), ``mlp.4`` and ``read-out`` read.  A head that needs both a key and a value has no effect by
-either alone: only ``4.1`` shows it.  A sender's output at a token enters a receiver's input at the same token.
+Components are named as in tables.  ``embedding``, ``3.2`` (head 2 of block 3) and ``mlp.3`` write.
+``4.1.q``, ``4.1.k`` and ``4.1.v`` (queries, keys and values of head 1 of block 4), ``4.1`` (all
+three at once), ``mlp.4`` and ``read-out`` read.  A head that needs both a key and a value has no
+effect by either alone: only ``4.1`` shows it.  A sender's output at a token enters a receiver's
+input at the same token.
 """
 
 from __future__ import annotations

@@ -199,6 +199,11 @@ def section(
             if "edges" in study["confirm"]
             else None
         ),
+        attribution=(
+            (table("attribution_trust"), table("attribution_map"))
+            if "attribution" in study["confirm"]
+            else None
+        ),
     )
     return found.with_data(
         explorer.blocks_of(found, table, numbers[folders[dataset]]),

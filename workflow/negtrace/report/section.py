@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from negtrace.data.pairs import reason_counts
 from negtrace.figures.contrast_words import NEGATION, said_of
-from negtrace.report import cautions, circuits, evidence, findings, robustness, routes
+from negtrace.report import attribution, cautions, circuits, evidence, findings, robustness, routes
 from negtrace.report.blocks import packed
 from negtrace.report.pictures import Picture, picture
 from negtrace.report.templates import of_templates
@@ -59,8 +59,12 @@ class Section:
         spread: table of that name by sweep.
         certificate: table of that name.
         contrast: what the dataset's pairs differ in.
-from negtrace.report import cautions, circuits, evidence, findings, robustness, routes
-from negtrace.report.blocks import packed
+        blocks: what the page's script shows of it, packed, by name.
+        example: an item of it (`verdict.example`), with its picture.
+        pictures_of: the block of its pictures, without its ending.
+        seconds: what its jobs took, where that is recorded.
+        circuit: tables ``edge_map``, ``circuit`` and ``circuit_minimality``.
+        attribution: tables ``attribution_trust`` and ``attribution_map``.
     """
 
     dataset: str
@@ -87,8 +91,12 @@ from negtrace.report.blocks import packed
     spread: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     certificate: pd.DataFrame | None = None
     contrast: str = NEGATION
-from negtrace.report import cautions, circuits, evidence, findings, robustness, routes
-from negtrace.report.blocks import packed
+    blocks: Mapping[str, str] = field(default_factory=dict)
+    example: Mapping[str, Any] | None = None
+    pictures_of: str = ""
+    seconds: float | None = None
+    circuit: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame] | None = None
+    attribution: tuple[pd.DataFrame, pd.DataFrame] | None = None
 
     @property
     def heading(self) -> str:
@@ -159,6 +167,8 @@ from negtrace.report.blocks import packed
             edges, *tested = self.circuit
             said += circuits.of_edges(edges, self.alpha)
             said += circuits.of_circuit(*tested, self.alpha)
+        if self.attribution is not None:
+            said += attribution.of_attribution(*self.attribution)
         return list(map(self.said, said))
 
     def _of_map(self, sweep: str, table: pd.DataFrame) -> list[str]:

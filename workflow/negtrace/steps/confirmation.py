@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from negtrace.models.compute import Compute
-from negtrace.steps.job import Inputs, Made, Place, Table, Tables, step
+from negtrace.steps.job import Inputs, Made, Place, Table, Tables, TablesByPath, step
 
 
 @step("contributions")
@@ -179,6 +179,55 @@ def circuit(
     )
     made = {"circuit": tested, "circuit_minimality": needed}
     return Made(made, {"device": str(loaded.device)}, loaded.identity)
+
+
+@step("attributions")
+def attribution(
+    tower: Inputs,
+    alignment: Table,
+    candidates: Table,
+    images: Table,
+    scores: Table,
+    swept: TablesByPath,
+    edges: Table | None,
+    steps: int,
+    compute: Compute,
+) -> Made:
+    """What gradients say of every cell and edge that was patched."""
+    import pandas as pd
+
+    from negtrace.analyses.attribution import attributions
+    from negtrace.patching.scores import pictured
+    from negtrace.progress import bar
+
+    loaded = compute.tower(tower)
+    tables = {
+        "alignment": alignment,
+        "candidates": pictured(candidates, images),
+        "images": images,
+        "scores": scores,
+    }
+    of_direction: dict[str, list[Table]] = {}
+    for table in swept.values():
+        of_direction.setdefault(str(table["direction"].iloc[0]), []).append(table)
+    found = [
+        attributions(loaded, tables, sweeps, edges, direction, steps, progress=bar)
+        for direction, sweeps in of_direction.items()
+    ]
+    made = {"attributions": pd.concat(found, ignore_index=True)}
+    return Made(made, {"device": str(loaded.device)}, loaded.identity)
+
+
+@step("attribution_map", "attribution_trust")
+def attribution_map(
+    attributions: Table, scores: Table, segments: Table, top: int, statistics: dict[str, Any]
+) -> Made:
+    """How alike the maps by patching and by gradients are."""
+    from negtrace.statistics.attribution_trust import attribution_trust
+    from negtrace.statistics.effect_sizes import Options
+
+    cells, trust = attribution_trust(attributions, scores, segments, top, Options(**statistics))
+    return Made({"attribution_map": cells, "attribution_trust": trust})
 
 
 @step("planted")
