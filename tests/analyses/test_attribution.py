@@ -15,9 +15,10 @@ from negtrace.analyses.attribution import COLUMNS, attributions
 from negtrace.figures.attribution import attribution_figure
 from negtrace.models.tower import TextTower
 from negtrace.report.attribution import of_attribution
-from negtrace.statistics.attribution_trust import METHODS, attribution_trust, measures
+from negtrace.statistics.attribution_trust import attribution_trust, measures
 from negtrace.statistics.effect_sizes import Options
 from negtrace.statistics.groups import segments
+from negtrace.vocabulary import ATTRIBUTIONS
 
 SITES = ("resid", "attn_out", "mlp_out", "head", "q", "k", "v")
 INTO = ["1.2.q", "2.1", "2.1.q", "2.1.k", "3.2.v", "mlp.2", "read-out"]
@@ -57,7 +58,7 @@ def test_every_estimate_is_exact_to_first_order(tiny_models, structure, directio
     for site, part in table.groupby(table["site"].astype(str)):
         size = part["exact"].abs().max()
         assert size > 1e-7, site
-        for method in METHODS:
+        for method in ATTRIBUTIONS:
             there = part[method].notna()
             assert there.all() or method == "atp_qk"
             miss = (part[method] - part["exact"])[there].abs().max()

@@ -14,9 +14,10 @@ from negtrace.analyses.planted import Plant
 from negtrace.figures.circuit import circuit_figure
 from negtrace.patching.edges import receivers_named
 from negtrace.report.circuits import of_circuit, of_edges
-from negtrace.statistics.edge_map import edge_map, kept_edges
+from negtrace.statistics.edge_map import edge_map
 from negtrace.statistics.effect_sizes import Options
 from negtrace.statistics.groups import segments
+from negtrace.statistics.kept_edges import kept_edges
 
 PLANT = Plant((1, 2), (3, 1), layers=3, heads=2, width=32, seed=1)
 FIRST, SECOND = "1.2", "3.1"

@@ -16,9 +16,9 @@ STEPS = sorted(step_source.steps())
 LOADING = {"tower", "alignment", "images", "identity"}
 RUNNING = {
     *("tower", "alignment", "runs", "sweep", "donor_sweep", "attention", "identity"),
-    *("contributions", "ablation"),
+    *("contributions", "ablation", "edges", "circuit", "attribution"),
 }
-SWEEPING = {"sweep", "donor_sweep", "ablation"}
+SWEEPING = {"sweep", "donor_sweep", "ablation", "edges", "circuit"}
 ENGINE = SWEEPING | {"runs"}
 MODEL_STEPS = RUNNING | LOADING | {"subject_segmentation"}
 FEATURES = {"features", "attention_maps"}
@@ -26,7 +26,7 @@ DRAWN = {"figures", "planted", "template_figure"}
 GROUPED = {
     *("segments", "restoration_map", "study_tests", "attention_maps"),
     *("contribution_map", "contributions", "ablation", "specification", "report", "template_maps"),
-    "confounds",
+    *("confounds", "edges", "edge_map", "circuit", "attribution_map"),
 }
 
 
@@ -63,10 +63,10 @@ def hashes() -> dict[str, str]:
     ("edited", "affected"),
     [
         ("negtrace/patching/restoration.py", ENGINE),
-        ("negtrace/patching/tail_block.py", ENGINE),
-        ("negtrace/patching/tails.py", ENGINE),
-        ("negtrace/patching/donor_sweeps.py", {"donor_sweep"}),
-        ("negtrace/statistics/donor_map.py", {"restoration_map"}),
+        ("negtrace/patching/tail_block.py", ENGINE | {"attribution"}),
+        ("negtrace/patching/tails.py", ENGINE | {"attribution"}),
+        ("negtrace/patching/donor_sweeps.py", {"donor_sweep", "edges"}),
+        ("negtrace/statistics/donor_map.py", {"restoration_map", "edge_map", "circuit"}),
         ("negtrace/patching/forward_passes.py", RUNNING),
         ("negtrace/models/linear.py", MODEL_STEPS),
         ("negtrace/models/openclip.py", LOADING),

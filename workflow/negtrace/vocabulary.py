@@ -259,6 +259,20 @@ CONFIRMATIONS = by_name(
 )
 
 
+class Attribution(NamedTuple):
+    """An estimate of patches by gradients."""
+
+    name: str
+    label: str
+
+
+ATTRIBUTIONS = by_name(
+    Attribution("atp", "gradients at the base run"),
+    Attribution("atp_qk", "gradients with attention computed anew"),
+    Attribution("ig", "integrated gradients"),
+)
+
+
 class Figure(NamedTuple):
     """A kind of figure; its caption is ``report/captions/{name}.rst``."""
 

@@ -101,7 +101,7 @@ rule edges:
         seed=config["statistics"]["seed"],
         dtype=DTYPE,
     shell:
-        shell_line("edges")
+        shell_line("edges", kept=True)
 
 
 rule edge_map:
@@ -151,14 +151,14 @@ rule circuit:
         statistics=STATISTICS,
         dtype=DTYPE,
     shell:
-        shell_line("circuit")
+        shell_line("circuit", kept=True)
 
 
 rule attribution:
     input:
         **RUN_INPUTS,
         scores=f"{OF_RUN}/scores.parquet",
-        swept=[f"{OF_RUN}/sweep.{sweep}.parquet" for sweep in SWEEPS],
+        swept=of_sweeps("sweep"),
         edges=f"{OF_RUN}/edges.parquet" if "edges" in STUDY["confirm"] else [],
     output:
         attributions=f"{OF_RUN}/attributions.parquet",
@@ -176,7 +176,7 @@ rule attribution:
         steps=config["attribution"]["steps"],
         dtype=DTYPE,
     shell:
-        shell_line("attribution")
+        shell_line("attribution", kept=True)
 
 
 rule attribution_map:

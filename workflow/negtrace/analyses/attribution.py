@@ -27,11 +27,10 @@ from negtrace.patching.forward_passes import as_array, run_sentences
 from negtrace.patching.score_grid import Study, make_study
 from negtrace.patching.sites import SITES
 from negtrace.progress import silent
-from negtrace.statistics.attribution_trust import METHODS
-from negtrace.vocabulary import BASE_OF, SOURCE_OF
+from negtrace.vocabulary import ATTRIBUTIONS, BASE_OF, SOURCE_OF
 
 KEY = ["site", "direction", "layer", "head", "position", "role", "sender", "receiver"]
-COLUMNS = ["item_id", "pair_id", *KEY, "exact", *METHODS]
+COLUMNS = ["item_id", "pair_id", *KEY, "exact", *ATTRIBUTIONS]
 BATCH = 64  # items
 
 
@@ -95,7 +94,7 @@ def attributions(
         at = (item, *(edge_place(part, wanted) if site == EDGE else cell_place(part)))
         estimates = {
             method: grids[method, site][at] if (method, site) in grids else np.nan
-            for method in METHODS
+            for method in ATTRIBUTIONS
         }
         exact = part["s_patched"].to_numpy() - study.s_base[item]
         found_rows.append(part.assign(exact=exact, **estimates).reindex(columns=COLUMNS))

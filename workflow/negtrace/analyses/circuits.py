@@ -27,8 +27,9 @@ from negtrace.analyses.minimality import minimality, minimality_sets
 from negtrace.models.tower import TextTower
 from negtrace.patching.scores import pictured
 from negtrace.progress import silent
-from negtrace.statistics.edge_map import edge_map, kept_edges
+from negtrace.statistics.edge_map import edge_map
 from negtrace.statistics.effect_sizes import DEFAULTS, FEWEST_PAIRS, Options, interval_of
+from negtrace.statistics.kept_edges import kept_edges
 
 COLUMNS = [
     *("measure", "k", "heads", "found", "found_ci_low", "found_ci_high"),

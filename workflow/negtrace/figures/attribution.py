@@ -12,14 +12,14 @@ from matplotlib.lines import Line2D
 
 from negtrace.figures.registry import draws
 from negtrace.figures.style import figure_width, note, styled
-from negtrace.vocabulary import SITES
+from negtrace.vocabulary import ATTRIBUTIONS, SITES
 
 PANEL = 2.4  # inches
 PANELS_ACROSS = 3
 STYLES = {
-    "atp": ("gradient at the base run", "#0072B2", "o"),
-    "atp_qk": ("with attention computed anew", "#009E73", "^"),
-    "ig": ("integrated gradients", "#D55E00", "x"),
+    "atp": ("#0072B2", "o"),
+    "atp_qk": ("#009E73", "^"),
+    "ig": ("#D55E00", "x"),
 }
 
 
@@ -43,7 +43,7 @@ def attribution_figure(cells: pd.DataFrame, settings: Mapping[str, Any]) -> Figu
     panels = figure.subplots(down, across, squeeze=False).ravel()
     for axis, site in zip(panels, sites, strict=False):
         of_site = shown[shown["site"] == site]
-        for method, (_, colour, marker) in STYLES.items():
+        for method, (colour, marker) in STYLES.items():
             points = of_site[of_site["method"] == method]
             axis.scatter(
                 points["exact"], points["estimate"], s=9, color=colour, marker=marker, linewidth=0.8
@@ -59,11 +59,11 @@ def attribution_figure(cells: pd.DataFrame, settings: Mapping[str, Any]) -> Figu
         axis.set_axis_off()
     used = [method for method in STYLES if method in set(shown["method"])]
     lines = [
-        Line2D([], [], color=STYLES[m][1], marker=STYLES[m][2], linestyle="", markersize=4)
+        Line2D([], [], color=STYLES[m][0], marker=STYLES[m][1], linestyle="", markersize=4)
         for m in used
     ]
     figure.suptitle("Mean change of the score: attribution against patching")
     figure.set_layout_engine("constrained")
-    labels = [STYLES[method][0] for method in used]
+    labels = [ATTRIBUTIONS[method].label for method in used]
     figure.legend(lines, labels, loc="outside lower center", ncols=3, frameon=False)
     return figure

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from negtrace.figures.registry import draws
 from negtrace.figures.style import figure_width, note, styled
-from negtrace.statistics.edge_map import kept_edges
+from negtrace.statistics.kept_edges import kept_edges
 from negtrace.vocabulary import ROLES
 
 HEIGHT = 5.0  # inches

@@ -6,15 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from negtrace.vocabulary import SITES
+from negtrace.vocabulary import ATTRIBUTIONS, SITES
 
 # What a lower limit has to reach for a map by gradients to be called as good for finding cells.
 TRUSTED = {"rank_correlation": 0.9, "recall": 0.8}
-NAMES = {
-    "atp": "gradients at the base run",
-    "atp_qk": "gradients with attention computed anew",
-    "ig": "integrated gradients",
-}
 
 
 def of_attribution(trust: pd.DataFrame, cells: pd.DataFrame) -> list[str]:
@@ -29,7 +24,7 @@ def of_attribution(trust: pd.DataFrame, cells: pd.DataFrame) -> list[str]:
         rows = part.set_index("measure")
         if rows["value"].isna().any():
             continue
-        what = f"{label(str(site))} by {NAMES[str(method)]}"
+        what = f"{label(str(site))} by {ATTRIBUTIONS[str(method)].label}"
         same = (
             cells[["direction", "site", "method"]].astype(str) == [direction, site, method]
         ).all(1)

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from negtrace.report.findings import plural
-from negtrace.statistics.edge_map import kept_edges
+from negtrace.statistics.kept_edges import kept_edges
 from negtrace.vocabulary import ALL
 
 MOST_NAMED = 5

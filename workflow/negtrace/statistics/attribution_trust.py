@@ -24,8 +24,8 @@ from scipy.stats import rankdata
 from negtrace.statistics.effect_sizes import DEFAULTS, Options
 from negtrace.statistics.map_values import BASE_SCORE, ROUNDING, item_values, pair_sums
 from negtrace.statistics.resampling import resamples
+from negtrace.vocabulary import ATTRIBUTIONS
 
-METHODS = ("atp", "atp_qk", "ig")
 CELL = ["layer", "head", "role", "sender", "receiver"]
 MAP = ["site", "direction", "method"]
 MAP_COLUMNS = [*MAP, *CELL, "exact", "estimate", "miss"]
@@ -112,7 +112,7 @@ def compared(
     for (site, direction), part in plain.groupby(["site", "direction"], sort=False):
         base = scores.set_index(scores["item_id"].astype(object))[BASE_SCORE[str(direction)]]
         base = base.loc[part["item_id"].astype(object)].to_numpy()
-        for method in METHODS:
+        for method in ATTRIBUTIONS:
             rows = part[method].notna().to_numpy()
             if not rows.any():
                 continue

@@ -12,7 +12,6 @@ import pandas as pd
 from negtrace.statistics.credible import credible, with_placebo
 from negtrace.statistics.donor_map import donor_map
 from negtrace.statistics.effect_sizes import DEFAULTS, Options, effect_map
-from negtrace.vocabulary import ALL
 
 EDGE = ["sender", "receiver", "role"]
 ENDS = ("", "_ci_low", "_ci_high")
@@ -75,13 +74,3 @@ def edge_map(
     found = found.merge(names, left_on="layer", right_on="number")
     kept = credible(found, 1 - options.level) & (found["ratio"].abs() >= least)
     return found.assign(kept=kept, least=least)[COLUMNS].reset_index(drop=True)
-
-
-def kept_edges(edge_map: pd.DataFrame) -> pd.DataFrame:
-    """The kept edges of both negations together, the strongest first.
-
-    Args:
-        edge_map: table of that name.
-    """
-    rows = edge_map[(edge_map["negation"] == ALL) & edge_map["kept"]]
-    return rows.sort_values("difference", key=np.abs, ascending=False, kind="stable")
