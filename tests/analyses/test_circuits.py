@@ -96,6 +96,7 @@ def test_shares_by_hand():
     d = {0: 4.0, 1: 0.0, 2: 1.0, 3: 2.0, 4: 3.0, 5: 2.0}
     rows = [(number, item, item, value) for number, value in d.items() for item in "abcdefgh"]
     ablated = pd.DataFrame(rows, columns=["set", "item_id", "pair_id", "d"])
+    ablated["cluster_id"] = ablated["pair_id"]
     table = shares(ablated, 1, {"completeness": 2, "faithfulness": 2}, QUICK).set_index("measure")
     assert table["found"].to_dict() == {"completeness": 0.25, "faithfulness": 0.75}
     assert table["drawn_mean"].tolist() == [0.5, 0.5]

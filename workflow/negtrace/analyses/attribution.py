@@ -22,7 +22,7 @@ import torch
 
 from negtrace.analyses.estimates import EDGE, Batch, Wanted, batch_estimates
 from negtrace.models.tower import TextTower
-from negtrace.patching.edges import receivers_named, senders_named
+from negtrace.patching.edges import check_stream, receivers_named, senders_named
 from negtrace.patching.forward_passes import as_array, run_sentences
 from negtrace.patching.score_grid import Study, make_study
 from negtrace.patching.sites import SITES
@@ -56,7 +56,11 @@ def attributions(
     Returns:
         `COLUMNS`: changes of S(base sentence) in logits; atp_qk is null where no query or key is
         changed by itself.  Cells that are known by definition are left out.
+
+    Raises:
+        InputError: see `edges.check_stream`.
     """
+    check_stream(tower.shape)
     candidates = tables["candidates"].reset_index(drop=True)
     scale = tower.identity["logit_scale"]
     study = make_study(

@@ -1,7 +1,7 @@
 """Circuits: do the heads at the ends of the strong edges carry the negation by themselves?
 
 The circuit is of nodes: every head that sends or receives by an edge that is significant, exceeds
-its placebo and is worth at least some share of d, on one half of the pairs.  On the other half
+its placebo and is worth at least some share of d, on one half of the clusters.  On the other
 (Wang et al. 2022, arXiv 2211.00593; formulas as in `confirmation.py`, means in place of what is
 ablated)
 
@@ -21,19 +21,21 @@ import pandas as pd
 
 from negtrace.analyses.ablation import ablated_scores
 from negtrace.analyses.confirmation import ROUNDING
-from negtrace.analyses.head_sets import HeadSet, every_head, other_sets, split_pairs
+from negtrace.analyses.head_sets import HeadSet, every_head, other_sets, split_clusters
 from negtrace.analyses.minimality import COLUMNS as MINIMALITY
 from negtrace.analyses.minimality import minimality, minimality_sets
 from negtrace.models.tower import TextTower
 from negtrace.patching.scores import pictured
 from negtrace.progress import silent
+from negtrace.statistics.clusters import FEWEST_CLUSTERS
 from negtrace.statistics.edge_map import edge_map
-from negtrace.statistics.effect_sizes import DEFAULTS, FEWEST_PAIRS, Options, interval_of
+from negtrace.statistics.effect_sizes import DEFAULTS, Options, interval_of
 from negtrace.statistics.kept_edges import kept_edges
+from negtrace.statistics.map_values import SUPPORT
 
 COLUMNS = [
     *("measure", "k", "heads", "found", "found_ci_low", "found_ci_high"),
-    *("drawn_mean", "drawn_sd", "p", "n_sets", "n_items", "n_pairs"),
+    *("drawn_mean", "drawn_sd", "p", "n_sets", *SUPPORT),
 ]
 
 
@@ -68,9 +70,10 @@ def measured_circuit(
         heads.  Both are empty where there is no circuit.
     """
     items = tables["segments"]
-    selection, evaluation = split_pairs(items["pair_id"], options.seed)
+    selection, _ = split_clusters(items["cluster_id"], options.seed)
+    selects = items["cluster_id"].astype(str).isin(selection)
+    chosen, tested = items[selects], items[~selects]
     edges = tables["edges"]
-    chosen = items[items["pair_id"].astype(str).isin(selection)]
     edges = edges[(edges["direction"] == direction) & edges["item_id"].isin(chosen["item_id"])]
     circuit = circuit_heads(kept_edges(edge_map(edges, tables["scores"], chosen, least, options)))
     if not circuit:
@@ -82,13 +85,11 @@ def measured_circuit(
     kept = [tuple(head for head in heads if head not in one) for one in removed]
     needed = minimality_sets(circuit)
     candidates = pictured(tables["candidates"], tables["images"])
-    evaluated = candidates[
-        candidates["item_id"].isin(items["item_id"]) & candidates["pair_id"].isin(evaluation)
-    ].reset_index(drop=True)
+    evaluated = candidates[candidates["item_id"].isin(tested["item_id"])].reset_index(drop=True)
     alignment = tables["alignment"]
     ablated = ablated_scores(
         tower,
-        alignment[alignment["pair_id"].astype(str).isin(evaluation)],
+        alignment[alignment["pair_id"].astype(str).isin(set(tested["pair_id"]))],
         evaluated,
         tables["images"],
         tables["scores"],
@@ -97,6 +98,7 @@ def measured_circuit(
         memory_gb=memory_gb,
         progress=progress,
     )
+    ablated = ablated.merge(tested[["item_id", "cluster_id"]], on="item_id")
     sizes = {"completeness": removed, "faithfulness": kept}
     table = shares(ablated, len(needed), {name: len(sets) for name, sets in sizes.items()}, options)
     names = " ".join(f"{block}.{head}" for block, head in circuit)
@@ -110,17 +112,17 @@ def shares(
     """Faithfulness and completeness of the first set of each kind, beside the others.
 
     Args:
-        ablated: `ablation.ablated_scores`; set 0 ablates nothing.
+        ablated: `ablation.ablated_scores` with cluster_id; set 0 ablates nothing.
         empty: the set that ablates all heads; those of each measure follow it.
         sets: how many sets each measure has, in their order.
     """
     d = ablated.pivot(index="item_id", columns="set", values="d")
-    pair_of = ablated.drop_duplicates("item_id").set_index("item_id")["pair_id"].astype(object)
-    by_pair = d.groupby(pair_of).sum()
-    span = by_pair[0] - by_pair[empty]
+    items = ablated.drop_duplicates("item_id").set_index("item_id")
+    by_cluster = d.groupby(items["cluster_id"].astype(object)).sum()
+    span = by_cluster[0] - by_cluster[empty]
     rows, start = [], empty + 1
     for measure, count in sets.items():
-        above = by_pair.loc[:, start : start + count - 1].sub(by_pair[empty], axis=0)
+        above = by_cluster.loc[:, start : start + count - 1].sub(by_cluster[empty], axis=0)
         start += count
         first = above.iloc[:, :1].to_numpy()
         low = high = share = np.nan
@@ -131,7 +133,7 @@ def shares(
             sign = 1 if measure == "faithfulness" else -1
             as_good = sum(sign * (one - share) >= -ROUNDING for one in drawn)
             p = (1 + as_good) / (1 + len(drawn))
-            if len(span) >= FEWEST_PAIRS:
+            if len(span) >= FEWEST_CLUSTERS:
                 limits = interval_of(len(span), options)(first, span.to_numpy()[:, None])
                 low, high = (float(limit[0]) for limit in limits)
         rows.append(
@@ -145,7 +147,8 @@ def shares(
                 "p": p,
                 "n_sets": count - 1,
                 "n_items": len(d),
-                "n_pairs": len(span),
+                "n_pairs": items["pair_id"].nunique(),
+                "n_clusters": len(span),
             }
         )
     return pd.DataFrame(rows)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from negtrace.analyses.head_sets import rank_heads, split_pairs
+from negtrace.analyses.head_sets import rank_heads, split_clusters
 from negtrace.models.tower import PARTS, TextTower
 from negtrace.patching.donor_sweeps import RANDOM, donations
 from negtrace.patching.edge_sweep import EDGE, edge_sweep
@@ -19,15 +19,15 @@ from negtrace.progress import silent
 def chosen_receivers(
     sweep: pd.DataFrame, scores: pd.DataFrame, segments: pd.DataFrame, heads: int, seed: int
 ) -> list[str]:
-    """The heads that change scores most, either way, on one half of the pairs; and the read-out.
+    """The heads that change scores most, either way, on one half of the clusters; and the read-out.
 
     Args:
         sweep: table of that name, of site head in one direction.
         heads: how many.
         seed: of the halves, the same as ablation's.
     """
-    selection, _ = split_pairs(segments["pair_id"], seed)
-    half = segments[segments["pair_id"].astype(str).isin(selection)]
+    selection, _ = split_clusters(segments["cluster_id"], seed)
+    half = segments[segments["cluster_id"].astype(str).isin(selection)]
     ranked = rank_heads(sweep, scores, half, "absolute")[:heads]
     parts = ("", *(f".{part}" for part in PARTS))
     return [*(f"{block}.{head}{part}" for block, head in ranked for part in parts), READ_OUT]

@@ -75,21 +75,26 @@ def score_gradients(
             kept.z.append(tower.attend(*parts, mask))
             kept.attn_out.append(tower.attn_out(block, kept.z[-1]))
             mid = x + kept.attn_out[-1]
-            out = tower.mlp_out(block, mid)
+            out = mlp(tower, block, mid)
             for receiver, tap in tapped:
                 if receiver.reads == "mlp":
                     still = mid.detach()
-                    out = out + tower.mlp_out(block, still + tap) - tower.mlp_out(block, still)
+                    out = out + mlp(tower, block, still + tap) - mlp(tower, block, still)
             kept.mlp_out.append(out)
             x = mid + out
             kept.resid.append(x)
         for _, tap in of_block.get(tower.shape.layers + 1, []):
             x = x + tap
         rows = torch.arange(len(pooled), device=x.device)
-        score = (tower.read_out(x[rows, pooled]) * images).sum()
+        score = (tower.read_out(x[rows, pooled][:, None]) * images).sum()
         flat = [tensor for field in kept for tensor in field]
         found = iter(torch.autograd.grad(score, flat))
     return Gradients(*([next(found) for _ in field] for field in kept))
+
+
+def mlp(tower: TextTower, block: int, mid: States) -> States:
+    """What the MLP adds to a residual stream."""
+    return tower.mlp_out(block, tower.mlp_norm(block, mid))
 
 
 def through_tap(tower: TextTower, receiver: Receiver, part: Part, x: States, tap: States) -> States:

@@ -49,15 +49,15 @@ def edge_embeddings(
     if receiver.reads == READ_OUT:
         states = block.base("resid").repeat(1, len(senders), 1, 1)
         states[at] += changes
-        return tower.read_out(tail.pooled_row(states)[0])
+        return tower.read_out(block.read_later(states).movedim(0, -2))
     if receiver.head is None:
         states = mlp_states(block, changes, at)
     else:
         written = write_of_head(block, receiver.head, head_change(block, receiver, changes, at))
-        states = block.add_mlp(block.read_later(block.base("mid")) + written)
+        states = block.add_mlp(block.base_mid() + written)
     for number in range(receiver.block + 1, tower.shape.layers + 1):
         states = TailBlock(tower, batch, tail, number, max_rows).forward(states)
-    return tower.read_out(states[0])
+    return tower.read_out(states.movedim(0, -2))
 
 
 def sender_changes(
@@ -101,7 +101,7 @@ def write_of_head(
 
 def mlp_states(block: TailBlock, changes: Changes, at: Int[Tensor, " rows"]) -> Outputs:
     """The block's output where its MLP reads the changed residual stream."""
-    mid = block.base("mid")
+    mid = block.base("resid") + block.base("attn_out")
     states = (mid + block.base("mlp_out")).repeat(1, changes.shape[1], 1, 1)
     read = block.add_mlp((mid[at] + changes).contiguous()) - changes
     states[at] = torch.where(block.tail.replaced[at, None, :, None], read, states[at])

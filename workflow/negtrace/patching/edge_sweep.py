@@ -21,7 +21,15 @@ from negtrace.models.tower import TextTower
 from negtrace.models.tower_shape import TowerShape
 from negtrace.patching.batch_sizes import batch_sizes, in_batches
 from negtrace.patching.edge_patches import edge_embeddings
-from negtrace.patching.edges import READ_OUT, Edge, Receiver, Sender, edges_into, every_sender
+from negtrace.patching.edges import (
+    READ_OUT,
+    Edge,
+    Receiver,
+    Sender,
+    check_stream,
+    edges_into,
+    every_sender,
+)
 from negtrace.patching.forward_passes import Run, as_array, run_sentences
 from negtrace.patching.interventions import ROLES, Intervention
 from negtrace.patching.random_direction import pair_seed, random_run
@@ -64,7 +72,11 @@ def edge_sweep(
     Returns:
         item_id, pair_id, `EDGE`, s_patched, restoration (null where the scores of both runs are
         equal); a row per item, edge and role of its base sentence.
+
+    Raises:
+        InputError: see `edges.check_stream`.
     """
+    check_stream(tower.shape)
     senders = every_sender(tower.shape) if senders is None else senders
     edges = edges_into(receivers, senders)
     study = make_study(alignment, candidates, images, scores, direction, logit_scale)
@@ -151,12 +163,11 @@ def random_senders(
     base: Run, source: Run, bases: Sequence[Sentence], heads: int, seeds: Sequence[int]
 ) -> Run:
     """A stand-in for the source run with every sender's output turned (`random_direction.py`)."""
-    turned = {
-        part: random_run(base, source, bases, heads, seeds, part)
+    z, mlp_out, resid = (
+        getattr(random_run(base, source, bases, heads, seeds, part), part)
         for part in ("z", "mlp_out", "resid")
-    }
-    resid = torch.cat([turned["resid"].resid[:1], turned["mlp_out"].resid[1:]])
-    return turned["mlp_out"]._replace(z=turned["z"].z, resid=resid)
+    )
+    return base._replace(z=z, mlp_out=mlp_out, resid=torch.cat([resid[:1], base.resid[1:]]))
 
 
 def _tidy(

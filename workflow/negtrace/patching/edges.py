@@ -62,6 +62,20 @@ class Edge(NamedTuple):
     receiver: Receiver
 
 
+def check_stream(shape: TowerShape) -> None:
+    """What senders write has to reach receivers as it was written.
+
+    Raises:
+        InputError: the tower normalises the residual stream itself, or reads out its mean.
+    """
+    if shape.post_norm or shape.pool == "mean":
+        raise InputError(
+            "edges and attribution are not defined for this text tower: its residual stream is "
+            "normalised on the way or averaged, so that a component's output does not reach others "
+            "as it was written; leave edges and attribution out of study.confirm"
+        )
+
+
 def every_sender(shape: TowerShape) -> list[Sender]:
     """The embedding, and all heads and MLPs in the order in which they write."""
     blocks = range(1, shape.layers + 1)

@@ -16,14 +16,14 @@ from torch import Tensor
 
 from negtrace.patching.edges import READ_OUT, Receiver, Sender
 from negtrace.patching.slow_twin import (
-    Change,
     activations,
     attach,
-    hooks,
+    heads_of,
     pad,
     replaced_embedding,
     text_blocks,
 )
+from negtrace.patching.slow_twin_hooks import Change, hooks
 
 if TYPE_CHECKING:
     from open_clip.model import CLIP
@@ -46,7 +46,7 @@ def path_patched_embedding(
         targets, sources: patched base positions and the source positions they are patched from.
     """
     blocks = text_blocks(model)
-    size = blocks[0].attn.out_proj.in_features // blocks[0].attn.num_heads
+    size = blocks[0].attn.out_proj.in_features // heads_of(model)
     seen: list[Tensor] = []
     every = range(1, len(blocks) + 1)
     layers = {"resid": [0], "head": every, "mlp_out": every}

@@ -22,7 +22,7 @@ from jaxtyping import Float
 from scipy.stats import rankdata
 
 from negtrace.statistics.effect_sizes import DEFAULTS, Options
-from negtrace.statistics.map_values import BASE_SCORE, ROUNDING, item_values, pair_sums
+from negtrace.statistics.map_values import BASE_SCORE, ROUNDING, SUPPORT, cluster_sums, item_values
 from negtrace.statistics.resampling import resamples
 from negtrace.vocabulary import ATTRIBUTIONS
 
@@ -32,7 +32,7 @@ MAP_COLUMNS = [*MAP, *CELL, "exact", "estimate", "miss"]
 MEASURES = ("rank_correlation", "sign_agreement", "recall", "worst_miss")
 TRUST_COLUMNS = [
     *(*MAP, "measure", "value", "value_ci_low", "value_ci_high"),
-    *("top", "n_cells", "n_items", "n_pairs"),
+    *("top", "n_cells", *SUPPORT),
 ]
 FEWEST_CELLS = 3
 
@@ -127,7 +127,7 @@ def compared(
                 restoration=0.0,
             )
             exact, estimate = (
-                pair_sums(
+                cluster_sums(
                     item_values(cells.assign(s_patched=base[rows] + own[name]), scores, segments)
                 )
                 for name in ("exact", method)
@@ -140,12 +140,16 @@ def compared(
                     for sums in (exact, estimate)
                 ]
             names = own.assign(number=number).drop_duplicates("number").set_index("number")[CELL]
-            inside = own["item_id"].isin(segments["item_id"])
+            inside = own[own["item_id"].isin(segments["item_id"])]
+            counts = {
+                "n_items": inside["item_id"].nunique(),
+                "n_pairs": inside["pair_id"].nunique(),
+            }
             yield Compared(
                 {"site": site, "direction": direction, "method": method},
                 names.loc[exact.cells["layer"]].reset_index(drop=True),
                 *means,
-                {"n_items": own.loc[inside, "item_id"].nunique(), "n_pairs": len(exact.n)},
+                {**counts, "n_clusters": len(exact.n)},
             )
 
 

@@ -12,13 +12,14 @@ import pandas as pd
 from negtrace.statistics.credible import credible, with_placebo
 from negtrace.statistics.donor_map import donor_map
 from negtrace.statistics.effect_sizes import DEFAULTS, Options, effect_map
+from negtrace.statistics.map_values import SUPPORT
 
 EDGE = ["sender", "receiver", "role"]
 ENDS = ("", "_ci_low", "_ci_high")
 COLUMNS = [
     *("negation", "direction", *EDGE),
     *(f"{name}{end}" for name in ("ratio", "difference") for end in ENDS),
-    *("p", "p_fwer", "q_fdr", "placebo", "exceeds_placebo", "kept", "least", "n_items", "n_pairs"),
+    *("p", "p_fwer", "q_fdr", "placebo", "exceeds_placebo", "kept", "least", *SUPPORT),
 ]
 
 
