@@ -19,7 +19,7 @@ from negtrace.models.tower_shape import TowerShape
 
 READ_OUT = "read-out"
 
-Reads = Literal["q", "k", "v", "head", "mlp", "read-out"]
+Reads = Literal["head", "mlp", "read-out", "q", "k", "v"]
 
 
 class Sender(NamedTuple):
