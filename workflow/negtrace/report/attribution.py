@@ -27,7 +27,7 @@ def of_attribution(trust: pd.DataFrame, cells: pd.DataFrame) -> list[str]:
         what = f"{label(str(site))} by {ATTRIBUTIONS[str(method)].label}"
         same = (
             cells[["direction", "site", "method"]].astype(str) == [direction, site, method]
-        ).all(1)
+        ).all(axis=1)
         miss: Any = next(cells[same].sort_values("miss", ascending=False).itertuples())
         said.append(
             f"{what[0].upper()}{what[1:]}: rank correlation with patching over"
