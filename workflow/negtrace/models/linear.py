@@ -75,11 +75,7 @@ class Linear:
         self.scale, self.activation = scale, activation
 
     def __call__(self, x: Float[Tensor, "... inputs"]) -> Float[Tensor, "... outputs"]:
-        if (
-            can_pack(self.weight)
-            and packed_pays(x.shape[:-1].numel())
-            and not x.requires_grad
-        ):
+        if can_pack(self.weight) and packed_pays(x.shape[:-1].numel()) and not x.requires_grad:
             return self.packed(x)
         return self.ordinary(x)
 
