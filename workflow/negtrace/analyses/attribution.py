@@ -120,11 +120,13 @@ def cell_place(part: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 
 def edge_place(part: pd.DataFrame, wanted: Wanted) -> tuple[np.ndarray, ...]:
     """Where each edge lies in its grid: receiver, sender, role."""
-    known = {"receiver": wanted.receivers, "sender": wanted.senders, "role": wanted.roles}
-    return tuple(
-        part[name].astype(str).map({str(one): i for i, one in enumerate(of)}).to_numpy(int)
-        for name, of in known.items()
-    )
+    known: dict[str, Sequence[object]] = {
+        "receiver": wanted.receivers,
+        "sender": wanted.senders,
+        "role": wanted.roles,
+    }
+    places = {name: {str(one): i for i, one in enumerate(of)} for name, of in known.items()}
+    return tuple(part[name].astype(str).map(place).to_numpy(int) for name, place in places.items())
 
 
 def stacked(parts: Sequence[np.ndarray]) -> np.ndarray:

@@ -129,7 +129,8 @@ def shares(
         drawn = np.full(count - 1, np.nan)
         p = np.nan
         if abs(span.sum()) > ROUNDING * len(d):
-            share, *drawn = (above.sum() / span.sum()).tolist()
+            shares = (above.sum() / span.sum()).to_numpy()
+            share, drawn = float(shares[0]), shares[1:]
             sign = 1 if measure == "faithfulness" else -1
             as_good = sum(sign * (one - share) >= -ROUNDING for one in drawn)
             p = (1 + as_good) / (1 + len(drawn))

@@ -33,7 +33,7 @@ class Batch(NamedTuple):
     bases: list[Sentence]
     base: Run
     source: Run
-    index: Int[Tensor, "batch n"]  # position in the source sentence of each position
+    place: Int[Tensor, "batch n"]  # position in the source sentence of each position
     matched: Bool[Tensor, "batch n"]  # whether there is one
     images: Float[Tensor, "batch embed_dim"]  # times the logit scale
 
@@ -41,7 +41,7 @@ class Batch(NamedTuple):
         """An activation of the source run minus the base run's; 0 where none is copied."""
         base = self.base.activation(name, block)
         rows = torch.arange(len(base), device=base.device)[:, None]
-        source = self.source.activation(name, block)[rows, self.index]
+        source = self.source.activation(name, block)[rows, self.place]
         return (source - base) * self.matched[..., None]
 
 
@@ -63,7 +63,7 @@ def batch_estimates(
         by method and site.
     """
     lines = {"atp": [0.0], "ig": [(step + 0.5) / steps for step in range(steps)]}
-    member = membership(batch.bases, {r: i for i, r in enumerate(wanted.roles)}, batch.index)
+    member = membership(batch.bases, {r: i for i, r in enumerate(wanted.roles)}, batch.place)
     found = {}
     for method, along in lines.items():
         gradients = mean_gradients(tower, batch, wanted.receivers, along)
@@ -169,9 +169,14 @@ def heads_anew(
     mask = attention_mask(batch.base.hidden, tower)
     found = []
     for block in range(1, tower.shape.layers + 1):
-        qkv = {name: batch.base.activation(name, block) for name in PARTS}
-        qkv[part] = qkv[part] + batch.moved(part, block)
-        z = tower.attend(*(tower.split_heads(qkv[name]) for name in PARTS), mask)
+        q, k, v = (
+            tower.split_heads(
+                batch.base.activation(name, block)
+                + (batch.moved(part, block) if name == part else 0)
+            )
+            for name in PARTS
+        )
+        z = tower.attend(q, k, v, mask)
         terms = (z - batch.base.activation("z", block)) * gradients.of("z", block)
         found.append(rearrange(terms, "b n (h d) -> b h (n d)", h=tower.shape.heads).sum(-1))
     return torch.stack(found, dim=1)
@@ -198,7 +203,8 @@ def edges_anew(
         weights = tower.blocks[block - 1]["qkv.weight"].chunk(3)
         base = [batch.base.activation(part, block)[..., columns] for part in PARTS]
         gradient = gradients.of("z", block)[..., columns]
-        of_base = tower.attend(*(x[:, None] for x in base), mask)
+        q, k, v = (x[:, None] for x in base)
+        of_base = tower.attend(q, k, v, mask)
         for s, sender in enumerate(wanted.senders):
             if not receiver.hears(sender):
                 continue
@@ -207,12 +213,12 @@ def edges_anew(
                 moved = tower.attention_norm(
                     block, resid + change * member[..., r : r + 1].to(change)
                 )
-                changed = [
-                    x + F.linear(moved - normed, weight[columns])
+                q, k, v = (
+                    x[:, None] + F.linear(moved - normed, weight[columns])[:, None]
                     if receiver.reads in (part, "head")
-                    else x
+                    else x[:, None]
                     for part, x, weight in zip(PARTS, base, weights, strict=True)
-                ]
-                z = tower.attend(*(x[:, None] for x in changed), mask)
+                )
+                z = tower.attend(q, k, v, mask)
                 found[:, number, s, r] = ((z - of_base) * gradient).sum((1, 2)).to(found)
     return found

@@ -71,8 +71,8 @@ def score_gradients(
                     if receiver.reads in (part, "head"):
                         projected = projected + through_tap(tower, receiver, part, x, tap)
                 getattr(kept, part).append(projected)
-            parts = (tower.split_heads(getattr(kept, part)[-1]) for part in PARTS)
-            kept.z.append(tower.attend(*parts, mask))
+            q, k, v = (tower.split_heads(getattr(kept, part)[-1]) for part in PARTS)
+            kept.z.append(tower.attend(q, k, v, mask))
             kept.attn_out.append(tower.attn_out(block, kept.z[-1]))
             mid = x + kept.attn_out[-1]
             out = mlp(tower, block, mid)

@@ -52,6 +52,7 @@ def circuit_figure(edges: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
     places = node_places(shown)
     strongest = shown["difference"].abs().max()
     bend = {kind: 0.12 * number for number, kind in enumerate(READ_COLOURS, 1)}
+    row: Any
     for row in shown.itertuples():
         start, end = places[row.sender, row.role], places[component(row.receiver), row.role]
         arrow = {
@@ -96,8 +97,7 @@ def reads(receiver: str) -> str:
 
 def node_places(edges: pd.DataFrame) -> dict[Node, tuple[float, float]]:
     """(x, y) of every component at every role where it has an edge; y is its block."""
-    nodes = {(row.sender, row.role) for row in edges.itertuples()}
-    nodes |= {(component(row.receiver), row.role) for row in edges.itertuples()}
+    nodes = _written(edges) | {(component(read), role) for read, role in _read(edges)}
     blocks = [_block(name) for name, _ in nodes if name != "read-out"]
     top = max(blocks) + 1.0
     roles = [role for role in ROLES if role in set(edges["role"])]
@@ -112,6 +112,15 @@ def node_places(edges: pd.DataFrame) -> dict[Node, tuple[float, float]]:
     }
 
 
+def _written(edges: pd.DataFrame) -> set[Node]:
+    return set(zip(map(str, edges["sender"]), map(str, edges["role"]), strict=True))
+
+
+def _read(edges: pd.DataFrame) -> set[Node]:
+    """Receivers, with what they read, and roles."""
+    return set(zip(map(str, edges["receiver"]), map(str, edges["role"]), strict=True))
+
+
 def _block(name: str) -> float:
     if name == "embedding":
         return 0.0
@@ -122,14 +131,9 @@ def _draw_moves(
     axis: Axes, edges: pd.DataFrame, places: Mapping[Node, tuple[float, float]]
 ) -> None:
     """Dotted lines from where a head reads keys and values to where it writes."""
-    read = {
-        (component(row.receiver), row.role)
-        for row in edges.itertuples()
-        if reads(row.receiver) in ("head", "k", "v")
-    }
-    written = {(row.sender, row.role) for row in edges.itertuples()}
+    read = {(component(r), role) for r, role in _read(edges) if reads(r) in ("head", "k", "v")}
     for name, role in sorted(read):
-        for other, there in sorted(written):
+        for other, there in sorted(_written(edges)):
             if other == name and there != role:
                 (x, y), (x2, y2) = places[name, role], places[other, there]
                 axis.plot([x, x2], [y, y2], ":", color="0.6", linewidth=1.2, zorder=1)

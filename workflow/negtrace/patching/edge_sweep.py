@@ -184,7 +184,7 @@ def _tidy(
 
     def labels(codes: np.ndarray, of: Sequence[str]) -> pd.Categorical:
         names = list(dict.fromkeys(of))
-        return pd.Categorical.from_codes(np.array([names.index(n) for n in of], int)[codes], names)
+        return pd.Categorical(np.array(of, object)[codes], categories=names)
 
     return pd.DataFrame(
         {

@@ -36,7 +36,8 @@ def of_attribution(trust: pd.DataFrame, cells: pd.DataFrame) -> list[str]:
             f" {interval(rows.loc['recall'])} found; worst miss {cell(miss)},"
             f" {miss.exact:.2f} logits by patching and {miss.estimate:.2f} by gradients."
         )
-        if all(rows.loc[name, "value_ci_low"] >= least for name, least in TRUSTED.items()):
+        lowest = rows["value_ci_low"].astype(float)
+        if all(lowest[name] >= least for name, least in TRUSTED.items()):
             trusted.append(what)
     if not said:
         return []

@@ -54,7 +54,7 @@ def of_circuit(circuit: pd.DataFrame, minimality: pd.DataFrame, alpha: float) ->
     faithful, complete = rows.loc["faithfulness"], rows.loc["completeness"]
     adds = int(((minimality["p_fwer"] <= alpha) & (minimality["loss"] > 0)).sum())
     return [
-        f"The circuit of the strong edges has {plural(faithful['k'], 'head')}"
+        f"The circuit of the strong edges has {plural(int(rows['k'].to_numpy()[0]), 'head')}"
         f" ({faithful['heads']}). Left alone, on the other half of the pairs, it keeps"
         f" {faithful['found']:.2f}{_of(faithful)} of what all heads do (random heads"
         f" {faithful['drawn_mean']:.2f}, one-sided p {faithful['p']:.2g}); without it"

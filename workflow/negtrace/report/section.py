@@ -164,9 +164,9 @@ class Section:
             said += evidence.of_confirmation(confirmation, ablations)
             said.append(evidence.of_minimality(minimality, self.alpha))
         if self.circuit is not None:
-            edges, *tested = self.circuit
+            edges, circuit, needed = self.circuit
             said += circuits.of_edges(edges, self.alpha)
-            said += circuits.of_circuit(*tested, self.alpha)
+            said += circuits.of_circuit(circuit, needed, self.alpha)
         if self.attribution is not None:
             said += attribution.of_attribution(*self.attribution)
         return list(map(self.said, said))

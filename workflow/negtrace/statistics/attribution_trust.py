@@ -110,8 +110,8 @@ def compared(
         dict.fromkeys(("site", "direction", "role", "sender", "receiver"), object)
     )
     for (site, direction), part in plain.groupby(["site", "direction"], sort=False):
-        base = scores.set_index(scores["item_id"].astype(object))[BASE_SCORE[str(direction)]]
-        base = base.loc[part["item_id"].astype(object)].to_numpy()
+        of_item = scores.set_index(scores["item_id"].astype(object))[BASE_SCORE[str(direction)]]
+        base = of_item.loc[part["item_id"].astype(object)].to_numpy()
         for method in ATTRIBUTIONS:
             rows = part[method].notna().to_numpy()
             if not rows.any():
@@ -135,10 +135,10 @@ def compared(
             weights = resamples(len(exact.n), options.replicates, options.seed)
             weights = np.concatenate([np.ones((1, len(exact.n))), weights])
             with np.errstate(divide="ignore", invalid="ignore"):
-                means = [
+                exact_mean, estimated_mean = (
                     np.nan_to_num((weights @ sums.change) / (weights @ sums.n))
                     for sums in (exact, estimate)
-                ]
+                )
             names = own.assign(number=number).drop_duplicates("number").set_index("number")[CELL]
             inside = own[own["item_id"].isin(segments["item_id"])]
             counts = {
@@ -148,7 +148,8 @@ def compared(
             yield Compared(
                 {"site": site, "direction": direction, "method": method},
                 names.loc[exact.cells["layer"]].reset_index(drop=True),
-                *means,
+                exact_mean,
+                estimated_mean,
                 {**counts, "n_clusters": len(exact.n)},
             )
 
