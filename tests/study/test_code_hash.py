@@ -22,7 +22,8 @@ SWEEPING = {"sweep", "donor_sweep", "ablation", "edges", "circuit"}
 ENGINE = SWEEPING | {"runs"}
 MODEL_STEPS = RUNNING | LOADING | {"subject_segmentation"}
 FEATURES = {"features", "attention_maps"}
-DRAWN = {"figures", "planted", "template_figure"}
+# The page says which tables a figure shows.
+DRAWN = {"figures", "planted", "template_figure", "report"}
 GROUPED = {
     *("segments", "restoration_map", "study_tests", "attention_maps"),
     *("contribution_map", "contributions", "ablation", "specification", "report", "template_maps"),
@@ -71,14 +72,14 @@ def hashes() -> dict[str, str]:
         ("negtrace/models/linear.py", MODEL_STEPS),
         ("negtrace/models/openclip.py", LOADING),
         ("negtrace/models/model_specs.py", LOADING | {"weights"}),
-        ("negtrace/figures/maps.py", {"figures"}),
+        ("negtrace/figures/maps.py", {"figures", "report"}),
         (
             "negtrace/figures/style.py",
-            {"figures", "ledger", "planted", "specification", "template_figure"},
+            {*DRAWN, "ledger", "specification"},
         ),
         ("negtrace/data/demo_world/scenes.py", {"scenes"}),
         ("negtrace/analyses/attention.py", {"attention"}),
-        ("negtrace/analyses/features.py", {*FEATURES, "figures"}),
+        ("negtrace/analyses/features.py", {*FEATURES, "figures", "report"}),
         ("negtrace/statistics/groups.py", GROUPED),
         ("report/template.html.j2", {"report"}),
         ("published/quantmeyer2024.json", {"ledger", "report", "identity", "pictures"}),
