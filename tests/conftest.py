@@ -28,7 +28,6 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
 
-SHARED_VALSE = Path(__file__).parents[2] / "shared" / "valse" / "existence.json"
 
 VOCABULARY = 60
 SOT, EOT = VOCABULARY - 2, VOCABULARY - 1

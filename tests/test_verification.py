@@ -163,7 +163,7 @@ def test_annotations_that_were_changed_make_the_items_stale(results):
     row = dict.fromkeys(("item_id", "image_file", "image_id", "caption", "foil"), "x")
     votes = dict.fromkeys(("votes_caption", "votes_foil", "votes_other"), 1)
     items = results / "demo" / "items.parquet"
-    nothing = dict.fromkeys(("group", "source", "reason"))
+    nothing = dict.fromkeys(("group", "source", "reason", "control"))
     write_table(pd.DataFrame([row | votes | nothing]), items, "items", made)
     assert list(findings(results)) == []
     source.write_text("[]")

@@ -7,9 +7,9 @@ from pathlib import Path
 import open_clip
 import pandas as pd
 import pytest
-from conftest import SHARED_VALSE
 from hypothesis import given
 from hypothesis import strategies as st
+from shared_files import SHARED_VALSE
 
 from negtrace.data.controls import (
     NEUTRAL,

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import SHARED_VALSE
 from PIL import Image
+from shared_files import SHARED_VALSE
 
 from negtrace.data.demo_world.items import sample_items, write_dataset
 from negtrace.data.demo_world.scenes import subjects

@@ -164,7 +164,7 @@ def test_panels_share_one_scale_around_zero():
 def test_values_beyond_the_scale_point_the_colour_bar():
     def colour_bar(factor: float) -> plt.Axes:
         figure = figures.cte_map(cte_table(factor=factor), SETTINGS)
-        return next(a for a in figure.axes if a.get_ylabel() == "mean restoration")
+        return next(a for a in figure.axes if a.get_ylabel() == "mean of ratios")
 
     assert colour_bar(1.0)._colorbar.extend == "neither"
     assert colour_bar(3.0)._colorbar.extend == "max"

@@ -23,7 +23,7 @@ from negtrace.trace import trace
 @pytest.fixture
 def architecture(tmp_path):
     path = tmp_path / "tiny_for_loading.json"
-    config = configuration("causal_gelu")
+    config = configuration("causal_gelu", tmp_path)
     config["text_cfg"]["vocab_size"] = 49408
     path.write_text(json.dumps(config))
     return str(path)
@@ -50,7 +50,7 @@ def test_configuration_file_must_exist_and_be_one(tmp_path):
 
 def test_file_may_not_shadow_another_architecture(tmp_path):
     path = tmp_path / "ViT-B-32.json"
-    path.write_text(json.dumps(configuration("causal_gelu")))
+    path.write_text(json.dumps(configuration("causal_gelu", tmp_path)))
     with pytest.raises(InputError, match="rename the file"):
         read_configuration(str(path))
 
@@ -58,8 +58,8 @@ def test_file_may_not_shadow_another_architecture(tmp_path):
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("roberta-ViT-B-32", "Hugging Face"),
-        ("xlm-roberta-base-ViT-B-32", "Hugging Face"),
+        ("mt5-base-ViT-B-32", "Hugging Face.*relative bias"),
+        ("nllb-clip-base", "Hugging Face.*sinusoidal"),
     ],
 )
 def test_untraceable_towers_are_refused_with_the_reason(name, reason):
@@ -75,8 +75,8 @@ def test_native_towers_are_accepted(name):
     assert refusal(open_clip.get_model_config(name)) is None
 
 
-def test_altered_attention_is_refused():
-    config = configuration("causal_gelu")
+def test_altered_attention_is_refused(tmp_path):
+    config = configuration("causal_gelu", tmp_path)
     assert refusal(config) is None
     config["text_cfg"]["qk_norm"] = True
     assert "qk_norm" in refusal(config)

@@ -40,6 +40,8 @@ def tiny(kind=open_clip.CLIP, quick_gelu=False, **text):
         decoder = {"width": 32, "heads": 4, "layers": 1, "context_length": 76}
         more |= {"multimodal_cfg": decoder}
         model = kind(12, text_cfg=config, vision_cfg=VISION | COCA_VISION, **more)
+        # open_clip leaves it as memory was.
+        torch.nn.init.normal_(model.text_decoder.text_projection)
     else:
         model = kind(12, VISION, config, **more)
     model.eval().requires_grad_(False)

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import SHARED_VALSE
+from shared_files import SHARED_VALSE
 
 from negtrace.replication.ledger import NOT_COMPARABLE, REPLICATES, ledger
 from negtrace.replication.ledger_summary import overall, summary

