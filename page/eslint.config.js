@@ -8,7 +8,7 @@ const browser = [
 ];
 
 export default [
-  { ignores: ["report.js", "node_modules/"] },
+  { ignores: ["node_modules/"] },
   js.configs.recommended,
   {
     languageOptions: { globals: Object.fromEntries(browser.map((name) => [name, "readonly"])) },

@@ -13,6 +13,7 @@ import { rows } from "./tables.js";
 /** @param {Context} context */
 export async function attentionView(context) {
   const { section, state, set, link } = context;
+  const { words } = section;
   const [attention, known] = await Promise.all([
     block(`${section.id}-attention`),
     block(`${section.id}-items`),
@@ -96,7 +97,7 @@ export async function attentionView(context) {
       framed({
         name: `${section.id}_selectivity_${pairs[pair].pair_id}`,
         picture: overview,
-        caption: ["Selectivity of each head in this pair: the largest difference over the tokens behind the negator. Choose a head."],
+        caption: [`Selectivity of each head in this pair: the largest difference over the tokens behind ${words.negator}. Choose a head.`],
         data: heads.map((one, number) => ({ ...one, selectivity: selectivity[number] })),
         files: [`${section.folder}/selectivity.parquet`],
         link: link(),
@@ -104,16 +105,16 @@ export async function attentionView(context) {
       h(
         "div",
         { class: "panel" },
-        h("h3", {}, `Head ${heads[head].head} of block ${heads[head].layer}: attention to the negator`),
-        table(data),
-        h("p", { class: "soft" }, "From each token to the negator in the negated sentence, to its counterpart in the affirmative one, and the difference. In steps of 0.01."),
+        h("h3", {}, `Head ${heads[head].head} of block ${heads[head].layer}: attention to ${words.negator}`),
+        table(data, words),
+        h("p", { class: "soft" }, `From each token to ${words.negator} in the ${words.negated} sentence, to its counterpart in the ${words.affirmative} one, and the difference. In steps of 0.01.`),
       ),
     ),
   );
 }
 
-/** @param {any[]} data */
-function table(data) {
+/** @param {any[]} data @param {import("./study.js").Words} words */
+function table(data, words) {
   const bar = (/** @type {number | null} */ value, kind = "") =>
     h(
       "td",
@@ -135,7 +136,7 @@ function table(data) {
       h(
         "thead",
         {},
-        h("tr", {}, ...["negated", "affirmative", "to the negator", "to its counterpart", "difference"].map((name) => h("th", { scope: "col" }, name))),
+        h("tr", {}, ...[words.negated, words.affirmative, `to ${words.negator}`, "to its counterpart", "difference"].map((name) => h("th", { scope: "col" }, name))),
       ),
       h(
         "tbody",

@@ -158,12 +158,12 @@ function strip({ study, section, link }, items, unit, name, chosen, row) {
       ],
     })
   );
-  described(picture, `${name}: value of each item, by where the negation is`);
+  described(picture, `${name}: value of each item, by where the ${section.words.negation} is`);
   return framed({
     name: `${section.id}_${chosen.sweep}_${row.layer}.${row.head ?? row.role}_items`,
     picture,
     caption: [
-      `${name}: a point per item, by ${section.negationIn}; the line is the map's ` +
+      `${name}: a point per item, by ${section.words.negationIn}; the line is the map's ` +
       `${unit === "change" ? "mean" : chosen.effect === "mean" ? "mean of ratios" : "ratio of means"}.` +
       (beyond ? ` ${beyond} of ${given.length} items lie beyond the axis.` : ""),
     ],

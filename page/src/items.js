@@ -44,7 +44,7 @@ export async function itemsView(context) {
     { class: "controls" },
     h("label", { class: "choice" }, h("span", {}, "Search"), search),
     choice(
-      capital(section.negationIn),
+      capital(section.words.negationIn),
       [["all", "caption or foil"], ...study.negations],
       negation,
       (value) => set({ negation: value }),

@@ -44,7 +44,7 @@ export function itemTable(context, items, { sort, columns, pairs }) {
             fill();
           },
         },
-        name === "negation" ? context.section.negationIn : COLUMNS[name][0],
+        name === "negation" ? context.section.words.negationIn : COLUMNS[name][0],
       ),
     ),
   );

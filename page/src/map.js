@@ -60,7 +60,7 @@ export async function mapView(context) {
     ),
     choice("Direction", chosen.directions, chosen.direction, (direction) => set({ direction }), "direction"),
     choice(
-      capital(section.negationIn),
+      capital(section.words.negationIn),
       [["all", "caption or foil"], ...study.negations],
       chosen.negation,
       (negation) => set({ negation }),
@@ -125,7 +125,7 @@ async function body(context, chosen, table, pinned) {
   const [, sites] = [labels, study.sites[site]];
   const what = `${capital(label)}, by ${sites.label}`;
   const over = `${chosen.segment === "all" ? "all items" : `${chosen.segment} items`}, ${
-    chosen.negation === "all" ? "both places of the negation" : `${section.negationIn} the ${chosen.negation}`
+    chosen.negation === "all" ? `both places of the ${section.words.negation}` : `${section.words.negationIn} the ${chosen.negation}`
   }`;
   const picture = drawn({
     label: `${what}: ${over}. ${section.headline}`,

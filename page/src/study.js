@@ -10,6 +10,11 @@
  */
 
 /**
+ * What a negation, where it is, its sentences and its negator are called in a dataset's contrast.
+ * @typedef {Record<"negation" | "negationIn" | "negated" | "affirmative" | "negator", string>} Words
+ */
+
+/**
  * @typedef {object} Section
  * @property {string} id
  * @property {string} dataset
@@ -20,7 +25,7 @@
  * @property {number | null} parent the section that it is a control of
  * @property {string[]} sweeps
  * @property {Record<string, Small>} small
- * @property {string} negationIn what the place of the negation is called
+ * @property {Words} words
  * @property {string} headline
  * @property {string} pictures the dataset that its pictures are kept with
  * @property {boolean} attention whether the page has its attention

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from negtrace.analyses.confirmation import RANKINGS, set_means
-from negtrace.analyses.head_sets import HeadSet, plan_sets, rank_heads, split_clusters
+from negtrace.analyses.head_sets import HeadSet, plan_sets, rank_heads, split_items
 from negtrace.analyses.minimality import minimality, minimality_sets
 from negtrace.errors import InputError
 from negtrace.models.tower import TextTower
@@ -88,6 +88,36 @@ def ablated_scores(
     return result
 
 
+def ablated_on(
+    items: pd.DataFrame,
+    tower: TextTower,
+    tables: Mapping[str, pd.DataFrame],
+    head_sets: Sequence[HeadSet],
+    memory_gb: float,
+    progress: Callable[..., Any],
+) -> pd.DataFrame:
+    """`ablated_scores` of some items alone, with their clusters.
+
+    Args:
+        items: item_id, pair_id and cluster_id.  Means are taken over their sentences.
+        tables: alignment, candidates, images and scores.
+    """
+    alignment = tables["alignment"]
+    candidates = pictured(tables["candidates"], tables["images"])
+    ablated = ablated_scores(
+        tower,
+        alignment[alignment["pair_id"].astype(str).isin(set(items["pair_id"]))],
+        candidates[candidates["item_id"].isin(items["item_id"])].reset_index(drop=True),
+        tables["images"],
+        tables["scores"],
+        head_sets,
+        tower.identity["logit_scale"],
+        memory_gb=memory_gb,
+        progress=progress,
+    )
+    return ablated.merge(items[["item_id", "cluster_id"]], on="item_id")
+
+
 def ablate_found_heads(
     tower: TextTower,
     tables: Mapping[str, pd.DataFrame],
@@ -112,27 +142,12 @@ def ablate_found_heads(
     Returns:
         accuracy and mean d of every set (`confirmation.set_means`), and `minimality.minimality`.
     """
-    items, alignment = tables["segments"], tables["alignment"]
-    selection, _ = split_clusters(items["cluster_id"], seed)
-    selects = items["cluster_id"].astype(str).isin(selection)
-    chosen, tested = items[selects], items[~selects]
+    chosen, tested = split_items(tables["segments"], seed)
     rankings = {by: rank_heads(tables["sweep"], tables["scores"], chosen, by) for by in RANKINGS}
     plan = plan_sets(rankings, heads, tower.shape, draws, seed)
     found = next(one.ablated for one in plan if one.purpose == "found")
-    candidates = pictured(tables["candidates"], tables["images"])
-    evaluated = candidates[candidates["item_id"].isin(tested["item_id"])].reset_index(drop=True)
-    ablated = ablated_scores(
-        tower,
-        alignment[alignment["pair_id"].astype(str).isin(set(tested["pair_id"]))],
-        evaluated,
-        tables["images"],
-        tables["scores"],
-        [*(one.ablated for one in plan), *minimality_sets(found)],
-        tower.identity["logit_scale"],
-        memory_gb=memory_gb,
-        progress=progress,
-    )
+    sets = [*(one.ablated for one in plan), *minimality_sets(found)]
+    ablated = ablated_on(tested, tower, tables, sets, memory_gb, progress)
     planned = ablated["set"] < len(plan)
     left_out = ablated[~planned].assign(set=ablated["set"] - len(plan))
-    left_out = left_out.merge(tested[["item_id", "cluster_id"]], on="item_id")
     return set_means(ablated[planned], plan), minimality(left_out, found, Options(seed=seed))

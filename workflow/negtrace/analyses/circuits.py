@@ -19,13 +19,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from negtrace.analyses.ablation import ablated_scores
+from negtrace.analyses.ablation import ablated_on
 from negtrace.analyses.confirmation import ROUNDING
-from negtrace.analyses.head_sets import HeadSet, every_head, other_sets, split_clusters
+from negtrace.analyses.head_sets import HeadSet, every_head, other_sets, split_items
 from negtrace.analyses.minimality import COLUMNS as MINIMALITY
 from negtrace.analyses.minimality import minimality, minimality_sets
 from negtrace.models.tower import TextTower
-from negtrace.patching.scores import pictured
 from negtrace.progress import silent
 from negtrace.statistics.clusters import FEWEST_CLUSTERS
 from negtrace.statistics.edge_map import edge_map
@@ -69,10 +68,7 @@ def measured_circuit(
         faithful, or as complete, as the circuit) / (1 + n_sets); and `minimality.minimality` of its
         heads.  Both are empty where there is no circuit.
     """
-    items = tables["segments"]
-    selection, _ = split_clusters(items["cluster_id"], options.seed)
-    selects = items["cluster_id"].astype(str).isin(selection)
-    chosen, tested = items[selects], items[~selects]
+    chosen, tested = split_items(tables["segments"], options.seed)
     edges = tables["edges"]
     edges = edges[(edges["direction"] == direction) & edges["item_id"].isin(chosen["item_id"])]
     circuit = circuit_heads(kept_edges(edge_map(edges, tables["scores"], chosen, least, options)))
@@ -84,23 +80,10 @@ def measured_circuit(
     removed = [circuit, *others]
     kept = [tuple(head for head in heads if head not in one) for one in removed]
     needed = minimality_sets(circuit)
-    candidates = pictured(tables["candidates"], tables["images"])
-    evaluated = candidates[candidates["item_id"].isin(tested["item_id"])].reset_index(drop=True)
-    alignment = tables["alignment"]
-    ablated = ablated_scores(
-        tower,
-        alignment[alignment["pair_id"].astype(str).isin(set(tested["pair_id"]))],
-        evaluated,
-        tables["images"],
-        tables["scores"],
-        [*needed, heads, *removed, *kept],
-        tower.identity["logit_scale"],
-        memory_gb=memory_gb,
-        progress=progress,
-    )
-    ablated = ablated.merge(tested[["item_id", "cluster_id"]], on="item_id")
-    sizes = {"completeness": removed, "faithfulness": kept}
-    table = shares(ablated, len(needed), {name: len(sets) for name, sets in sizes.items()}, options)
+    sets = [*needed, heads, *removed, *kept]
+    ablated = ablated_on(tested, tower, tables, sets, memory_gb, progress)
+    counts = {"completeness": len(removed), "faithfulness": len(kept)}
+    table = shares(ablated, len(needed), counts, options)
     names = " ".join(f"{block}.{head}" for block, head in circuit)
     of_each = minimality(ablated[ablated["set"] < len(needed)], circuit, options)
     return table.assign(k=len(circuit), heads=names)[COLUMNS], of_each

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from negtrace.analyses.head_sets import rank_heads, split_clusters
+from negtrace.analyses.head_sets import rank_heads, split_items
 from negtrace.models.tower import PARTS, TextTower
 from negtrace.patching.donor_sweeps import RANDOM, donations
 from negtrace.patching.edge_sweep import EDGE, edge_sweep
@@ -26,8 +26,7 @@ def chosen_receivers(
         heads: how many.
         seed: of the halves, the same as ablation's.
     """
-    selection, _ = split_clusters(segments["cluster_id"], seed)
-    half = segments[segments["cluster_id"].astype(str).isin(selection)]
+    half, _ = split_items(segments, seed)
     ranked = rank_heads(sweep, scores, half, "absolute")[:heads]
     parts = ("", *(f".{part}" for part in PARTS))
     return [*(f"{block}.{head}{part}" for block, head in ranked for part in parts), READ_OUT]

@@ -144,10 +144,11 @@ def edge_estimates(
 ) -> Float[Tensor, "batch receivers senders roles"]:
     """Every sender's change . the gradient of every receiver's input, by role."""
     found = []
-    for gradient in gradients.inputs:
-        terms = [(of_sender(tower, batch, sender) * gradient).sum(-1) for sender in wanted.senders]
-        found.append(torch.einsum("sbn,bnr->bsr", torch.stack(terms), member.to(gradient)))
-    return torch.stack(found, dim=1)
+    for sender in wanted.senders:
+        change = of_sender(tower, batch, sender)
+        terms = torch.stack([(change * gradient).sum(-1) for gradient in gradients.inputs])
+        found.append(torch.einsum("ibn,bnr->bir", terms, member.to(terms)))
+    return torch.stack(found, dim=2)
 
 
 def of_sender(tower: TextTower, batch: Batch, sender: Sender) -> Float[Tensor, "batch n width"]:

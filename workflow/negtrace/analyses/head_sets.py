@@ -58,6 +58,17 @@ def split_clusters(cluster_ids: Iterable[str], seed: int) -> tuple[frozenset[str
     return frozenset(order[:half]), frozenset(order[half:])
 
 
+def split_items(items: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The items of either half (`split_clusters`): to select heads on, and to evaluate them on.
+
+    Args:
+        items: cluster_id, and any other columns.
+    """
+    selection, _ = split_clusters(items["cluster_id"], seed)
+    selects = items["cluster_id"].astype(str).isin(selection)
+    return items[selects], items[~selects]
+
+
 def rank_heads(
     swept: pd.DataFrame, scores: pd.DataFrame, items: pd.DataFrame, by: Ranking = "signed"
 ) -> HeadSet:

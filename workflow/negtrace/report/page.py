@@ -52,6 +52,16 @@ DEFINITIONS = {
 }
 
 
+# What the page's script says of a section, as of a negation.
+WORDS = {
+    "negation": "negation",
+    "negationIn": "negation in",
+    "negated": "negated",
+    "affirmative": "affirmative",
+    "negator": "the negator",
+}
+
+
 @dataclass(frozen=True)
 class Comparison:
     """One dataset and model beside published numbers.
@@ -241,7 +251,7 @@ def _study(
                 "parent": parent,
                 "sweeps": list(section.maps),
                 "small": comparison.small_maps(section),
-                "negationIn": section.said("negation in"),
+                "words": {name: section.said(text) for name, text in WORDS.items()},
                 "attention": f"{section.anchor}-attention" in section.blocks,
                 "figures": len(section.plain_pictures),
                 "pictures": section.pictures_of,

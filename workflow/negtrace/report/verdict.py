@@ -50,7 +50,7 @@ def verdict(section: Section, controls: Sequence[Section] = ()) -> Verdict:
         said(_title(section)),
         section.headline,
         [(name, said(text)) for name, text in _support(section, controls)],
-        [said(text) for text in _against(section, controls)],
+        [*section.notices, *map(said, _against(section, controls))],
     )
 
 
@@ -101,7 +101,7 @@ def _support(section: Section, controls: Sequence[Section]) -> list[tuple[str, s
 
 
 def _against(section: Section, controls: Sequence[Section]) -> list[str]:
-    said = list(section.notices)
+    said = []
     if section.maps:
         any_map = next(iter(section.maps.values()))
         said += cautions.of_cautions(any_map, section.segment, section.items)
