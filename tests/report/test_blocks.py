@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -40,6 +42,10 @@ def test_no_number_moves_by_more_than_its_fourth_digit():
     assert np.abs(np.array(plain(values)) / values - 1).max() <= 0.5e-3
 
 
-def test_infinite_numbers_are_refused():
+def test_infinite_numbers_are_shown_as_none():
+    assert columns(pd.DataFrame({"x": [np.inf, 1.0, -np.inf]})) == {"x": [None, 1, None]}
+
+
+def test_data_that_no_script_can_read_are_refused():
     with pytest.raises(ValueError, match="JSON"):
-        packed(columns(pd.DataFrame({"x": [np.inf]})))
+        packed({"x": [math.inf]})
