@@ -114,3 +114,11 @@ def test_controls_know_what_they_are_of():
     }
     names = [("a", "m", "s"), ("a-neutral", "m", "s"), ("a", "m-random", "s"), ("t", "m", "s")]
     assert parents(names, config) == [None, 0, 0, None]
+
+
+def test_random_models_are_controls_of_no_random_one():
+    config = {
+        "datasets": {"a": {"kind": "scenes"}},
+        "models": {f"m{seed}": {"architecture": "X", "weights": "random"} for seed in (0, 1)},
+    }
+    assert parents([("a", "m0", "s"), ("a", "m1", "s")], config) == [None, None]

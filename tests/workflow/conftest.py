@@ -50,7 +50,7 @@ def with_model(finished) -> Callable[[Path], Checkout]:
     results = finished.folder / "results"
 
     def others(folder: str, names: list[str]) -> set[str]:
-        return {*names} - {"models"} if Path(folder) == results else set()
+        return {*names} - {"models"} if Path(folder) == results else {"study_tests.parquet"}
 
     def copied(folder: Path) -> Checkout:
         shutil.copytree(finished.folder, folder, symlinks=True, ignore=others, dirs_exist_ok=True)

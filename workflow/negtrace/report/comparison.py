@@ -99,15 +99,18 @@ def parents(names: Sequence[tuple[str, str, str]], config: Mapping[str, Any]) ->
     """
     datasets, models = config["datasets"], config["models"]
 
+    def is_random(model: str) -> bool:
+        return bool(models[model].get("weights") == "random")
+
+    trained = [model for _, model, _ in names if not is_random(model)]
+
     def original(name: tuple[str, str, str]) -> tuple[str, str, str] | None:
         dataset, model, wording = name
         if "of" in datasets[dataset] and datasets[dataset]["kind"] != "templates":
             return str(datasets[dataset]["of"]), model, wording
-        if models[model].get("weights") == "random":
-            entry = models[model]
-            for other, known in models.items():
-                if known.get("architecture") == entry.get("architecture") and other != model:
-                    return dataset, other, wording
+        for other in trained if is_random(model) else ():
+            if models[other].get("architecture") == models[model].get("architecture"):
+                return dataset, other, wording
         return None
 
     wanted = [original(name) for name in names]
