@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import preloaded
 import snakemake_server
 import yaml
 
@@ -40,6 +41,7 @@ class Checkout:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.studies = ["study.yaml"]  # configuration files, the last one decides
+        self.preloaded = True  # jobs do without the time of their imports
 
     @classmethod
     def create(cls, folder: Path) -> Checkout:
@@ -70,7 +72,8 @@ class Checkout:
 
     def run(self, *arguments: str, fails: bool = False) -> str:
         """Run Snakemake and return all that it printed."""
-        status, printed = snakemake_server.run(self.arguments(*arguments), self.folder)
+        python = str(preloaded.folder() / "python") if self.preloaded else sys.executable
+        status, printed = snakemake_server.run(self.arguments(*arguments), self.folder, python)
         assert (status != 0) == fails, printed[-5000:]
         return printed
 

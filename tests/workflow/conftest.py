@@ -33,8 +33,13 @@ def once(tmp_path_factory) -> Callable[[str, Callable[[Checkout], None]], Checko
 
 @pytest.fixture(scope="session")
 def finished(once) -> Checkout:
-    """The small study, run once."""
-    return once("finished", lambda checkout: checkout.run() and None)
+    """The small study, run once, by the interpreter itself."""
+
+    def run(checkout: Checkout) -> None:
+        checkout.preloaded = False
+        checkout.run()
+
+    return once("finished", run)
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Runs Snakemake again and again, each time in a fork of a process that has imported it.
 
 The same as ``python -m snakemake``, without the seconds that every import takes.  A line of JSON
-asks for a run (arguments, cwd, env, output); the answer is its exit status.
+asks for a run (arguments, cwd, env, python, output); the answer is its exit status.
 """
 
 from __future__ import annotations
@@ -15,14 +15,18 @@ from functools import cache
 from pathlib import Path
 
 
-def run(arguments: list[str], folder: Path) -> tuple[int, str]:
-    """Run Snakemake in a folder; its exit status and all that it printed."""
+def run(arguments: list[str], folder: Path, python: str) -> tuple[int, str]:
+    """Run Snakemake in a folder; its exit status and all that it printed.
+
+    Args:
+        python: the interpreter that its jobs get.
+    """
     server = _server()
     assert server.stdin
     assert server.stdout
     with tempfile.NamedTemporaryFile() as output:
         asked = {"arguments": arguments, "cwd": str(folder), "env": dict(os.environ)}
-        server.stdin.write(json.dumps(asked | {"output": output.name}) + "\n")
+        server.stdin.write(json.dumps(asked | {"python": python, "output": output.name}) + "\n")
         server.stdin.flush()
         status = int(server.stdout.readline())
         return status, Path(output.name).read_text()
@@ -53,6 +57,7 @@ def serve() -> None:
         os.environ.update(asked["env"])
         os.chdir(asked["cwd"])
         sys.path[0] = asked["cwd"]
+        sys.executable = asked["python"]
         sys.argv[1:] = asked["arguments"]
         main()  # exits
         sys.exit()
