@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -39,7 +38,6 @@ def attribution_figure(cells: pd.DataFrame, settings: Mapping[str, Any]) -> Figu
     across = min(PANELS_ACROSS, len(sites))
     down = -(-len(sites) // across)
     figure = Figure(figsize=(figure_width(settings), PANEL * down + 0.6))
-    FigureCanvasAgg(figure)
     panels = figure.subplots(down, across, squeeze=False).ravel()
     for axis, site in zip(panels, sites, strict=False):
         of_site = shown[shown["site"] == site]

@@ -7,7 +7,6 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -47,7 +46,6 @@ def circuit_figure(edges: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
         return note("no edge is significant, exceeds its placebo and is worth enough to be drawn")
     shown = kept.head(MOST_EDGES)
     figure = Figure(figsize=(figure_width(settings), HEIGHT))
-    FigureCanvasAgg(figure)
     axis = figure.subplots()
     places = node_places(shown)
     strongest = shown["difference"].abs().max()

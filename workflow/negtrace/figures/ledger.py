@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -64,7 +63,6 @@ def ledger_figure(ledger: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
     width = settings.get("width_cm", WIDTH_CM) / CM_PER_INCH
     height = rows * PANEL_HEIGHT * width / COLUMNS + LEGEND_HEIGHT
     figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots(rows, COLUMNS, squeeze=False)
     for axis, (name, cells) in zip(axes.flat, panels, strict=False):
         _panel(axis, str(name), cells)

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -43,7 +42,6 @@ def planted_figure(
         InputError: a map has cells that the planted model does not have.
     """
     figure = Figure(figsize=(settings.get("width_cm", WIDTH_CM) / CM_PER_INCH, HEIGHT))
-    FigureCanvasAgg(figure)
     states = plant.layers + 1
     circuit, tokens, heads = figure.subplots(1, 3, width_ratios=[states, states, plant.layers])
     _draw_circuit(circuit, plant)

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
@@ -37,7 +36,6 @@ def specification_figure(curve: pd.DataFrame, settings: Mapping[str, Any]) -> Fi
     rows = choice_rows(curve)
     heights = [RANKS_HEIGHT, ROW_HEIGHT * len(rows)]
     figure = Figure(figsize=(figure_width(settings), sum(heights) + 0.9))
-    FigureCanvasAgg(figure)
     ranks, choices = figure.subplots(2, 1, sharex=True, height_ratios=heights)
     for number, ((layer, head), part) in enumerate(curve.groupby(HEAD, sort=False)):
         style = number % len(COLOURS)

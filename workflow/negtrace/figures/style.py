@@ -14,7 +14,6 @@ from typing import Any, ParamSpec
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.typing import RcKeyType
 
@@ -78,13 +77,14 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 
 def save(figure: Figure, stem: Path, formats: Sequence[str], dpi: int) -> None:
-    """Write a figure as ``stem.svg`` and/or ``stem.png``, each in one step."""
+    """Write a figure as ``stem.svg`` and/or ``stem.png``, each in one step, laid out once."""
     for ending in formats:
         with (
             mpl.rc_context(STYLE),
             atomic_path(stem.with_name(f"{stem.name}.{ending}")) as path,
         ):
             figure.savefig(path, format=ending, dpi=dpi, metadata=METADATA[ending])
+        figure.set_layout_engine("none")
 
 
 def new_figure(
@@ -92,7 +92,6 @@ def new_figure(
 ) -> tuple[Figure, np.ndarray]:
     """A figure with a column for each negation, in inches; belongs to no window."""
     figure = Figure(figsize=(width, height))
-    FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, 2, squeeze=False, **subplots)
 
 
@@ -101,7 +100,6 @@ def note(text: str) -> Figure:
     """A figure that holds a few words, in as many lines as they need."""
     lines = wrap(text, NOTE_CHARACTERS)
     figure = Figure(figsize=(WIDTH_CM / CM_PER_INCH, 0.4 + 0.2 * len(lines)))
-    FigureCanvasAgg(figure)
     figure.text(0.5, 0.5, "\n".join(lines), ha="center", va="center")
     return figure
 

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -42,7 +41,6 @@ def template_figure(
     rows = [len(grid) for grid in grids]
     width = max(settings.get("width_cm", WIDTH_CM) / CM_PER_INCH, 2 + 0.14 * grids[0].shape[1])
     figure = Figure(figsize=(width, MARGIN + ROW * sum(rows)))
-    FigureCanvasAgg(figure)
     figure.set_layout_engine("constrained")
     axes = figure.subplots(2, 1, height_ratios=rows)
     largest = levels["ratio"].abs().max()
