@@ -2,14 +2,18 @@
 # make coverage: which lines of the engine and the statistics no test of theirs runs.
 # make bench: the engine against its peers.  make docs: the documentation, as a small site.
 # make page: the report's script from its sources in page/ (needs node).
-# All make an environment of their own in .venv first; PYTHON chooses the interpreter (3.11+).
+# make pins: exact conda packages for this platform, by the conda that is at hand.
+# All make an environment of their own in .venv first; PYTHON chooses the interpreter (3.11+), and
+# TORCH_INDEX an index of wheels that torch is taken from, such as PyTorch's for CPUs.
 
 PYTHON ?= python3
+TORCH_INDEX ?=
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Jobs of the workflow find this environment's python too.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint coverage bench docs gallery page rulegraph clean
+.PHONY: demo test lint coverage bench docs gallery page pins rulegraph clean
 
 demo: .venv/run.stamp
 	$(BIN)/snakemake --cores all
@@ -62,20 +66,29 @@ page/node_modules/.package-lock.json: page/package.json page/package-lock.json
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "negtrace needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(if $(TORCH_INDEX),grep -oE '"torch(vision)?==[^"]+' pyproject.toml | tr -d '"' | xargs $(PIP) --no-deps --index-url $(TORCH_INDEX))
+	$(PIP) --editable .
 	touch $@
 
 .venv/test.stamp: .venv/run.stamp
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test]"
+	$(PIP) --editable ".[test]"
 	touch $@
 
 .venv/bench.stamp: .venv/run.stamp benchmarks/requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
+	$(PIP) -r benchmarks/requirements.txt
 	touch $@
 
 .venv/docs.stamp: .venv/run.stamp
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[docs]"
+	$(PIP) --editable ".[docs]"
 	touch $@
+
+# Solved where it runs: conda takes pytorch's build for CUDA where there is a GPU.
+pins:
+	for name in analysis inputs torch; do \
+		conda env create --quiet --file envs/$$name.yaml --prefix build/pins/$$name \
+		&& conda list --explicit --md5 --prefix build/pins/$$name \
+			> envs/$$name.$$(conda info --json | sed -n 's/.*"platform": "\([^"]*\)".*/\1/p').pin.txt \
+		|| exit 1; done
 
 clean:
 	rm -rf .venv .snakemake build

@@ -9,8 +9,8 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
-# Of the checkout, wherever Snakemake runs.
-configfile: str(Path(workflow.basedir) / "config.yaml")
+# Of the checkout, wherever Snakemake runs and whatever embeds it.
+configfile: f"{workflow.current_basedir}/config.yaml"
 
 
 # What Snakemake's own report (snakemake --report) opens with.

@@ -25,6 +25,7 @@ GALLERY = ROOT / "docs" / "gallery"
 ELSEWHERE = {
     "index.md": "README.md",
     "results.md": "results/README.md",
+    "config.md": "config/README.md",
     "benchmarks.md": "benchmarks/README.md",
     "demo.md": "workflow/demo/README.md",
     "contributing.md": "CONTRIBUTING.md",

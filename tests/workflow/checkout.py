@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import preloaded
@@ -93,6 +94,16 @@ class Checkout:
             str(path.relative_to(self.folder)): path
             for path in found
             if not path.name.startswith(".")
+        }
+
+    def results(self) -> dict[str, str]:
+        """Hash of every finished result by path; logs and benchmarks left out."""
+        return {
+            str(path.relative_to(self.path())): sha256(path.read_bytes()).hexdigest()
+            for path in sorted(self.path().rglob("*"))
+            if path.is_file()
+            and path.relative_to(self.path()).parts[0] not in ("logs", "benchmarks")
+            and not path.name.startswith(".")
         }
 
     def times(self, pattern: str) -> dict[Path, int]:

@@ -5,11 +5,22 @@ import os
 import sys
 from pathlib import Path
 
+from snakemake.common.configfile import load_configfile
 from snakemake.logging import logger
 from snakemake.settings.enums import Quietness
+from snakemake.utils import update_config
 
-ROOT = Path(workflow.basedir)
-WORKFLOW = ROOT / "workflow"
+# Of this file: `workflow.basedir` is that of a workflow that embeds this one.
+try:
+    WORKFLOW = Path(workflow.current_basedir).parent
+except TypeError:
+    print(
+        "error: negtrace was embedded by an address, which brings no library: clone it and "
+        "let the module's `snakefile` be a path",
+        file=sys.stderr,
+    )
+    sys.exit(2)
+ROOT = WORKFLOW.parent
 # First, and without the working folder and the checkout, whose modules would shadow others.
 sys.path[:] = [
     str(WORKFLOW),
@@ -42,7 +53,10 @@ from negtrace.study.settings import validate
 from negtrace.study.step_source import shell_line, shown_line
 
 try:
-    config = checkout.with_own_files(config, ROOT)
+    # A module that is given a configuration does not read its own file.
+    defaults = load_configfile(str(ROOT / "config.yaml"))
+    update_config(defaults, config)
+    config = checkout.with_own_files(defaults, ROOT)
     validate(config)
     config = extensions.with_versions(control_entries.with_controls(config))
     # 1 or 0, as huggingface_hub reads it.
