@@ -33,12 +33,15 @@ def main(root: str, *words: str) -> int:
     options.add_argument("words", nargs="*")
     options.add_argument("--file", type=Path)
     options.add_argument("--prefix", type=Path)
-    for flag in ("--quiet", "--yes", "--no-default-packages", "--json", "--explicit", "--md5"):
+    options.add_argument("--yes", "-y", action="store_true")
+    for flag in ("--quiet", "--no-default-packages", "--json", "--explicit", "--md5", "--tarballs"):
         options.add_argument(flag, action="store_true")
     options.add_argument("--version", action="version", version="conda 25.1.0")
     options.add_argument("--get")
     given = options.parse_args(words)
     match given.words:
+        case ["clean"]:
+            pass
         case ["info"]:
             print(json.dumps({"conda_prefix": root, "platform": str(rattler.Subdir.current())}))
         case ["config"]:

@@ -68,7 +68,7 @@ def run(host: Path, *arguments: str) -> tuple[int, str]:
 def test_another_workflow_runs_what_it_needs_of_this_one(host):
     status, printed = run(host, "own.txt")
     assert status == 0, printed
-    assert "rule negtrace_items" in printed
+    assert "] negtrace_items, demo" in printed
     assert (host / "own.txt").read_text() == "results/demo/items.parquet\n"
     assert (host / "results" / "demo" / "items.parquet").exists()
     status, printed = run(host, "-n", "--quiet", "rules")
