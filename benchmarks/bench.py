@@ -10,14 +10,31 @@ import logging
 from pathlib import Path
 
 import torch
+from bridge import TransformerLensBridge
 from compare import compare
 from gpu import gpu_rows
 from growth import growth, memory_pairs, settings
-from peers import PEERS, SITES
+from peers import (
+    SITES,
+    CutTwin,
+    NnsightInvokes,
+    SlowTwin,
+    TransformerLens,
+    TransformerLensBatched,
+)
 from subject import ROOT, make_subject
 from tqdm import tqdm
 
 from report import tabulate, write
+
+PEERS = (
+    SlowTwin,
+    CutTwin,
+    TransformerLens,
+    TransformerLensBatched,
+    TransformerLensBridge,
+    NnsightInvokes,
+)
 
 
 def parse() -> argparse.Namespace:

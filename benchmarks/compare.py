@@ -208,9 +208,8 @@ def compare(
                 yield row(section, "patch rate", patches / seconds, "patches/s", **keys)
                 ratio = seconds / patches / per_patch["engine"]
                 yield row(section, "time per patch over engine's", ratio, "ratio", **keys)
-                if peer.package == "transformer-lens":
-                    total = study_patches(subject, site) * seconds / patches
-                    study[peer.name] = study.get(peer.name, 0) + total
+                total = study_patches(subject, site) * seconds / patches
+                study[peer.name] = study.get(peer.name, 0) + total
         for name, seconds in study.items():
             keys = {"method": name, "site": "+".join(SITES), "repeat": repeat}
             yield row(section, "study time", seconds, "s", **keys)

@@ -61,12 +61,14 @@ class Peer:
     Attributes:
         name: as in the table.
         package: distribution that it needs besides the project's own, or None.
+        major: its first version number; None: any.
         items_at_once: items that are timed together.
         devices: where it runs.
     """
 
     name: str
     package: str | None = None
+    major: str | None = None
     items_at_once: int = 1
     devices: tuple[str, ...] = ("cpu",)
 
@@ -78,9 +80,11 @@ class Peer:
         """Why the peer cannot run here, or None if it can."""
         if cls.package is not None:
             try:
-                version(cls.package)
+                found = version(cls.package)
             except PackageNotFoundError:
                 return f"{cls.package} not installed"
+            if cls.major not in (None, found.split(".")[0]):
+                return f"{cls.package} {found} installed, not {cls.major}"
         return None
 
     def patched_scores(self, site: str, direction: str, requests: Sequence[Request]) -> Answer:
@@ -211,6 +215,7 @@ class TransformerLens(Peer):
 
     name = "TransformerLens, an item at a time"
     package = "transformer-lens"
+    major = "3"
     devices = ("cpu", "cuda")
     batch = 1
 
@@ -377,15 +382,6 @@ class NnsightInvokes(Peer):
             with tracer.invoke():
                 embeddings = self.encoder.output.save()
         return embeddings
-
-
-PEERS: tuple[type[Peer], ...] = (
-    SlowTwin,
-    CutTwin,
-    TransformerLens,
-    TransformerLensBatched,
-    NnsightInvokes,
-)
 
 
 def grid_patches(shape: TowerShape, site: str, length: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import combinations
 from math import comb
 from types import SimpleNamespace
@@ -94,6 +95,27 @@ def test_equal_sets_are_computed_once(causal, monkeypatch):
     first, second, third = (table[table["set"] == i][SCORES].to_numpy() for i in range(3))
     np.testing.assert_array_equal(first, second)
     assert np.abs(first - third).min() > 1e-3
+
+
+def test_sets_that_begin_alike_are_one_until_they_part(causal, monkeypatch):
+    rows = Counter()
+    original = TextTower.mlp_out
+
+    def counting(self, block, mid):
+        rows[block] += mid.shape[:-1].numel()
+        return original(self, block, mid)
+
+    monkeypatch.setattr(TextTower, "mlp_out", counting)
+    study = Study(causal, PAIRS[:1])
+    first, like_it, other = ((1, 1), (3, 1)), ((1, 1), (3, 2)), ((2, 1),)
+    counted = []
+    for head_sets in ([first], [first, like_it, other]):
+        rows.clear()
+        ablated(study, head_sets)
+        counted.append(Counter(rows))
+    more = counted[1] - counted[0]
+    # Nothing in block 1; of `other` every row in block 2, and of both the pooled one in block 3.
+    assert more == {2: sum(map(len, PAIRS[0])), 3: 2 * 2}
 
 
 def test_without_any_head_nothing_tells_the_sentences_apart(causal):

@@ -7,7 +7,7 @@ import torch
 from conftest import EOT, SOT
 
 from negtrace.models.tower import TextTower
-from negtrace.patching.forward_passes import Run, padded_tokens, run_sentences, shared_length
+from negtrace.patching.forward_passes import Run, beginnings, first_places, run_sentences
 
 # Two beginnings of four words, shared by three and by two sentences.
 SHARED = [
@@ -35,7 +35,18 @@ def rows_computed(tower, sentences, monkeypatch) -> tuple[Run, int]:
 
 def test_shared_first_words_are_computed_once(causal, monkeypatch):
     _, rows = rows_computed(causal.tower, SHARED, monkeypatch)
-    assert rows == 2 * 4 + sum(len(sentence) - 4 for sentence in SHARED)
+    assert rows == len({tuple(s[: i + 1]) for s in SHARED for i in range(len(s))})
+    assert rows == 3 + 2 + sum(len(sentence) - 4 for sentence in SHARED)
+
+
+def test_beginnings_are_numbered_by_their_first_place():
+    of = beginnings(["abc", "abd", "b", "ab"], shared=True)
+    assert of.tolist() == [[0, 1, 2], [0, 1, 3], [4, 0, 0], [0, 1, 0]]
+    sentence, place = first_places(of)
+    assert list(zip(sentence.tolist(), place.tolist(), strict=True)) == [
+        *((0, 0), (0, 1), (0, 2), (1, 2), (2, 0)),
+    ]
+    assert beginnings(["ab", "ab"], shared=False).tolist() == [[0, 1], [2, 3]]
 
 
 def test_towers_that_see_what_follows_share_nothing(tiny_models, monkeypatch):
@@ -55,18 +66,15 @@ def test_every_activation_is_that_of_the_sentence_alone(tiny):
             found, expected = getattr(together, name)[:, row], getattr(alone, name)[:, 0]
             torch.testing.assert_close(found[:, :n], expected, atol=1e-12, rtol=0)
             assert expected.abs().amax(dim=(0, 2)).min() > 1e-3  # every position of every kind
-            assert (found[:, n:] == 0).all()
         torch.testing.assert_close(together.embedding[row], alone.embedding[0], atol=1e-12, rtol=0)
         assert together.pooled[row] == alone.pooled[0]
 
 
-# One sentence goes on where the other ends: all but the shorter one's pooled row is shared.
+# One sentence goes on where the other ends: all but the pooled rows is shared.
 CONTINUED = [[SOT, 1, 2, 3, EOT], [SOT, 1, 2, 3, 10, EOT]]
 
 
-def test_a_prefix_ends_before_the_shortest_sentences_pooled_row(causal, monkeypatch):
-    tokens, _ = padded_tokens(CONTINUED, causal.tower.shape)
-    assert shared_length(tokens, torch.tensor([5, 6]), causal.tower.shape) == 4
+def test_sentences_of_different_length_share_what_they_begin_with(causal, monkeypatch):
     run, rows = rows_computed(causal.tower, CONTINUED, monkeypatch)
     assert rows == 4 + 1 + 2
     for row, sentence in enumerate(CONTINUED):
@@ -74,15 +82,19 @@ def test_a_prefix_ends_before_the_shortest_sentences_pooled_row(causal, monkeypa
         torch.testing.assert_close(run.embedding[row], alone.embedding[0], atol=1e-12, rtol=0)
 
 
-def test_one_sentence_is_one_pass(causal):
-    """A prefix of its own would save no row."""
-    tokens = torch.tensor([SHARED[0]])
-    assert shared_length(tokens, torch.tensor([7]), causal.tower.shape) == 0
+def test_equal_sentences_are_computed_once(causal, monkeypatch):
+    run, rows = rows_computed(causal.tower, [SHARED[0]] * 3, monkeypatch)
+    assert rows == 7
+    assert torch.equal(run.embedding[0], run.embedding[2])
 
 
-def test_equal_sentences_share_all_but_the_pooled_row(causal, monkeypatch):
-    _, rows = rows_computed(causal.tower, [SHARED[0]] * 3, monkeypatch)
-    assert rows == 6 + 3
+def test_a_part_of_a_run_is_that_of_its_sentences(causal):
+    run = run_sentences(causal.tower, CONTINUED)
+    part = run.part(slice(1, 2))
+    for name in ("resid", "qkv", "z", "attn_out", "mlp_out"):
+        assert torch.equal(getattr(part, name), getattr(run, name)[:, 1:])
+    for name in ("pooled", "hidden", "embedding", "of"):
+        assert torch.equal(getattr(part, name), getattr(run, name)[1:])
 
 
 @pytest.mark.parametrize("block", [1, 3])

@@ -68,6 +68,12 @@ def test_what_a_site_does_not_replace_stays(runs, part):
         assert torch.equal(getattr(base, name), getattr(found, name)) == (name != replaced)
 
 
+def test_no_two_tokens_are_alike_any_more(runs):
+    """Although the pairs begin alike, and their base runs with them."""
+    of, found = runs[0].of, stand_in(runs, "z").of
+    assert len(of.unique()) < of.numel() == len(found.unique())
+
+
 def test_directions_belong_to_the_pair(runs):
     first = stand_in(runs, "resid")
     again = stand_in(runs, "resid")
@@ -96,7 +102,8 @@ def test_directions_do_not_depend_on_the_longest_sentence_of_the_batch(runs):
 def run_of(run, pairs, n):
     """Some pairs of a run, cut to n tokens."""
     kept = (activation[:, pairs, :n] for activation in run[:5])
-    return Run(*kept, run.pooled[pairs], run.hidden[pairs, :n], run.embedding[pairs])
+    rest = (run.pooled[pairs], run.hidden[pairs, :n], run.embedding[pairs], run.of[pairs, :n])
+    return Run(*kept, *rest)
 
 
 def test_a_pair_has_a_seed_of_its_own():

@@ -475,8 +475,8 @@ def test_a_hidden_state_of_a_run_is_not_projected_anew(causal, monkeypatch, dono
     study = Study(causal, PAIRS[:1])
     pair = sentence_pairs(study.alignment)[0]
     counted.clear()
-    for sentence in (pair.affirmative, pair.negated)[: 1 if anew else 2]:
-        run_sentences(causal.tower, [sentence.tokens])
+    sentences = (pair.affirmative, pair.negated)[: 1 if anew else 2]
+    run_sentences(causal.tower, [sentence.tokens for sentence in sentences])
     of_runs = sum(counted)
     counted.clear()
     study.sweep(Intervention("resid", donor=donor), "negate")

@@ -9,7 +9,14 @@ from conftest import EOT, SOT, TinyModel
 from negtrace.models.roles import PADDING
 from negtrace.patching.forward_passes import run_sentences
 from negtrace.patching.sentences import Sentence
-from negtrace.patching.tails import ALL_POSITIONS, PositionSet, Tail, make_tails, position_sets
+from negtrace.patching.tails import (
+    ALL_POSITIONS,
+    PairBatch,
+    PositionSet,
+    Tail,
+    make_tails,
+    position_sets,
+)
 
 INF = float("-inf")
 SHORT = [SOT, 1, 2, EOT]
@@ -21,7 +28,7 @@ def tails(
 ) -> list[Tail]:
     shape = tiny.tower.shape
     run = run_sentences(tiny.tower, [shape.complete(SHORT), shape.complete(LONG)])
-    return list(make_tails(sets, run, firsts, shape, rows))
+    return list(make_tails(sets, PairBatch(run, run), firsts, shape, rows))
 
 
 def single(pair: int, target: int, source: int | None = None) -> PositionSet:
@@ -78,8 +85,49 @@ def test_without_a_causal_mask_every_row_is_one_of_the_tail(tiny_models):
         assert tail.prefix.shape == (0, 1)
         assert tail.masks.rows.tolist() == [[[0] * n] * n]
         assert tail.pooled.tolist() == [pooled]
-        states = torch.arange(n).view(n, 1, 1, 1).expand(-1, 2, -1, 5)
-        assert (tail.pooled_row(states) == pooled).all()
+        states = torch.arange(n).view(n, 1, 1).expand(-1, 2, 5)
+        assert (tail.pooled_rows(states) == pooled).all()
+
+
+# Of four pairs the first three begin alike: 1 and 2 up to the word, in 3 the source has another.
+BASES = [[SOT, 1, 4, 10, EOT], [SOT, 1, 4, 11, EOT], [SOT, 1, 4, 10, EOT], [SOT, 2, 4, 10, EOT]]
+SOURCED = [[SOT, 1, 3, 10, EOT], [SOT, 1, 3, 11, EOT], [SOT, 1, 5, 10, EOT], [SOT, 2, 3, 10, EOT]]
+
+
+def of_four(tiny: TinyModel, targets: tuple[int, ...]) -> Tail:
+    base, source = (run_sentences(tiny.tower, sentences) for sentences in (BASES, SOURCED))
+    sets = [PositionSet(pair, ALL_POSITIONS, targets, targets) for pair in range(4)]
+    shape = tiny.tower.shape
+    (tail,) = make_tails(sets, PairBatch(base, source), [0] * 4, shape, 99)
+    return tail
+
+
+@pytest.mark.parametrize(
+    ("targets", "of"),
+    [
+        ((2, 3), [[0, 1, 2], [0, 3, 4], [5, 6, 7], [8, 9, 10]]),  # every pair's source differs
+        # In 1 it is the same, and in 2 it is not copied.
+        ((1, 3), [[0, 1, 2, 3], [0, 1, 4, 5], [0, 1, 6, 7], [8, 9, 10, 11]]),
+    ],
+)
+def test_rows_are_distinct_by_what_they_end_and_what_replaces_it(causal, targets, of):
+    tail = of_four(causal, targets)
+    by_pair = dict(zip(tail.pairs.tolist(), tail.of.T.tolist(), strict=True))
+    rows = by_pair[0] + by_pair[1] + by_pair[2] + by_pair[3]
+    number = {row: i for i, row in enumerate(dict.fromkeys(rows))}
+    assert [[number[row] for row in by_pair[pair]] for pair in range(4)] == of
+
+
+def test_distinct_rows_spread_to_all_that_are_like_them(causal):
+    tail = of_four(causal, (1, 3))
+    states = torch.randn(len(tail.first[0]), 2, 5)
+    spread = tail.spread(states)
+    assert spread.shape == (4, 2, 4, 5)
+    assert len(states) == 4 * 4 - 2 * 2
+    for row, member in ((row, member) for row in range(4) for member in range(4)):
+        torch.testing.assert_close(spread[row, :, member], states[tail.of[row, member]])
+    torch.testing.assert_close(tail.distinct(spread), states)
+    torch.testing.assert_close(tail.pooled_rows(states), spread[-1].transpose(0, 1))
 
 
 SENTENCE = Sentence(

@@ -69,9 +69,10 @@ def mean_run(base: Run, sentences: Sequence[Sentence], means: RoleMeans) -> Run:
     for i, sentence in enumerate(sentences):
         index[i, : len(sentence.roles)] = torch.tensor([means.row[r] for r in sentence.roles])
     index = index.to(base.resid.device)
-    return base._replace(**{name: means.means[name][:, index] for name in KEPT})
+    return base._replace(of=index, **{name: means.means[name][:, index] for name in KEPT})
 
 
 def zero_run(base: Run) -> Run:
     """A stand-in for a run: zeros."""
-    return base._replace(**{name: torch.zeros_like(getattr(base, name)) for name in KEPT})
+    zeros = {name: torch.zeros_like(getattr(base, name)) for name in KEPT}
+    return base._replace(of=torch.zeros_like(base.of), **zeros)

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from negtrace.models.tower import PARTS, TextTower, softmax
 from negtrace.patching.edges import READ_OUT, Receiver, Sender
+from negtrace.patching.propagation import read_out
 from negtrace.patching.tail_block import Outputs, TailBlock
 from negtrace.patching.tails import PairBatch, Tail
 
@@ -49,7 +50,7 @@ def edge_embeddings(
     if receiver.reads == READ_OUT:
         states = block.base("resid").repeat(1, len(senders), 1, 1)
         states[at] += changes
-        return tower.read_out(block.read_later(states).movedim(0, -2))
+        return read_out(tower, tail, block.read_later(states))
     if receiver.head is None:
         states = mlp_states(block, changes, at)
     else:
@@ -57,7 +58,7 @@ def edge_embeddings(
         states = block.add_mlp(block.base_mid() + written)
     for number in range(receiver.block + 1, tower.shape.layers + 1):
         states = TailBlock(tower, batch, tail, number, max_rows).forward(states)
-    return tower.read_out(states.movedim(0, -2))
+    return read_out(tower, tail, states)
 
 
 def sender_changes(
@@ -110,7 +111,7 @@ def mlp_states(block: TailBlock, changes: Changes, at: Int[Tensor, " rows"]) -> 
 
 def head_change(
     block: TailBlock, receiver: Receiver, changes: Changes, at: Int[Tensor, " rows"]
-) -> Float[Tensor, "rows senders B head_width"]:
+) -> Float[Tensor, "read senders head_width"]:
     """How one head's z changes at the rows that are read later, by its changed input."""
     head = receiver.head
     assert head is not None
@@ -133,15 +134,15 @@ def z_of_head(
     q: Float[Tensor, "m cells B head_width"],
     k: Float[Tensor, "m cells B head_width"],
     v: Float[Tensor, "m cells B head_width"],
-) -> Float[Tensor, "rows cells B head_width"]:
+) -> Float[Tensor, "read cells head_width"]:
     """One head's z at the rows that are read later; `TailBlock.attention` has all heads'."""
     keys, values = (of_head(block, x, head) for x in block.prefix_keys_values)
     scale, masks = block.tower.shape.head_width**-0.5, block.tail.masks
-    q = block.read_later(q) * scale
+    q = block.spread(block.read_later(q)) * scale
     before = torch.einsum("icbd,pbd->cbip", q, keys) + masks.prefix[:, None]
-    own = torch.einsum("icbd,jcbd->cbij", q, k) + masks.rows[:, -block.rows :]
+    own = torch.einsum("icbd,jcbd->cbij", q, k) + masks.rows[:, -len(q) :]
     before = before.expand(len(own), -1, -1, -1)
     weights = softmax(torch.cat([before, own], dim=-1))
     before, own = weights.tensor_split([before.shape[-1]], dim=-1)
     z = torch.einsum("cbij,jcbd->icbd", own, v)
-    return z + torch.einsum("cbip,pbd->icbd", before, values)
+    return block.gather(z + torch.einsum("cbip,pbd->icbd", before, values))

@@ -109,7 +109,8 @@ def _sweep_batch(
     """Sweep one batch of pairs into the grid; kind: what an edge carries."""
     bases = [pair.sentence(BASE_OF[direction]) for pair in pairs]
     sources = [pair.sentence(SOURCE_OF[direction]) for pair in pairs]
-    base, source = (run_sentences(tower, [s.tokens for s in of]) for of in (bases, sources))
+    both = run_sentences(tower, [sentence.tokens for sentence in (*bases, *sources)])
+    base, source = both.part(slice(len(pairs))), both.part(slice(len(pairs), None))
     if kind.donor == "random":
         seeds = [pair_seed(kind.seed, pair.pair_id) for pair in pairs]
         source = random_senders(base, source, bases, tower.shape.heads, seeds)
@@ -126,7 +127,7 @@ def _sweep_batch(
             if can_matter(receiver, place, tower.shape, differ[i], pooled[i])
         ]
         first_rows = [differ[place.pair] for place in places]
-        for tail in make_tails(places, base, first_rows, tower.shape, max_rows):
+        for tail in make_tails(places, batch, first_rows, tower.shape, max_rows):
             embeddings = edge_embeddings(tower, batch, tail, receiver, senders, max_rows)
             at = [first_index + place.pair for place in tail.sets]
             grid.fill_computed(at, [p.label for p in tail.sets], numbers, as_array(embeddings))
@@ -163,11 +164,12 @@ def random_senders(
     base: Run, source: Run, bases: Sequence[Sentence], heads: int, seeds: Sequence[int]
 ) -> Run:
     """A stand-in for the source run with every sender's output turned (`random_direction.py`)."""
-    z, mlp_out, resid = (
-        getattr(random_run(base, source, bases, heads, seeds, part), part)
+    turned = {
+        part: random_run(base, source, bases, heads, seeds, part)
         for part in ("z", "mlp_out", "resid")
-    )
-    return base._replace(z=z, mlp_out=mlp_out, resid=torch.cat([resid[:1], base.resid[1:]]))
+    }
+    resid = torch.cat([turned["resid"].resid[:1], base.resid[1:]])
+    return turned["z"]._replace(mlp_out=turned["mlp_out"].mlp_out, resid=resid)
 
 
 def _tidy(

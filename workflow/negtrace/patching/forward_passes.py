@@ -7,7 +7,7 @@ sentences padded to its full context length (`TowerShape.complete`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -33,6 +33,12 @@ class Run(NamedTuple):
     pooled: Int[Tensor, " batch"]  # position that the sentence embedding is read from
     hidden: Bool[Tensor, "batch n"]  # keys that no query sees (`TowerShape.hidden_keys`)
     embedding: Float[Tensor, "batch embed_dim"]
+    of: Int[Tensor, "batch n"]  # tokens with the same number have the same activations
+
+    def part(self, which: slice) -> Run:
+        """The run of some of its sentences; views."""
+        kept = (activation[:, which] for activation in self[:5])
+        return Run(*kept, *(of_sentence[which] for of_sentence in self[5:]))
 
     def activation(self, name: str, block: int) -> Float[Tensor, "batch n features"]:
         """One activation of one block.
@@ -91,68 +97,83 @@ def attention_mask(
     )
 
 
-class Prefixes(NamedTuple):
-    """What sentences begin with, each distinct beginning computed once."""
-
-    run: Run  # of the distinct prefixes
-    of: Int[Tensor, " batch"]  # which of them each sentence begins with
-    length: int
-
-
 def run_sentences(tower: TextTower, sentences: Sequence[Sequence[int]]) -> Run:
     """Forward pass of a batch of completed sentences, keeping all activations.
 
-    What a causal tower makes of the sentences' first tokens is computed once per distinct prefix.
-    The rest passes in groups of equal length, so that no padding is computed that cannot matter;
-    activations behind a sentence's end are 0.
+    Rows that are equal are computed once (`beginnings`).  Attention takes the sentences in groups
+    of equal length; activations behind a sentence's end mean nothing.
     """
     tokens, pooled = padded_tokens(sentences, tower.shape)
     lengths = torch.tensor([len(sentence) for sentence in sentences])
-    shared = shared_length(tokens, lengths, tower.shape)
-    tokens, pooled = tokens.to(tower.device), pooled.to(tower.device)
+    of = beginnings(sentences, shared=tower.shape.causal)
+    tokens, pooled, of = (x.to(tower.device) for x in (tokens, pooled, of))
     hidden = tower.shape.hidden_keys(tokens)
-    run = _new_run(tower, pooled, hidden)
-    prefixes = None
-    if shared:
-        distinct, of = tokens[:, :shared].unique(dim=0, return_inverse=True)
-        every = torch.arange(len(distinct), device=tower.device)
-        ends = torch.full_like(every, shared - 1)
-        prefixes = Prefixes(_new_run(tower, ends, tower.shape.hidden_keys(distinct)), of, shared)
-        mask = attention_mask(prefixes.run.hidden, tower)
-        _run_rows(tower, distinct, mask, prefixes.run, every)
-    for length in lengths.unique().tolist():
-        at = (lengths == length).nonzero()[:, 0].to(tower.device)
-        for activation in run[:5]:
-            activation[:, at, length:] = 0
-        mask = attention_mask(hidden[at, :length], tower)
-        last = _run_rows(tower, tokens[at, :length], mask, run, at, prefixes)
+    first = first_places(of)
+    sizes: list[int] = lengths.unique().tolist()
+    groups = [(lengths == n).nonzero()[:, 0].to(tower.device) for n in sizes]
+    masks = [attention_mask(hidden[at, :n], tower) for at, n in zip(groups, sizes, strict=True)]
+    run = _new_run(tower, pooled, hidden, of)
+    x = tower.embed(tokens)[first]
+    run.resid[0] = x[of]
+    for block in range(1, tower.shape.layers + 1):
+        i = block - 1
+        normed = tower.attention_norm(block, x)
+        run.qkv[i] = tower.qkv(block, normed)[of]
+        for at, n, mask in zip(groups, sizes, masks, strict=True):
+            q, k, v = map(tower.split_heads, run.qkv[i, at, :n].chunk(3, dim=-1))
+            run.z[i, at, :n] = tower.attend(q, k, v, mask)
+        z = run.z[i][first]
+        run.z[i] = z[of]
+        added = tower.attn_out(block, z)
+        run.attn_out[i] = added[of]
+        mid = added.add_(tower.skip(x, normed))
+        normed = tower.mlp_norm(block, mid)
+        added = tower.mlp_out(block, normed)
+        run.mlp_out[i] = added[of]
+        x = added.add_(tower.skip(mid, normed))
+        run.resid[block] = x[of]
+    for at, n in zip(groups, sizes, strict=True):
+        read = run.resid[-1, at, :n]
         if tower.shape.pool != "mean":
-            rows = torch.arange(len(at), device=tower.device)[:, None]
-            last = last[rows, pooled[at][:, None] - shared]
-        run.embedding[at] = tower.read_out(last)
+            read = read[torch.arange(len(at), device=tower.device), pooled[at]][:, None]
+        run.embedding[at] = tower.read_out(read)
     return run
 
 
-def shared_length(
-    tokens: Int[Tensor, "batch n"], lengths: Int[Tensor, " batch"], shape: TowerShape
-) -> int:
-    """How many first tokens to compute once per distinct prefix, so that fewest rows are computed.
+def beginnings(sentences: Sequence[Sequence[Hashable]], shared: bool) -> Int[Tensor, "batch n"]:
+    """Which distinct beginning ends at each place of each sequence: a prefix tree's nodes.
 
-    A prefix ends before the last token of the shortest sentence: that one is the pooled row, whose
-    state is the sentence's own.  0 for towers whose rows see what
-    follows them, and so differ between sentences that begin alike.
+    Nodes are numbered by their first place, sequence by sequence; places behind an end have node 0.
+
+    Args:
+        sentences: tokens, or whatever else tells rows apart.
+        shared: whether a row follows from what it ends; else every place has a node of its own.
     """
-    if shape.reads_whole_context or not shape.causal:
-        return 0
-    rows = [int(lengths.sum())]
-    for length in range(1, int(lengths.min())):
-        distinct = len(tokens[:, :length].unique(dim=0))
-        rows.append(distinct * length + int((lengths - length).sum()))
-    return int(np.argmin(rows))
+    nodes: dict[tuple[int, Hashable], int] = {}
+    of = torch.zeros(len(sentences), max(map(len, sentences)), dtype=torch.long)
+    for i, sentence in enumerate(sentences):
+        node = -1 - (0 if shared else i)
+        path: list[int] = []
+        for token in sentence:
+            node = nodes.setdefault((node, token), len(nodes))
+            path.append(node)
+        of[i, : len(path)] = torch.tensor(path, dtype=torch.long)
+    return of
+
+
+def first_places(of: Int[Tensor, "batch n"]) -> tuple[Int[Tensor, " nodes"], Int[Tensor, " nodes"]]:
+    """Sequence and place at which each node of `beginnings` stands first."""
+    flat = of.flatten()
+    first = torch.full((int(flat.max()) + 1,), len(flat), device=of.device)
+    first.scatter_reduce_(0, flat, torch.arange(len(flat), device=of.device), "amin")
+    return first // of.shape[1], first % of.shape[1]
 
 
 def _new_run(
-    tower: TextTower, pooled: Int[Tensor, " batch"], hidden: Bool[Tensor, "batch n"]
+    tower: TextTower,
+    pooled: Int[Tensor, " batch"],
+    hidden: Bool[Tensor, "batch n"],
+    of: Int[Tensor, "batch n"],
 ) -> Run:
     """Room for the activations of sentences of up to n tokens."""
     shape, new, (batch, n) = tower.shape, tower.weights["token_embedding"].new_empty, hidden.shape
@@ -165,48 +186,8 @@ def _new_run(
         pooled=pooled,
         hidden=hidden,
         embedding=new(batch, shape.embed_dim, dtype=tower.readout_dtype),
+        of=of,
     )
-
-
-def _run_rows(
-    tower: TextTower,
-    tokens: Int[Tensor, "batch n"],
-    mask: Float[Tensor, "#batch n n"] | None,
-    run: Run,
-    at: Int[Tensor, " batch"],
-    prefixes: Prefixes | None = None,
-) -> Float[Tensor, "batch rows width"]:
-    """Forward pass of sentences of one length; writes into the rows `at` of a run.
-
-    Returns:
-        hidden state L of the rows behind the prefix.
-    """
-    n, first = tokens.shape[1], 0
-    if prefixes:
-        first, of = prefixes.length, prefixes.of[at]
-        for activation, known in zip(run[:5], prefixes.run[:5], strict=True):
-            activation[:, at, :first] = known[:, of]
-    x = tower.embed(tokens)[:, first:]
-    mask = None if mask is None else mask[:, first:]
-    run.resid[0, at, first:n] = x
-    for block in range(1, tower.shape.layers + 1):
-        i = block - 1
-        normed = tower.attention_norm(block, x)
-        qkv = tower.qkv(block, normed)
-        run.qkv[i, at, first:n] = qkv
-        q, k, v = map(tower.split_heads, qkv.chunk(3, dim=-1))
-        if prefixes:
-            k, v = map(tower.split_heads, run.qkv[i, at, :n].chunk(3, dim=-1)[1:])
-        z = tower.attend(q, k, v, mask)
-        added = tower.attn_out(block, z)
-        run.z[i, at, first:n], run.attn_out[i, at, first:n] = z, added
-        mid = added.add_(tower.skip(x, normed))
-        normed = tower.mlp_norm(block, mid)
-        added = tower.mlp_out(block, normed)
-        run.mlp_out[i, at, first:n] = added
-        x = added.add_(tower.skip(mid, normed))
-        run.resid[block, at, first:n] = x
-    return x
 
 
 def run_bytes(shape: TowerShape, n: int, itemsize: int) -> int:

@@ -52,6 +52,7 @@ def random_run(
             if origin >= 0:
                 index[row, position], moved[row, position] = origin, True
     index, moved = index.to(base.resid.device), moved.to(base.resid.device)
+    base = base._replace(of=torch.arange(base.of.numel(), device=index.device).view_as(base.of))
     pairs = torch.arange(len(bases), device=index.device)[:, None]
 
     def turned(of_base: Tensor, of_source: Tensor, groups: int) -> Tensor:

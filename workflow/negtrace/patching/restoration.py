@@ -128,7 +128,7 @@ def sweep_batch(
             0 if alone else first_difference(bases[p.pair].tokens, sources[p.pair].tokens)
             for p in places
         ]
-        for tail in make_tails(places, batch.base, first_rows, shape, max_rows):
+        for tail in make_tails(places, batch, first_rows, shape, max_rows):
             embeddings = patched_embeddings(tower, batch, tail, site, cells, max_rows)
             grid.fill_computed(
                 [first_index + s.pair for s in tail.sets],
@@ -147,13 +147,16 @@ def pair_batch(
 ) -> PairBatch:
     """Base runs, and the runs or stand-ins that activations are copied from."""
     bases = [pair.sentence(BASE_OF[direction]) for pair in pairs]
-    base = run_sentences(tower, [s.tokens for s in bases])
-    if intervention.donor == "base":
-        return PairBatch(base, base)
+    sentences = [s.tokens for s in bases]
     if intervention.ignores_source:
+        base = run_sentences(tower, sentences)
+        if intervention.donor == "base":
+            return PairBatch(base, base)
         donor = zero_run(base) if means is None else mean_run(base, bases, means)
         return PairBatch(base, donor, source_is_run=False)
-    source = run_sentences(tower, [pair.sentence(SOURCE_OF[direction]).tokens for pair in pairs])
+    sentences += [pair.sentence(SOURCE_OF[direction]).tokens for pair in pairs]
+    both = run_sentences(tower, sentences)
+    base, source = both.part(slice(len(pairs))), both.part(slice(len(pairs), None))
     if intervention.donor == "source":
         return PairBatch(base, source)
     seeds = [pair_seed(intervention.seed, pair.pair_id) for pair in pairs]

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
@@ -21,6 +20,8 @@ from negtrace.patching.tail_block import Heads, Outputs, Replace, TailBlock, unc
 from negtrace.patching.tails import visible
 
 Activation = Literal["resid", "attn_out", "mlp_out", "z", "q", "k", "v", "pattern"]
+
+Parts = tuple[tuple[int, Heads], ...]  # blocks, ascending, each with its heads
 
 # One cell per entry of the second argument.
 Patch = Callable[[TailBlock, Sequence[Heads]], Outputs]
@@ -33,21 +34,17 @@ class Cell:
     Attributes:
         layer: hidden state, or first patched block.
         head: the head's number from 1, or None.
-        parts: patched blocks, ascending, each with its heads.  A hidden state is patched where it
-            is read: L by a block L + 1 that does not exist.
+        parts: what is patched.  A hidden state is patched where it is read: L by a block L + 1
+            that does not exist.
     """
 
     layer: int
     head: int | None
-    parts: tuple[tuple[int, Heads], ...]
+    parts: Parts
 
-    @property
-    def first_block(self) -> int:
-        return self.parts[0][0]
-
-    def heads_in(self, block: int) -> Heads:
-        """The heads that are patched in a block; () where none is, None where all of it is."""
-        return dict(self.parts).get(block, ())
+    def until(self, block: int) -> Parts:
+        """What is patched in a block and before it: cells that agree in it have one state there."""
+        return tuple(part for part in self.parts if part[0] <= block)
 
 
 @dataclass(frozen=True)
@@ -114,19 +111,21 @@ class Site:
             for head in heads
         ]
 
-    def replace(self, block: TailBlock, cells: Sequence[Cell]) -> Replace:
-        """The replacement of the site's activation on the way of these cells through a block."""
-        heads_of = [cell.heads_in(block.number) for cell in cells]
+    def replace(self, block: TailBlock, heads_of: Sequence[Heads]) -> Replace:
+        """The replacement of the site's activation on the way of cells through a block.
+
+        Args:
+            heads_of: the heads that each cell patches there; () for none, None for all of it.
+        """
         if not any(heads != () for heads in heads_of):
             return unchanged
         source = block.read_later(block.source(self.activation))
-        replaced = block.tail.replaced[:, None, :, None].expand(-1, -1, -1, source.shape[-1])
-        rows = block.read_later(replaced)
+        rows = block.read_later(block.tail.replaced[:, None, :, None])
         shape = block.tower.shape
-        chosen = torch.zeros(len(cells), shape.heads, shape.head_width, dtype=torch.bool)
+        chosen = torch.zeros(len(heads_of), shape.heads, shape.head_width, dtype=torch.bool)
         for columns, heads in zip(chosen, heads_of, strict=True):
             columns[slice(None) if heads is None else [head - 1 for head in heads]] = True
-        columns_of = rearrange(chosen, "cells h d -> cells 1 (h d)").to(source.device)
+        columns_of = chosen.flatten(1).to(source.device)
 
         def replace(name: str, value: Outputs, some: slice) -> Outputs:
             if name != self.activation:
@@ -200,12 +199,12 @@ def patch_pattern(block: TailBlock, heads: Sequence[Heads]) -> Outputs:
         prefix_keys=tail.at(keys, tail.prefix)[:, 0],
         masks=visible(source, tail.pairs, tail.rows, len(tail.prefix), block.tower.shape.causal),
     )
-    replaced = block.read_later(tail.replaced[:, None, :, None].expand(base.shape))
+    replaced = block.read_later(tail.replaced[:, None, :, None])
     return _changed_heads(block, heads, torch.where(replaced, z, block.read_later(base)))
 
 
 def _changed_heads(
-    block: TailBlock, heads: Sequence[Heads], z: Float[Tensor, "rows 1 B width"]
+    block: TailBlock, heads: Sequence[Heads], z: Float[Tensor, "rows 1 width"]
 ) -> Outputs:
     """The block's output where z changes in some heads alone.
 

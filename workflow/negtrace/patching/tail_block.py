@@ -1,13 +1,13 @@
 """One block of a tower, as the tails of patched sentences pass through it.
 
 Every row of a tail offers keys and values, behind those that the base run has for the prefix.  An
-output is computed for the rows that anything reads later: all of them, in the last block those that
-are read out.
+output is computed for the rows that anything reads later: each distinct one, in the last block the
+row of each set that is read out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import torch
@@ -18,8 +18,8 @@ from torch import Tensor
 from negtrace.models.tower import PARTS, TextTower, softmax
 from negtrace.patching.tails import Masks, PairBatch, Tail
 
-States = Float[Tensor, "m cells B width"]  # of all rows of a tail
-Outputs = Float[Tensor, "rows cells B width"]  # of the rows that are read later
+States = Float[Tensor, "rows cells width"]  # of the distinct rows of a tail
+Outputs = Float[Tensor, "read cells width"]  # of the rows that are read later
 Heads = tuple[int, ...] | None  # numbers of heads, from 1; None: not by head
 # Name and value of an activation of some of the cells, and which: what is to go on.
 Replace = Callable[[str, Outputs, slice], Outputs]
@@ -44,7 +44,6 @@ class TailBlock:
         self.tower, self.batch, self.tail = tower, batch, tail
         self.number, self.max_rows = number, max_rows
         self.one_row = number >= tower.shape.layers and tower.shape.pool != "mean"
-        self.rows = 1 if self.one_row else len(tail.rows)  # that are read later
 
     def base(self, name: str) -> Float[Tensor, "m 1 B features"]:
         """An activation of the base run (`Run.activation`) at the tail's rows."""
@@ -65,38 +64,64 @@ class TailBlock:
 
     def read_later(
         self, states: Shaped[Tensor, "m cells B features"]
-    ) -> Shaped[Tensor, "rows cells B features"]:
+    ) -> Shaped[Tensor, "read cells features"]:
         """The rows that anything behind this block reads."""
-        return self.tail.pooled_row(states) if self.one_row else states
+        return self._read(self.tail.distinct(states))
 
-    def forward(self, states: States, replace: Replace = unchanged) -> Outputs:
+    def _read(self, states: Shaped[Tensor, "rows cells f"]) -> Shaped[Tensor, "read cells f"]:
+        return self.tail.pooled_rows(states) if self.one_row else states
+
+    def spread(self, read: Shaped[Tensor, "read cells f"]) -> Shaped[Tensor, "r cells B f"]:
+        """What `read_later` took of every set: one row, or all."""
+        return read.transpose(0, 1)[None] if self.one_row else self.tail.spread(read)
+
+    def gather(self, spread: Shaped[Tensor, "r cells B f"]) -> Shaped[Tensor, "read cells f"]:
+        """Undoes `spread`."""
+        return spread[0].transpose(0, 1) if self.one_row else self.tail.distinct(spread)
+
+    def forward(
+        self,
+        states: States,
+        replace: Replace = unchanged,
+        of: Sequence[int] | None = None,
+        joining: Float[Tensor, "read joining width"] | None = None,
+    ) -> Float[Tensor, "read behind width"]:
         """Pass patched states through the block, a few cells at a time.
 
         Args:
-            states: overwritten; the result is a view of the first rows.
             replace: changes activations ``z``, ``attn_out`` and ``mlp_out`` on the way.
+            of: the state that each cell enters with, ascending: cells that part in this block have
+                one; None: each its own.
+            joining: what the block puts out for further cells.
         """
-        m, cells, sets, _ = states.shape
-        outputs = states[: self.rows]
-        step = max(1, self.max_rows // (m * sets))
-        for start in range(0, cells, step):
+        of = range(states.shape[1]) if of is None else of
+        read = len(self.tail.sets) if self.one_row else len(states)
+        every = len(of) + (0 if joining is None else joining.shape[1])
+        outputs = states.new_empty(read, every, states.shape[2])
+        if joining is not None:
+            outputs[:, len(of) :] = joining
+        step = max(1, self.max_rows // len(states))
+        for start in range(0, len(of), step):
             some = slice(start, start + step)
-            x = states[:, some]
+            x = states[:, of[some][0] : of[some][-1] + 1]
             normed = self.tower.attention_norm(self.number, x)
-            k, v = (self.tower.project(self.number, part, normed) for part in PARTS[1:])
-            x, normed = self.read_later(x), self.read_later(normed)
-            q = self.tower.project(self.number, "q", normed)
-            z = replace("z", self.attention(q, k, v), some)
+            k, v = (self.tail.spread(self.tower.project(self.number, p, normed)) for p in PARTS[1:])
+            x, normed = self._read(x), self._read(normed)
+            z = self.attention(self.tower.project(self.number, "q", normed), k, v)
+            if x.shape[1] < len(of[some]):
+                own = [i - of[start] for i in of[some]]
+                x, normed, z = x[:, own], normed[:, own], z[:, own]
+            z = replace("z", z, some)
             added = replace("attn_out", self.tower.attn_out(self.number, z), some)
             mid = added.add_(self.tower.skip(x, normed))
             normed = self.tower.mlp_norm(self.number, mid)
             added = replace("mlp_out", self.tower.mlp_out(self.number, normed), some)
-            outputs[:, some] = added.add_(self.tower.skip(mid, normed))
+            outputs[:, start : start + len(of[some])] = added.add_(self.tower.skip(mid, normed))
         return outputs
 
     def add_mlp(self, mid: Outputs) -> Outputs:
         """Add the MLP's output to the residual stream after attention, in place."""
-        rows = mid.flatten(0, 2)
+        rows = mid.flatten(0, -2)
         for start in range(0, len(rows), self.max_rows):
             chunk = rows[start : start + self.max_rows]
             normed = self.tower.mlp_norm(self.number, chunk)
@@ -104,14 +129,14 @@ class TailBlock:
             torch.add(added, self.tower.skip(chunk, normed), out=chunk)
         return rows.view(mid.shape)
 
-    def past_attention(self, resid: States) -> Outputs:
+    def past_attention(self, resid: Float[Tensor, "m cells B width"]) -> Outputs:
         """What the skip connection carries past attention, at the rows that are read later."""
-        resid = self.read_later(resid)
+        read = self.read_later(resid)
         if not self.tower.shape.post_norm:
-            return resid
-        return self.tower.attention_norm(self.number, resid)
+            return read
+        return self.tower.attention_norm(self.number, read)
 
-    def base_mid(self) -> Float[Tensor, "rows 1 B width"]:
+    def base_mid(self) -> Float[Tensor, "read 1 width"]:
         """The base run's residual stream between attention and MLP."""
         added = self.read_later(self.base("attn_out"))
         return added.add_(self.past_attention(self.base("resid")))
@@ -124,8 +149,8 @@ class TailBlock:
     def attention(
         self,
         queries: Outputs,
-        keys: States,
-        values: States,
+        keys: Float[Tensor, "m cells B width"],
+        values: Float[Tensor, "m cells B width"],
         prefix_keys: Float[Tensor, "P B width"] | None = None,
         masks: Masks | None = None,
     ) -> Outputs:
@@ -137,6 +162,7 @@ class TailBlock:
             prefix_keys, masks: the base run's, unless others are given.
         """
         shape, cells = self.tower.shape, queries.shape[1]
+        queries = self.spread(queries)
         base_keys, prefix_values = self.prefix_keys_values
         prefix_keys = base_keys if prefix_keys is None else prefix_keys
         scale = shape.head_width**-0.5
@@ -145,7 +171,7 @@ class TailBlock:
         before = torch.baddbmm(
             prefix_mask, self._shared(queries), self._shared(prefix_keys).mT, alpha=scale
         )
-        mask = masks.rows[:, -self.rows :]  # the last row, unless all see the same
+        mask = masks.rows[:, -len(queries) :]  # the last row, unless all see the same
         if len(mask) > 1:
             mask = repeat(mask, "b r k -> (c b h) r k", c=cells, h=shape.heads)
         own = torch.baddbmm(mask, self._each(queries), self._each(keys).mT, alpha=scale)
@@ -156,7 +182,8 @@ class TailBlock:
         before = rearrange(before, "(c s) r k -> s (r c) k", c=cells)
         z_before = before @ self._shared(prefix_values)
         z += rearrange(z_before, "s (r c) d -> (c s) r d", c=cells)
-        return rearrange(z, "(c b h) r d -> r c b (h d)", c=cells, h=shape.heads)
+        z = rearrange(z, "(c b h) r d -> r c b (h d)", c=cells, h=shape.heads)
+        return self.gather(z)
 
     def _each(self, x: Float[Tensor, "n cells B width"]) -> Float[Tensor, "cBh n head_width"]:
         """One product per cell, sentence and head; a view."""

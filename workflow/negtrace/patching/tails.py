@@ -4,9 +4,10 @@ Patches are grouped so that everything in a group is one dense tensor: the rows 
 last m up to the pooled position, so sentences of different length share a group when they have the
 same number of rows left.  Rows before the tail form its prefix, padded in front.
 
-Every tensor of patched states has one layout, [rows, cells, B, features].  Rows come first, so that
-attention, which multiplies the rows of one sentence's head, reads queries, keys and values where
-the projections left them, and the base run's keys meet the queries of all cells in one product.
+Pairs that begin alike have equal rows as far as they do: patched states are kept, and multiplied
+with weights, once for each distinct row [rows, cells, features].  For attention they are spread out
+[m, cells, B, features]: it multiplies the rows of one sentence's head, and the base run's keys meet
+the queries of all cells in one product.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from negtrace.models.roles import PADDING
 from negtrace.models.tower_shape import TowerShape
-from negtrace.patching.forward_passes import Run
+from negtrace.patching.forward_passes import Run, beginnings, first_places
 from negtrace.patching.sentences import Sentence
 
 ALL_POSITIONS = -1
@@ -79,6 +81,8 @@ class Tail:
         replaced: which rows the patch replaces.
         source_rows: source position of each replaced row (0 elsewhere).
         pooled: which of the rows the sentence embedding is read from.
+        of: which of the distinct rows each row is.
+        first: row and set at which each distinct row stands first.
     """
 
     sets: tuple[PositionSet, ...]
@@ -89,18 +93,34 @@ class Tail:
     replaced: Bool[Tensor, "m B"]
     source_rows: Int[Tensor, "m B"]
     pooled: Int[Tensor, " B"]
+    of: Int[Tensor, "m B"]
+    first: tuple[Int[Tensor, " rows"], Int[Tensor, " rows"]]
 
     def at(
-        self, activation: Float[Tensor, "pairs n features"], positions: Int[Tensor, "rows B"]
-    ) -> Float[Tensor, "rows 1 B features"]:
+        self, activation: Float[Tensor, "pairs n features"], positions: Int[Tensor, "m B"]
+    ) -> Float[Tensor, "m 1 B features"]:
         """An activation of each set's pair, at positions of their own."""
         return activation[self.pairs, positions][:, None]
 
-    def pooled_row(
-        self, states: Shaped[Tensor, "m cells B features"]
-    ) -> Shaped[Tensor, "1 cells B features"]:
+    def distinct(
+        self, values: Shaped[Tensor, "m cells B features"]
+    ) -> Shaped[Tensor, "rows cells features"]:
+        """Each distinct row once."""
+        row, member = self.first
+        return values[row, :, member]
+
+    def spread(
+        self, states: Shaped[Tensor, "rows cells features"]
+    ) -> Shaped[Tensor, "m cells B features"]:
+        """The rows of every set; undoes `distinct`."""
+        cells = torch.arange(states.shape[1], device=states.device)[:, None]
+        return F.embedding(self.of[:, None] * len(cells) + cells, states.flatten(0, 1))
+
+    def pooled_rows(
+        self, states: Shaped[Tensor, "rows cells features"]
+    ) -> Shaped[Tensor, "B cells features"]:
         """The one row of each set that is read out."""
-        return states.gather(0, self.pooled[None, None, :, None].expand(1, *states.shape[1:]))
+        return states[self.of.gather(0, self.pooled[None])[0]]
 
 
 def position_sets(
@@ -134,32 +154,49 @@ def position_sets(
 
 def make_tails(
     sets: Sequence[PositionSet],
-    base: Run,
+    batch: PairBatch,
     first_rows: Sequence[int],
     shape: TowerShape,
     max_rows: int,
 ) -> Iterator[Tail]:
     """Group position sets into tails of at most `max_rows` rows (at least one set each).
 
+    Sets that begin alike stand side by side, so that most of them share a tail.
+
     Args:
         first_rows: for each set, the first row that its patch changes.
     """
-    pooled = base.pooled.tolist()
+    base = batch.base
     lengths = (~base.hidden).sum(1).tolist()  # a tower without causal mask hides what is behind
-    groups: dict[int, list[tuple[PositionSet, int]]] = defaultdict(list)
+    pooled, of_base, of_source = (x.tolist() for x in (base.pooled, base.of, batch.source.of))
+    groups: dict[int, list[_Member]] = defaultdict(list)
     for position_set, first in zip(sets, first_rows, strict=True):
         start = max(first, min(position_set.targets)) if shape.causal else 0
         end = pooled[position_set.pair] + 1 if shape.causal else lengths[position_set.pair]
-        groups[end - start].append((position_set, start))
+        origin = dict(zip(position_set.targets, position_set.sources, strict=True))
+        kept, copied = of_base[position_set.pair], of_source[position_set.pair]
+        of_rows = tuple(
+            (kept[row], copied[origin[row]] if row in origin else -1) for row in range(start, end)
+        )
+        groups[end - start].append(_Member(of_rows, start, position_set))
     for m in sorted(groups):
-        size = max(1, max_rows // m)
-        for i in range(0, len(groups[m]), size):
-            yield _tail(groups[m][i : i + size], m, base, shape)
+        members, size = sorted(groups[m], key=lambda member: member.of_rows), max(1, max_rows // m)
+        for i in range(0, len(members), size):
+            yield _tail(members[i : i + size], m, base, shape)
 
 
-def _tail(members: Sequence[tuple[PositionSet, int]], m: int, base: Run, shape: TowerShape) -> Tail:
-    sets = tuple(position_set for position_set, _ in members)
-    starts = torch.tensor([start for _, start in members])
+class _Member(NamedTuple):
+    """A position set on its way into a tail."""
+
+    of_rows: tuple[tuple[int, int], ...]  # `Run.of` of each row, and of what replaces it (or -1)
+    start: int
+    position_set: PositionSet
+
+
+def _tail(members: Sequence[_Member], m: int, base: Run, shape: TowerShape) -> Tail:
+    of = beginnings([member.of_rows for member in members], shared=shape.causal)
+    sets = tuple(member.position_set for member in members)
+    starts = torch.tensor([member.start for member in members])
     pairs = torch.tensor([s.pair for s in sets])
     longest = int(starts.max())
     prefix = starts - longest + torch.arange(longest)[:, None]
@@ -171,6 +208,7 @@ def _tail(members: Sequence[tuple[PositionSet, int]], m: int, base: Run, shape: 
             if row >= 0:  # the runs do not differ before the tail
                 replaced[row, i] = True
                 source_rows[row, i] = source
+    first_set, first_row = first_places(of)
     device = base.resid.device
     rows, pairs = (starts + torch.arange(m)[:, None]).to(device), pairs.to(device)
     return Tail(
@@ -182,6 +220,8 @@ def _tail(members: Sequence[tuple[PositionSet, int]], m: int, base: Run, shape: 
         replaced=replaced.to(device),
         source_rows=source_rows.to(device),
         pooled=base.pooled[pairs] - starts.to(device),
+        of=of.T.to(device),
+        first=(first_row.to(device), first_set.to(device)),
     )
 
 
