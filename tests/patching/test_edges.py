@@ -117,10 +117,9 @@ def test_what_senders_write_adds_up_to_the_residual_stream(causal):
     source = run_sentences(tower, [pair.negated.tokens for pair in pairs])
     for i, sentence in enumerate(bases):
         (place,) = position_sets(i, sentence, sentence.counterparts, ("EOT",))
-        (tail,) = make_tails([place], base, [3], tower.shape, 99)
-        changes = sender_changes(
-            tower, PairBatch(base, source), tail, every_sender(tower.shape), torch.arange(1)
-        )
+        batch = PairBatch(base, source)
+        (tail,) = make_tails([place], batch, [3], tower.shape, 99)
+        changes = sender_changes(tower, batch, tail, every_sender(tower.shape), torch.arange(1))
         total = source.resid[-1][i, source.pooled[i]] - base.resid[-1][i, base.pooled[i]]
         torch.testing.assert_close(changes.sum(1)[0, 0], total)
         assert total.norm() > 0.1

@@ -119,7 +119,7 @@ class TailBlock:
             outputs[:, start : start + len(of[some])] = added.add_(self.tower.skip(mid, normed))
         return outputs
 
-    def add_mlp(self, mid: Outputs) -> Outputs:
+    def add_mlp(self, mid: Float[Tensor, "*rows width"]) -> Float[Tensor, "*rows width"]:
         """Add the MLP's output to the residual stream after attention, in place."""
         rows = mid.flatten(0, -2)
         for start in range(0, len(rows), self.max_rows):
