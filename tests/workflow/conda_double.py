@@ -78,7 +78,9 @@ async def create_explicit(root: Path, prefix: Path, listed: str) -> None:
             continue
         url, _, md5 = line.partition("#")
         name = Path(url).name
-        data = rattler.RepoData(Path(url.removeprefix("file://")).parent / "repodata.json")
+        data = rattler.RepoData.from_path(
+            Path(url.removeprefix("file://")).parent / "repodata.json"
+        )
         channel = rattler.Channel(url.rsplit("/", 2)[0])
         found = [
             record
