@@ -54,6 +54,13 @@ def at(sentence: str, places: str | None) -> list[str]:
         ("Nobody is on the beach.", "People are on the beach.", "other", ["Nobody"], None),
         ("There are none.", "There are some.", "some_to_none", ["none"], None),
         (
+            "There are no stars and not any hearts.",
+            "There are no stars and now some hearts.",
+            "other",
+            ["not"],
+            "hearts",
+        ),
+        (
             "There are no dogs and no cats.",
             "There are dogs and no cats.",
             "insert_no",

@@ -97,8 +97,8 @@ def test_second_clauses_are_true_and_say_what_another_item_of_the_picture_does(c
     drawn, source = couples
     items, designs = template_items(source, 24, 1, ["clauses"])
     made, rejected = candidates(items, "standard")
-    unread = items["item_id"].str.contains(".both_and.not", regex=False)
-    assert set(rejected["item_id"]) == set(items.loc[unread, "item_id"])
+    assert rejected.empty
+    assert set(made["kind"]) == {"negation"}
     assert set(designs["template"]) == {template.name for template in CLAUSES}
     contexts = {template.name: template.context for template in CLAUSES}
     design = designs.set_index("item_id")

@@ -21,8 +21,6 @@ from negtrace.data.templates import (
 )
 from negtrace.errors import InputError
 
-# A context that denies one thing and "not any" that denies another cannot be told apart.
-UNREAD = {("both_and", "not")}
 CELLS = [(t, n) for t in (*TEMPLATES, *CLAUSES) for n in t.negators]
 
 
@@ -62,9 +60,6 @@ def test_fillers_match_in_place_and_length(template, negator):
 @pytest.mark.parametrize(("template", "negator"), CELLS, ids=lambda v: getattr(v, "name", v))
 def test_the_lexicon_finds_the_negator(template, negator):
     pair = paired(said(template, negator, "affirmative"), said(template, negator, "negated"))
-    if (template.name, negator) in UNREAD:
-        assert isinstance(pair, str)
-        return
     assert pair.negation == "foil"
     assert pair.negator.endswith(negator)
     assert FUSED == "n't"

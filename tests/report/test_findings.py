@@ -376,6 +376,10 @@ def test_caution_for_a_preference_that_does_not_cancel():
     one_sided = table.assign(n_items=table["n_items"].mask(table["negation"] == "foil", 20))
     (sentence,) = cautions.of_cautions(one_sided, "correct")
     assert "the negation is in the caption in 78% of items" in sentence
+    # As under the contrast caption, which has no other side.
+    alone = table[table["negation"] != "foil"]
+    (sentence,) = cautions.of_cautions(alone, "correct")
+    assert "the negation is in the caption in 100% of items" in sentence
 
 
 def test_caution_for_few_clusters_of_equal_size():

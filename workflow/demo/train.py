@@ -153,6 +153,7 @@ def train(args: argparse.Namespace) -> None:
     if args.start:
         weights = load_file(args.start)
         model.load_state_dict({name: w.float() for name, w in weights.items()}, strict=False)
+        model.half().float()  # as files hold weights, those of a text encoder that is new, too
     else:
         learn_pictures(model.visual, world, images, rng, args.picture_steps, args.report)
         save({f"visual.{n}": w for n, w in model.visual.state_dict().items()}, args.output)

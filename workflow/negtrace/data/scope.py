@@ -132,11 +132,11 @@ def _clause(sentence: Words, negator: Negator) -> tuple[int, int]:
     """[start, end) of the clause that a negator stands in."""
     first, last = negator.places[0], negator.places[-1]
     ends = [i for i, word in enumerate(sentence) if word in CLAUSE_ENDS and i not in negator.places]
-    # "no hat and a red cup": the cup is not negated.
+    # "no hat and a red cup", "no stars and now some hearts": what follows is not negated.
     others = [
         i
         for i, (word, following) in enumerate(pairwise(sentence))
-        if word == "and" and following in DETERMINERS
+        if word == "and" and (following in DETERMINERS or following == "now")
     ]
     return (
         max((i + 1 for i in ends if i < first), default=0),

@@ -33,7 +33,7 @@ def of_cautions(table: pd.DataFrame, wanted: str, items: pd.DataFrame | None = N
     for negation in NEGATIONS:
         counts = shown.loc[shown["negation"] == negation, "n_items"]
         count = int(counts.max()) if len(counts) else 0
-        if count < FEW_ITEMS:
+        if count < FEW_ITEMS and (count or negation in set(table["negation"])):
             which = "" if segment == ALL else f" {segment}"
             sentences.append(
                 f"Caution: the maps average only {count}{which} {'item' if count == 1 else 'items'}"
@@ -52,10 +52,9 @@ def of_cautions(table: pd.DataFrame, wanted: str, items: pd.DataFrame | None = N
 
 def _of_balance(table: pd.DataFrame) -> list[str]:
     counts = over_all_items(table).groupby("negation", observed=True)["n_items"].max()
-    if not set(NEGATIONS) <= set(counts.index):
-        return []
-    share = counts["caption"] / (counts["caption"] + counts["foil"])
-    if BALANCED[0] <= share <= BALANCED[1]:
+    caption, foil = (int(counts.get(side, 0)) for side in ("caption", "foil"))
+    share = caption / ((caption + foil) or 1)
+    if not caption + foil or BALANCED[0] <= share <= BALANCED[1]:
         return []
     return [
         f"Caution: the negation is in the caption in {share:.0%} of items; what a model prefers"
