@@ -90,8 +90,8 @@ all items of a negation have in common. Pillow and torchvision decode the same b
 pixels here.
 
 What this can stand for: the order of magnitude of what decoders and resamplers do. The real image
-tower was not measured: its weights were not at hand. The demo model (that of version 0.1.0) is
-small and sees 48 pixels; a random tower of the right shape is no trained one; pictures are drawn.
+tower was not measured: its weights were not at hand. The demo model is small and sees 48 pixels; a
+random tower of the right shape is no trained one; pictures are drawn.
 Not covered are the `other` ways. The one that a careful replication can meet unawares is the crop:
 where a resized picture has an odd margin, transformers gives the odd pixel to the other side than
 torchvision (and OpenAI's own code), which moves the picture by a pixel. It moves d more than all

@@ -6,9 +6,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import open_clip
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from negtrace.data.demo_world.drawing import render
 from negtrace.data.demo_world.items import write_dataset
@@ -24,8 +26,11 @@ from negtrace.patching.scores import scores, sentence_embeddings
 DEMO = Path(__file__).parents[1] / "workflow" / "demo"
 sys.path.insert(0, str(DEMO))
 
+import batches  # noqa: E402
 import card  # noqa: E402
 import held_out  # noqa: E402
+import train  # noqa: E402
+import world  # noqa: E402
 
 HELD_OUT_SEED = 424242
 REQUIRED = 0.95
@@ -74,6 +79,26 @@ def test_accuracy_on_held_out_items_in_all_conditions(loaded, tmp_path):
         assert len(correct) == 4
         assert correct.min() >= REQUIRED, f"{wording}: {correct.to_dict()}"
         assert (table["d"].abs() >= 1).mean() > 0.8
+
+
+def test_the_files_hold_what_the_training_script_starts_from():
+    """Embeddings that no sentence trains, as files hold them; and one image encoder for both."""
+    torch.manual_seed(0)
+    open_clip.add_model_config(train.CONFIG)
+    model = open_clip.create_model(train.CONFIG.stem).half().float()
+    tokenizer = open_clip.get_tokenizer(train.CONFIG.stem)
+    texts = batches.all_texts(world.World(10, np.random.default_rng(0)).subjects)
+    text = train.TrainingText(model, tokenizer(texts).unique())
+    untrained = torch.ones(model.vocab_size, dtype=torch.bool)
+    untrained[text.token_ids] = False
+    assert untrained.sum() == 49_298
+    demo, contrast = (load_file(DEMO / f"negtrace-{name}.safetensors") for name in MODELS)
+    for weights in (demo, contrast):
+        stored = weights["token_embedding.weight"][untrained]
+        assert torch.equal(stored, model.token_embedding.weight[untrained].half())
+    images = [name for name in demo if name.startswith("visual.")]
+    assert len(images) > 40
+    assert all(torch.equal(demo[name], contrast[name]) for name in images)
 
 
 def answered(loaded: openclip.LoadedModel, questions: list[held_out.Question]) -> pd.DataFrame:

@@ -55,9 +55,9 @@ def features() -> pd.DataFrame:
 
 
 def panels(figure: plt.Figure) -> dict[str, plt.Axes]:
-    """The two panels of the first row by negation."""
+    """The panels of the first row by negation."""
     found = [axis for axis in figure.axes if axis.get_title().startswith("negation in")]
-    assert len(found) == 2
+    assert found
     return {axis.get_title().split()[2]: axis for axis in found}
 
 
@@ -151,7 +151,7 @@ def test_tokens_are_whole_numbers(features):
     assert all(float(tick).is_integer() for tick in axis.get_xticks())
 
 
-def test_one_negation_alone_can_be_drawn(features, tmp_path):
+def test_a_place_that_the_negation_never_has_gets_no_panel(features, tmp_path):
     foil = features[features["negation"] == "foil"]
     accuracy = accuracy_above_area(foil)
     for figure in (
@@ -160,7 +160,7 @@ def test_one_negation_alone_can_be_drawn(features, tmp_path):
         drawn_by.d_against_tokens(foil, SETTINGS),
     ):
         save(figure, tmp_path / "figure", ["png"], 50)
-        assert panels(figure)["caption"].get_title() == "negation in caption (n = 0): r not defined"
+        assert set(panels(figure)) == {"foil"}
 
 
 def test_absent_data_is_said_in_a_line(features, correlations):

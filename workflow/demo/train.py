@@ -11,7 +11,7 @@ with smoothed labels,
 With `--affirmative` the text encoder reads no negated sentence: the contrast model, of the same
 pictures.  The combinations in `scenes.UNSEEN` are neither pictured nor named.
 The same seed gives the same weights on the same machine.  The model card (README.md) has the
-commands, and says how far they are those of the shipped weights.
+commands of the shipped weights.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from negtrace.analyses.confirmation import MEASURES, NULLS, RANKINGS, unablated
 from negtrace.errors import InputError
 from negtrace.figures.maps import wanted_segment
 from negtrace.figures.registry import draws
-from negtrace.figures.shown import available_segment, segment_label
+from negtrace.figures.shown import available_segment, segment_label, sides
 from negtrace.figures.style import (
     BAR_COLOUR,
     SEGMENT_COLOURS,
@@ -29,7 +29,7 @@ from negtrace.figures.style import (
     styled,
     titled,
 )
-from negtrace.vocabulary import ALL, NEGATIONS
+from negtrace.vocabulary import ALL
 
 FOUND_COLOUR = SEGMENT_COLOURS["incorrect"]
 DRAWN_COLOUR = "0.7"
@@ -70,10 +70,11 @@ def direct_against_total(
     """
     wanted = wanted_segment(settings, segment)
     heads = direct_and_total(contributions, restoration, available_segment(restoration, wanted))
+    negations = sides(heads)
     figure, axes = new_figure(
-        figure_width(settings), PANEL_HEIGHT + 0.6, 1, sharex=True, sharey=True
+        figure_width(settings), PANEL_HEIGHT + 0.6, 1, len(negations), sharex=True, sharey=True
     )
-    for axis, negation in zip(axes[0], NEGATIONS, strict=True):
+    for axis, negation in zip(axes[0], negations, strict=True):
         shown = heads[heads["negation"] == negation]
         for line in (axis.axhline, axis.axvline):
             line(0, color="0.8", linewidth=0.6, zorder=0)
@@ -183,11 +184,12 @@ def faithfulness_curves(curves: pd.DataFrame, settings: Mapping[str, Any]) -> Fi
     quantities = ("faithfulness", "completeness")
     if curves["faithfulness"].isna().all():
         return note("ablating all heads does not change the mean d: there is nothing to share out")
+    negations = sides(curves)
     figure, axes = new_figure(
-        figure_width(settings), 2 * PANEL_HEIGHT, 2, sharex=True, sharey="row"
+        figure_width(settings), 2 * PANEL_HEIGHT, 2, len(negations), sharex=True, sharey="row"
     )
     sizes = sorted(set(curves["k"]))
-    for column, negation in enumerate(NEGATIONS):
+    for column, negation in enumerate(negations):
         shown = curves[curves["negation"] == negation]
         for axis, quantity in zip(axes[:, column], quantities, strict=True):
             for height in (0, 1):

@@ -30,8 +30,9 @@ def placebo_panels(donors: pd.DataFrame, own: Panels, effect: str) -> Panels | N
     shown = table.assign(mean=table[column], sd=0.0).drop(columns="p_fwer")
     if effect != "difference":  # of a denominator that may be 0: no number
         shown["mean"] = shown["mean"].where(shown["ratio_donor_ci_low"].notna())
-    found = paired_grids(shown, str(table["segment"].iloc[0]), "role", "layer")
-    like = own.means[NEGATIONS[0]]
+    segment, negations = str(table["segment"].iloc[0]), list(own.means)
+    found = paired_grids(shown, segment, "role", "layer", panels=negations)
+    like = own.means[negations[0]]
     means, deviations, failing = (
         {n: grid.reindex(index=like.index, columns=like.columns) for n, grid in part.items()}
         for part in (found.means, found.deviations, found.failing)

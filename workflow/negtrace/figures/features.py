@@ -18,6 +18,7 @@ from matplotlib.lines import Line2D
 from negtrace.analyses.features import NO_PEOPLE
 from negtrace.figures.heat_maps import heat_maps, paired_grids
 from negtrace.figures.registry import draws
+from negtrace.figures.shown import sides
 from negtrace.figures.style import (
     BAR_COLOUR,
     SEGMENT_COLOURS,
@@ -74,7 +75,7 @@ def d_against_similarity(features: pd.DataFrame, settings: Mapping[str, Any]) ->
         return note("no item has a similarity of caption and foil")
     figure, axes = _panels(features, settings, x, "cosine of caption and foil")
     legend = None
-    for axis, negation in zip(axes[0], NEGATIONS, strict=True):
+    for axis, negation in zip(axes[0], sides(features), strict=True):
         items = features[features["negation"] == negation]
         marked, others = items[items["no_people"]], items[~items["no_people"]]
         if marked.empty:
@@ -107,7 +108,7 @@ def d_against_area(
         )
     label = "subject's share of the image"
     figure, axes = _panels(features, settings, "subject_area", label, rows=2)
-    for axis, negation in zip(axes[1], NEGATIONS, strict=True):
+    for axis, negation in zip(axes[1], sides(features), strict=True):
         _accuracy_curve(axis, accuracy[accuracy["negation"] == negation])
     axes[1, 0].set_ylabel("share of items with d > 0")
     _finish(figure, axes, "d against the size of the subject")
@@ -137,9 +138,11 @@ def _panels(
     features: pd.DataFrame, settings: Mapping[str, Any], x: str, label: str, rows: int = 1
 ) -> tuple[Figure, np.ndarray]:
     """A scatter plot of d against a feature for each negation, with its regression line."""
-    height = PANEL_HEIGHT * rows
-    figure, axes = new_figure(figure_width(settings), height, rows, sharex="row", sharey="row")
-    for axis, negation in zip(axes[0], NEGATIONS, strict=True):
+    height, negations = PANEL_HEIGHT * rows, sides(features)
+    figure, axes = new_figure(
+        figure_width(settings), height, rows, len(negations), sharex="row", sharey="row"
+    )
+    for axis, negation in zip(axes[0], negations, strict=True):
         items = features[features["negation"] == negation].dropna(subset=[x])
         axis.axhline(0, color="0.8", linewidth=0.6, zorder=0)
         axis.scatter(items[x], items["d"], s=9, color="0.45", alpha=0.55, linewidth=0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from negtrace.errors import InputError
-from negtrace.figures.shown import available_segment, segment_label
+from negtrace.figures.shown import available_segment, segment_label, sides
 from negtrace.figures.style import figure_width, new_figure
 from negtrace.vocabulary import ALL, NEGATIONS, ROLES, Negation
 
@@ -34,7 +34,7 @@ BARS_HEIGHT = 1.3
 
 
 class Panels(NamedTuple):
-    """The same map for both negations, with the same rows and columns."""
+    """The same map for each negation, with the same rows and columns."""
 
     means: dict[str, pd.DataFrame]  # negation -> rows x columns
     deviations: dict[str, pd.DataFrame]  # negation -> rows x columns, see `cte_map`
@@ -45,7 +45,7 @@ class Panels(NamedTuple):
 
     @property
     def shape(self) -> tuple[int, int]:
-        return self.means[NEGATIONS[0]].shape
+        return next(iter(self.means.values())).shape
 
     @property
     def largest(self) -> float:
@@ -73,6 +73,7 @@ def paired_grids(
     columns: str,
     effect: str = "mean",
     alpha: float = ALPHA,
+    panels: Sequence[Negation] | None = None,
 ) -> Panels:
     """Lay a map out as one grid per negation.
 
@@ -84,6 +85,7 @@ def paired_grids(
             sentence order.
         effect: the column that is shown.
         alpha: cells with a larger family-wise p, which segments have not, are marked as failing.
+        panels: which negations to lay out (default: those that have items).
 
     Raises:
         InputError: the table has no items.
@@ -101,7 +103,7 @@ def paired_grids(
     fails = (shown["p_fwer"] > alpha) & (shown["mean"].fillna(0) != 0) if tested else False
     shown = shown.assign(fails=fails)
     labels = [_ordered(shown[name]) for name in (rows, columns)]
-    parts = {n: shown[shown["negation"] == n] for n in NEGATIONS}
+    parts = {n: shown[shown["negation"] == n] for n in panels or sides(shown)}
 
     def grids(value: str) -> dict[str, pd.DataFrame]:
         return {n: _grid(part, rows, columns, value, *labels) for n, part in parts.items()}
@@ -157,20 +159,23 @@ def heat_maps(
     """
     stacked = [panels, second] if second else [panels]
     rows, columns = panels.shape
+    negations = list(panels.means)
     annotate = settings.get("annotate", True) and rows * columns <= MOST_ANNOTATED_CELLS
-    cell = max(LEAST_CELL_WIDTH[annotate], (figure_width(settings) - MARGIN) / 2 / columns)
+    across = len(negations) * columns
+    cell = max(LEAST_CELL_WIDTH[annotate], (figure_width(settings) - MARGIN) / across)
     step = ceil(LEAST_TICK_DISTANCE / cell)
     heights = [CELL_HEIGHT[annotate] * rows] * len(stacked) + [BARS_HEIGHT] * below
     figure, axes = new_figure(
-        2 * cell * columns + MARGIN,
+        cell * across + MARGIN,
         sum(heights) + 1.3,
         len(heights),
+        len(negations),
         height_ratios=heights,
         sharex="col",
         sharey="row",
     )
-    for number, column in np.ndindex(len(stacked), len(NEGATIONS)):
-        negation, shown = NEGATIONS[column], stacked[number]
+    for number, column in np.ndindex(len(stacked), len(negations)):
+        negation, shown = negations[column], stacked[number]
         axis: Any = axes[number, column]
         axis.set_facecolor("0.85")
         sns.heatmap(
@@ -222,7 +227,7 @@ def numbers(grid: pd.DataFrame) -> np.ndarray:
 
 
 def _colour_bar(figure: Figure, axes: np.ndarray, panels: Panels, limit: float, label: str) -> None:
-    """One scale for both panels, cut to the values that occur; pointed where some lie beyond."""
+    """One scale for all panels, cut to the values that occur; pointed where some lie beyond."""
     beyond = (panels.lowest < -limit - 1e-6, panels.highest > limit + 1e-6)
     extend = {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}[beyond]
     bar = figure.colorbar(

@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from negtrace.figures.registry import draws
+from negtrace.figures.shown import sides
 from negtrace.figures.style import SEGMENT_COLOURS, figure_width, new_figure, styled
-from negtrace.vocabulary import NEGATIONS, SEGMENTS
+from negtrace.vocabulary import SEGMENTS
 
 
 @styled
@@ -30,8 +31,9 @@ def histogram_of_d(
         settings: the configuration's ``figures``.
     """
     lower, upper = thresholds["incorrect_below"], thresholds["correct_from"]
-    figure, axes = new_figure(figure_width(settings or {}), 2.9, 1, sharex=True, sharey=True)
-    for axis, negation in zip(axes[0], NEGATIONS, strict=True):
+    negations, width = sides(segments), figure_width(settings or {})
+    figure, axes = new_figure(width, 2.9, 1, len(negations), sharex=True, sharey=True)
+    for axis, negation in zip(axes[0], negations, strict=True):
         items = segments[segments["negation"] == negation]
         sns.histplot(
             items.astype({"segment": str}),
@@ -49,7 +51,7 @@ def histogram_of_d(
         for value in (lower, upper):
             axis.axvline(value, color="black", linewidth=0.8, linestyle="--")
         axis.set(title=_histogram_title(items, negation), xlabel="d = S(caption) − S(foil)")
-        axis.set_ylabel("items" if negation == NEGATIONS[0] else "")
+        axis.set_ylabel("items" if negation == negations[0] else "")
     figure.set_layout_engine("constrained")
     handles = [Rectangle((0, 0), 1, 1, color=SEGMENT_COLOURS[name]) for name in SEGMENTS]
     figure.legend(handles, list(SEGMENTS), loc="outside lower center", ncols=3, frameon=False)

@@ -1,12 +1,12 @@
 """Figures of maps: tables in, matplotlib figures out.
 
 Each map shows items with the negation in the foil (left) and in the caption (right), as Quantmeyer
-et al. (2024) do, on one colour scale.
+et al. (2024) do, on one colour scale; a place that it is in for no item has no panel.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from matplotlib.patches import Rectangle
 
 from negtrace.figures.donors import placebo_panels
 from negtrace.figures.heat_maps import ALPHA, heat_maps, highest_cells, paired_grids
+from negtrace.figures.shown import sides
 from negtrace.figures.style import (
     BAR_COLOUR,
     ROLE_COLOURS,
@@ -24,7 +25,7 @@ from negtrace.figures.style import (
     styled,
     titled,
 )
-from negtrace.vocabulary import ALL, EFFECTS, NEGATIONS, ROLES, SITES
+from negtrace.vocabulary import ALL, EFFECTS, ROLES, SITES, Negation
 
 FRAMED_CELLS = 3
 
@@ -35,6 +36,7 @@ def cte_map(
     settings: Mapping[str, Any],
     segment: str | None = None,
     donors: pd.DataFrame | None = None,
+    panels_of: Sequence[Negation] | None = None,
 ) -> Figure:
     """Roles x hidden states (or blocks): restoration, below it how uncertain or varied it is.
 
@@ -47,23 +49,23 @@ def cte_map(
         settings: the configuration's ``figures``.
         segment: which items (default: the settings', else correct); all if it is empty.
         donors: ``donor_map`` of the same; its placebo is drawn under the map.
+        panels_of: which negations have a panel (default: those that have items).
     """
     effect = shown_effect(table, settings)
     _, label, is_share = EFFECTS[effect]
-    panels = paired_grids(
-        table, wanted_segment(settings, segment), "role", "layer", effect, _alpha(settings)
-    )
+    wanted = wanted_segment(settings, segment)
+    panels = paired_grids(table, wanted, "role", "layer", effect, _alpha(settings), panels_of)
     site = str(table["site"].iloc[0])
     limit = 1.0 if is_share else panels.largest
     placebo = None if donors is None else placebo_panels(donors, panels, effect)
     figure, axes = heat_maps(panels, settings, limit, label, below=True, second=placebo)
     titled(figure, f"Restoration by patched token and {SITES[site].label}", panels.label)
     axes[0, 0].set_ylabel("patched token")
-    for axis, negation in zip(axes[-1], NEGATIONS, strict=True):
+    for axis, negation in zip(axes[-1], panels.means, strict=True):
         _deviation_bars(axis, panels.deviations[negation])
         axis.set_xlabel("hidden state" if site == "resid" else "block")
     axes[-1, 0].set_ylabel("standard deviation" if effect == "mean" else "± of interval")
-    handles, labels = _bars_of_both(axes[-1])
+    handles, labels = _bars_of_all(axes[-1])
     if handles:
         figure.legend(
             handles, labels, loc="outside lower center", ncols=min(len(labels), 6), frameon=False
@@ -110,7 +112,7 @@ def segment_map(
         return note(f"no item is {segment}")
     if donors is not None:
         donors = donors[donors["segment"] == segment]
-    return cte_map(inside, settings, segment, donors)
+    return cte_map(inside, settings, segment, donors, sides(table))
 
 
 @styled
@@ -134,7 +136,7 @@ def head_map(
     what = SITES[str(table["site"].iloc[0])].label if "site" in table else "head"
     titled(figure, f"{quantity.capitalize()} by {what}", panels.label)
     axes[0, 0].set_ylabel("head")
-    for column, negation in enumerate(NEGATIONS):
+    for column, negation in enumerate(panels.means):
         grid = panels.means[negation]
         for row, place in highest_cells(grid, FRAMED_CELLS):
             axes[0, column].add_patch(
@@ -162,8 +164,8 @@ def _deviation_bars(axis: Axes, grid: pd.DataFrame) -> None:
         axis.bar(left, values.fillna(0), width, align="edge", label=role, color=colour)
 
 
-def _bars_of_both(axes: np.ndarray) -> tuple[list[Any], list[str]]:
-    """Legend entries of both panels, in sentence order."""
+def _bars_of_all(axes: np.ndarray) -> tuple[list[Any], list[str]]:
+    """Legend entries of all panels, in sentence order."""
     entries: dict[str, Any] = {}
     for axis in axes:
         handles, labels = axis.get_legend_handles_labels()

@@ -6,7 +6,17 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from negtrace.vocabulary import ALL, NEGATIONS
+from negtrace.vocabulary import ALL, NEGATIONS, Negation
+
+
+def sides(table: pd.DataFrame) -> list[Negation]:
+    """Where the negation of a table's items is; of some contrasts it is always the caption.
+
+    Returns:
+        in the order of figures; both if there are no items.
+    """
+    found = set(table["negation"])
+    return [n for n in NEGATIONS if n in found] or list(NEGATIONS)
 
 
 def available_segment(table: pd.DataFrame, wanted: str) -> str:

@@ -88,11 +88,11 @@ def save(figure: Figure, stem: Path, formats: Sequence[str], dpi: int) -> None:
 
 
 def new_figure(
-    width: float, height: float, rows: int, **subplots: Any
+    width: float, height: float, rows: int, columns: int = 2, **subplots: Any
 ) -> tuple[Figure, np.ndarray]:
     """A figure with a column for each negation, in inches; belongs to no window."""
     figure = Figure(figsize=(width, height))
-    return figure, figure.subplots(rows, 2, squeeze=False, **subplots)
+    return figure, figure.subplots(rows, columns, squeeze=False, **subplots)
 
 
 @styled

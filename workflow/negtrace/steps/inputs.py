@@ -157,9 +157,10 @@ def pairs(candidates: Table, rejected: Table, image_files: Table, min_votes: int
     missing = dict(zip(lacking["image_file"], lacking["reason"], strict=True))
     kept, excluded = select(candidates, rejected, min_votes, missing)
     if kept.empty:
+        last = excluded.iloc[-1]
         raise InputError(
-            f"no item of the dataset has an image and {min_votes} votes for its caption; first "
-            f"reason: {excluded['reason'].iloc[-1]}"
+            "no item of the dataset is left: change its `images` or filter.min_votes; item "
+            f"{last['item_id']}: {last['reason']}"
         )
     return Made({"pairs": kept, "excluded": excluded})
 
