@@ -35,10 +35,11 @@ def _consensus(found: pd.DataFrame, where: str, alpha: float) -> str:
     by = f"family-wise at {alpha:.2g}"
     if union.empty:
         return f"Consensus over {where}: no head holds in any of {n} {where} ({by})."
+    anywhere = f"{len(union)} {'holds' if len(union) == 1 else 'hold'} in at least one."
     if heads.empty:
         return (
             f"Consensus over {where}: no head holds in {k} or more of {n} {where} ({by}), though "
-            f"{len(union)} hold in at least one."
+            f"{anywhere}"
         )
     order = heads.sort_values(["n_holding", "ratio_lowest"], ascending=False)
     named = [
@@ -49,7 +50,7 @@ def _consensus(found: pd.DataFrame, where: str, alpha: float) -> str:
     more = f" and {len(order) - MOST} more" if len(order) > MOST else ""
     return (
         f"Consensus over {where}: {len(heads)} of {len(found)} heads hold in {k} or more of {n} "
-        f"{where} ({by}): {listed(named)}{more}. {len(union)} hold in at least one."
+        f"{where} ({by}): {listed(named)}{more}. {anywhere}"
     )
 
 
