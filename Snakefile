@@ -29,6 +29,7 @@ include: "workflow/rules/maps.smk"
 include: "workflow/rules/confirmation.smk"
 include: "workflow/rules/controls.smk"
 include: "workflow/rules/templates.smk"
+include: "workflow/rules/atlas.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/upkeep.smk"
 

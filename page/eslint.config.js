@@ -4,7 +4,7 @@ const browser = [
   ...["document", "window", "location", "history", "navigator", "matchMedia", "addEventListener"],
   ...["getComputedStyle", "setTimeout", "fetch", "atob", "Blob", "Response", "URL", "Image", "CSS"],
   ...["URLSearchParams", "DecompressionStream", "XMLSerializer", "TextDecoder", "innerWidth", "Node", "Element", "SVGElement"],
-  ...["SVGSVGElement", "HTMLElement", "HTMLAnchorElement", "process", "console", "btoa"],
+  ...["SVGSVGElement", "HTMLElement", "HTMLAnchorElement", "HTMLImageElement", "process", "console", "btoa"],
 ];
 
 export default [

@@ -2,7 +2,7 @@
 
 import { block } from "./blocks.js";
 import { choice, h, room } from "./dom.js";
-import { framed } from "./figure.js";
+import { framed, tools } from "./figure.js";
 import { number } from "./format.js";
 import { drawn } from "./grid.js";
 import { sentences } from "./itemtable.js";
@@ -107,7 +107,13 @@ export async function attentionView(context) {
         { class: "panel" },
         h("h3", {}, `Head ${heads[head].head} of block ${heads[head].layer}: attention to ${words.negator}`),
         table(data, words),
-        h("p", { class: "soft" }, `From each token to ${words.negator} in the ${words.negated} sentence, to its counterpart in the ${words.affirmative} one, and the difference. In steps of 0.01.`),
+        h("p", { class: "soft" }, `From each token to ${words.negator} in the ${words.negated} sentence, to its counterpart in the ${words.affirmative} one, and the difference, in steps of 0.01. Attention to other tokens is in no table.`),
+        tools({
+          name: `${section.id}_attention_${names[head]}_${pairs[pair].pair_id}`,
+          data,
+          files: [`${section.folder}/attention.parquet`],
+          link: link(),
+        }),
       ),
     ),
   );

@@ -3,7 +3,7 @@
 import * as Plot from "@observablehq/plot";
 import { gradient } from "./colour.js";
 import { choice, described, h, room } from "./dom.js";
-import { framed } from "./figure.js";
+import { framed, tools } from "./figure.js";
 import { drawn } from "./grid.js";
 import { number } from "./format.js";
 import { address } from "./state.js";
@@ -54,6 +54,7 @@ export function comparison(root, study) {
   let sweep = sweeps.find((name) => name.startsWith("head.")) ?? sweeps[0];
   let [across, up] = [0, 1];
   const small = h("div", { class: "multiples" });
+  const taken = h("div");
   const scatter = h("div");
   const pick = h("div", { class: "controls" });
   const pair = h("div", { class: "controls" });
@@ -70,6 +71,14 @@ export function comparison(root, study) {
       ),
     );
     small.replaceChildren(...study.sections.map((section) => multiple(study, section, sweep)));
+    taken.replaceChildren(
+      tools({
+        name: `maps_${sweep}`,
+        data: study.sections.flatMap((section) => cells(section, sweep)),
+        files: [`results/{dataset}/{model}/{wording}/map.${sweep}.parquet`],
+        link: "#compared",
+      }),
+    );
     const names = study.sections.map((section, at) => /** @type {[string, string]} */ ([String(at), section.heading]));
     pair.replaceChildren(
       choice("Across", names, String(across), (value) => ((across = Number(value)), draw()), "across"),
@@ -82,10 +91,24 @@ export function comparison(root, study) {
     h("h3", {}, "Maps in small"),
     pick,
     small,
+    taken,
     h("h3", {}, "Cell by cell"),
     pair,
     scatter,
   );
+}
+
+/** The cells of a section's map in small. @param {Section} section @param {string} sweep */
+function cells({ dataset, model, wording, small }, sweep) {
+  const found = small[sweep];
+  return !found
+    ? []
+    : found.rows.flatMap((row, line) =>
+        found.layers.map((layer, column) => ({
+          ...{ dataset, model, wording, layer, [found.by]: row },
+          ...{ ratio: found.values[line][column], sure: String(found.sure[line][column]) },
+        })),
+      );
 }
 
 /** @param {Study} study @param {Section} section @param {string} sweep */
@@ -166,6 +189,7 @@ function beside(study, one, other, sweep) {
       (lacking ? ` ${lacking} cells have no number in one of the two.` : ""),
     ],
     data,
-    files: [`${one.folder}/map.${sweep}.parquet`],
+    files: [one, other].map(({ folder }) => `${folder}/map.${sweep}.parquet`),
+    link: "#compared",
   });
 }

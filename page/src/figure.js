@@ -16,22 +16,37 @@ import { csv, latex } from "./tables.js";
  */
 
 /** @param {Figure} figure */
-export function framed({ name, title, picture, caption, data, files = [], link }) {
-  const shown = /** @type {SVGSVGElement | HTMLImageElement} */ (
-    picture.matches("svg, img") ? picture : picture.querySelector("svg")
+export function framed({ name, title, picture, caption, data, files, link }) {
+  return h(
+    "figure",
+    {},
+    title && h("h3", {}, title),
+    h("div", { class: "wide" }, picture),
+    h("figcaption", {}, ...caption.map((paragraph) => h("p", {}, paragraph)), tools({ name, picture, data, files, link })),
   );
-  const text = shown instanceof SVGSVGElement ? () => svgText(shown) : () => fileText(shown) ?? "";
-  const isSvg = shown instanceof SVGSVGElement || fileText(shown) !== null;
+}
+
+/**
+ * What one can take from a figure; from a table, which is no picture, its data.
+ * @param {{name: string, picture?: Element, data: import("./tables.js").Row[], files?: string[], link?: string}} of
+ */
+export function tools({ name, picture, data, files = [], link }) {
+  const shown = /** @type {SVGSVGElement | HTMLImageElement | null | undefined} */ (
+    picture?.matches("svg, img") ? picture : picture?.querySelector("svg, img")
+  );
+  const isImage = shown instanceof HTMLImageElement;
+  const text = () => (isImage ? (fileText(shown) ?? "") : shown ? svgText(shown) : "");
+  const isSvg = shown && (!isImage || fileText(shown) !== null);
   const button = (/** @type {string} */ label, /** @type {string} */ what, /** @type {() => void} */ click) =>
     h("button", { type: "button", click, "aria-label": `${what} of ${name}` }, label);
   const said = h("span", { class: "said", role: "status" });
-  const tools = h(
+  return h(
     "div",
     { class: "tools" },
     data.length > 0 && button("CSV", "Data as CSV", () => saveText(`${name}.csv`, csv(data), "text/csv")),
     data.length > 0 && button("LaTeX", "Data as LaTeX", () => saveText(`${name}.tex`, latex(data), "text/x-tex")),
     isSvg && button("SVG", "Picture as SVG", () => saveText(`${name}.svg`, text(), "image/svg+xml")),
-    button("PNG", "Picture as PNG", async () => save(`${name}.png`, await png(shown))),
+    shown && button("PNG", "Picture as PNG", async () => save(`${name}.png`, await png(shown))),
     link &&
       button("Link", "Link to this view", async () => {
         const address = location.href.split("#")[0] + link;
@@ -46,12 +61,5 @@ export function framed({ name, title, picture, caption, data, files = [], link }
       }),
     said,
     ...files.map((file) => h("code", {}, file)),
-  );
-  return h(
-    "figure",
-    {},
-    title && h("h3", {}, title),
-    h("div", { class: "wide" }, picture),
-    h("figcaption", {}, ...caption.map((paragraph) => h("p", {}, paragraph)), tools),
   );
 }

@@ -15,6 +15,7 @@ import { number } from "./format.js";
  * @property {(row: number, column: number) => boolean} [sure] whether it differs from 0
  * @property {(row: number, column: number) => boolean} [known] whether it is so by definition
  * @property {(row: number, column: number) => string} [about] a cell in words
+ * @property {(row: number, column: number) => string} [written] on a cell, in the place of its value
  * @property {number} limit of the colours
  * @property {number} [width] what there is to fill, in pixels
  * @property {boolean} [small] without labels and keys
@@ -128,7 +129,7 @@ function cell(grid, row, column, place, first) {
           "text-anchor": "middle",
           "dominant-baseline": "central",
         },
-        known && Number.isInteger(value) ? value : number(value, Math.abs(value ?? 0) >= 10 ? 1 : 2),
+        grid.written ? grid.written(row, column) : known && Number.isInteger(value) ? value : number(value, Math.abs(value ?? 0) >= 10 ? 1 : 2),
       ),
     s("rect", { ...place, width, height, class: "ring" }),
   );

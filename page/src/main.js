@@ -3,8 +3,11 @@
 import { block } from "./blocks.js";
 import { comparison, sortable } from "./compare.js";
 import { h } from "./dom.js";
+import { models } from "./models.js";
 import { explorer } from "./explorer.js";
 import { saveText } from "./exports.js";
+import { tools } from "./figure.js";
+import { rows } from "./tables.js";
 
 /** @param {string} id */
 function found(id) {
@@ -25,8 +28,28 @@ async function start() {
       "Download as config.yaml",
     ),
   );
+  for (const figure of document.querySelectorAll("[data-files]")) equipped(/** @type {HTMLElement} */ (figure), study);
   comparison(found("comparison"), study);
+  if (study.atlas) models(found("atlas"), study);
   await explorer(found("explorer"), study);
+}
+
+/**
+ * Give what the page came with the same tools as what the script draws.
+ * @param {HTMLElement} figure @param {import("./study.js").Study} study
+ */
+function equipped(figure, study) {
+  const { name = "", files = "" } = figure.dataset;
+  const section = figure.closest("section");
+  (figure.querySelector("figcaption") ?? figure).append(
+    tools({
+      name,
+      picture: figure,
+      data: rows(study.tables[name] ?? {}),
+      files: files.split(" "),
+      link: section ? `#${section.id}` : undefined,
+    }),
+  );
 }
 
 /** On a phone the contents are a drawer, which a choice closes. */

@@ -14,6 +14,7 @@ import { rows } from "./tables.js";
  * @property {string[]} caption
  * @property {string} source data URI
  * @property {string} path
+ * @property {string} alt
  * @property {Record<string, import("./tables.js").Columns>} tables that it is drawn from
  */
 
@@ -24,11 +25,11 @@ export async function picturesView({ section, link }) {
   return h(
     "div",
     { class: "pictures" },
-    ...figures.map(({ name, title, caption, source, path, tables }) =>
+    ...figures.map(({ name, title, caption, source, path, alt, tables }) =>
       framed({
         name: `${section.id}_${name}`,
         title,
-        picture: h("img", { src: source, alt: `${title}. ${caption[0] ?? ""}` }),
+        picture: h("img", { src: source, alt }),
         caption,
         data: rows(Object.values(tables)[0] ?? {}),
         files: [path, ...Object.keys(tables).map((table) => `${section.folder}/${table}.parquet`)],

@@ -33,6 +33,24 @@
  */
 
 /**
+ * @typedef {object} Difference what fine-tuning changed, over all items, in small
+ * @property {string} dataset
+ * @property {string} wording
+ * @property {string} model
+ * @property {string} base
+ * @property {string} sweep
+ * @property {Small} small
+ * @property {number} n_items
+ */
+
+/**
+ * @typedef {object} Atlas the models beside one another
+ * @property {import("./tables.js").Columns} rows a row per dataset, wording, direction and model
+ * @property {import("./tables.js").Columns} matches heads that do the same as those of the first model
+ * @property {Difference[]} differences
+ */
+
+/**
  * @typedef {object} Study
  * @property {string} title
  * @property {number} alpha
@@ -44,6 +62,8 @@
  * @property {string[]} negations
  * @property {number} largest change of a mean score in any map, logits
  * @property {Record<string, string>} about of columns
+ * @property {Atlas | null} atlas
+ * @property {Record<string, import("./tables.js").Columns>} tables of figures that are no part of a section
  */
 
 /**

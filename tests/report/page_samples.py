@@ -10,15 +10,18 @@ import pandas as pd
 from PIL import Image
 
 from negtrace.report import explorer
+from negtrace.report.atlas import Atlas
 from negtrace.report.blocks import packed
 from negtrace.report.page import Page, render
 from negtrace.report.section import Section
 from negtrace.report.thumbnails import thumbnails
 from negtrace.report.verdict import example
+from negtrace.statistics.atlas import Run, model_row
 from negtrace.statistics.credible import with_placebo
 from negtrace.statistics.donor_map import donor_map
 from negtrace.statistics.effect_sizes import Options, effect_map
 from negtrace.statistics.groups import accuracy, segments
+from negtrace.statistics.model_pairs import base_difference, head_matches
 from negtrace.statistics.spread import spread_map
 from negtrace.statistics.stability import ranks
 
@@ -56,6 +59,44 @@ def small_report(folder: Path, layers: int = 3, heads: int = 4) -> Page:
         parents=[None, None, 0],
         pictures={"shapes-pictures": packed(list(pictures.values()))},
         run={"Command": "snakemake --configfile config.yaml", "negtrace": "0.1.0"},
+        atlas=small_atlas(models, (layers, heads)),
+    )
+
+
+def small_atlas(models: dict[str, float], size: tuple[int, int]) -> Atlas:
+    """The models beside one another; the second is said to be made from the first."""
+    runs = {}
+    for model, effect in models.items():
+        tables = run_tables(model, effect, size)
+        classified = segments(tables["scores"], tables["candidates"], THRESHOLDS)
+        sweeps = {name: tables[f"sweep.{name}"] for name in ("resid.negate", "head.negate")}
+        runs[model] = Run(sweeps, tables["scores"], classified, tables["attention"])
+    first, second, _ = models
+
+    def labelled(model: str, table: pd.DataFrame) -> pd.DataFrame:
+        return table.assign(dataset="shapes", model=model, wording="rephrased", direction="negate")
+
+    rows = [
+        labelled(model, pd.DataFrame([model_row(run, "negate", OPTIONS)])).assign(
+            parameters=4e6 * (1 + number)
+        )
+        for number, (model, run) in enumerate(runs.items())
+    ]
+    matches = [
+        labelled(model, head_matches(run, runs[first], "head.negate", OPTIONS))
+        for model, run in runs.items()
+        if model != first
+    ]
+    changed = [
+        labelled(second, base_difference(runs[second], runs[first], sweep, OPTIONS))
+        for sweep in runs[second].sweeps
+    ]
+    return Atlas(
+        pd.concat(rows, ignore_index=True),
+        pd.concat(matches, ignore_index=True).assign(reference=first),
+        {("shapes", "rephrased", "negate"): [(1, 2)]},
+        pd.concat(changed, ignore_index=True).assign(base=first),
+        0.05,
     )
 
 
@@ -236,4 +277,5 @@ def attention(pairs: list[str], size: tuple[int, int], draw: np.random.Generator
         for query in range(8)
     ]  # fmt: skip
     table = pd.DataFrame(rows, columns=["pair_id", "layer", "head", "query_position", "a_negated"])
-    return table.assign(a_affirmative=draw.uniform(0, 0.2, len(table)))
+    roles = [WORDS[query] for query in table["query_position"]]
+    return table.assign(a_affirmative=draw.uniform(0, 0.2, len(table)), role=roles)

@@ -26,6 +26,7 @@ CHROMIUM = next(
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
 
 VIEWS = ("map", "items", "attention", "figures")
+TAKEN = ("Data as CSV", "Data as LaTeX", "Picture as SVG", "Picture as PNG", "Link to this view")
 HEADS = "#explore?model=big&site=head"
 Open = Callable[..., Any]
 
@@ -270,6 +271,35 @@ def test_the_comparison_sorts_and_keeps_controls_with_their_own(opened):
     assert "No share" in page.locator(".multiples figure").last.inner_text()
     page.select_option("select[name=up]", "2")
     page.wait_for_selector("#comparison figure [aria-label*='big-random']")
+
+
+def test_models_stand_beside_one_another(opened):
+    page = opened("#models")
+    names = page.locator("table.atlas tbody th")
+    assert names.all_inner_texts() == ["big", "small", "big-random"]
+    page.get_by_role("button", name="parameters, M").click()
+    assert names.all_inner_texts() == ["big-random", "small", "big"]
+    assert page.locator("#atlas figure").count() == 6
+    matches = page.locator("#atlas figure", has_text="Heads by function")
+    assert matches.locator("g.cell text").first.inner_text() == "1.2"
+    data = pd.read_csv(io.BytesIO(saved(page, "Data as CSV", "#atlas figure >> nth=3")))
+    assert data[["model", "layer", "head"]].to_numpy().tolist() == [["small", 1, 2]]
+    changed = pd.read_csv(io.BytesIO(saved(page, "Data as CSV", "#atlas figure >> nth=5")))
+    assert len(changed) == 12
+    page.locator("#atlas figure svg circle").first.hover()
+
+
+def test_every_figure_has_its_data_picture_link_and_path(opened):
+    page = opened(f"{HEADS}&cell=1.2")
+    for view in VIEWS:
+        page.locator(f"[name=view-{view}]").click()
+        drawn(page, view)
+        for figure in page.locator("#models figure, #explore figure, #comparison > figure").all():
+            row = figure.locator(".tools")
+            assert [row.get_by_role("button", name=name).count() for name in TAKEN] == [1] * 5
+            assert row.locator("code").first.inner_text()
+    beside = page.locator(".multiples + div .tools, [data-name=compared] .tools, .panel .tools")
+    assert beside.get_by_role("button", name="CSV").count() >= 2
 
 
 def test_printing_opens_what_is_closed_and_cuts_nothing(opened):

@@ -123,6 +123,18 @@ def test_contributions_of_a_post_norm_tower_are_refused_before_any_job(config, t
         validate(config)
 
 
+@pytest.mark.parametrize("base", ["demo", "contrast", "dem"])
+def test_a_base_is_another_model_of_the_study(config, base):
+    entry = {**config["models"]["demo"], "base": base}
+    wrong = changed(config, "models/demo", entry)
+    wrong["models"]["contrast"] = config["models"]["demo"]
+    with pytest.raises(InputError, match=f"models.demo.base is '{base}'.* another model of study"):
+        validate(wrong)
+    valid = changed(wrong, "study/models", ["demo", "contrast"])
+    valid["models"]["demo"]["base"] = "contrast"
+    validate(valid)
+
+
 def test_missing_section_is_named(config):
     del config["compute"]
     with pytest.raises(InputError, match="the top level lacks the key 'compute'"):

@@ -165,7 +165,12 @@ def test_the_annotator_filter_reruns_the_analysis_only(study):
 
 def test_an_added_model_runs_only_that_model(study):
     before = study.times("demo/tiny/rephrased/*.parquet")
-    study.configure(lambda config: config["study"].update(models=["tiny", "other"]))
+
+    def change(config: dict) -> None:
+        config["study"].update(models=["tiny", "other"])
+        config["models"]["other"]["base"] = "tiny"
+
+    study.configure(change)
     jobs = study.jobs()
     assert (
         set(jobs)
@@ -173,13 +178,19 @@ def test_an_added_model_runs_only_that_model(study):
         | SWEEPS
         | ANALYSIS
         | OUTPUT
+        | {"atlas", "head_matches", "base_difference"}
     )
+    # With a second model the first one too has a row to stand in.
+    assert (jobs["atlas"], jobs["head_matches"], jobs["base_difference"]) == (2, 1, 1)
     assert jobs["runs"] == jobs["figures"] == jobs["study_tests"] == 1
     # The two differ in their seed alone: each is a specification of the other.
     assert jobs["specification"] == 2
     curve = pd.read_parquet(study.path("demo", "tiny", "specification.parquet"))
     assert set(curve["seed"]) <= {0, 1}
-    assert study.times("demo/tiny/rephrased/*.parquet") == before
+    after = study.times("demo/tiny/rephrased/*.parquet")
+    assert after.pop(study.path("demo", "tiny", "rephrased", "atlas.parquet"))
+    assert after == before
+    assert 'id="models"' in study.path("report.html").read_text()
     report = study.path("report.html").read_text()
     assert "tiny on demo" in report
     assert "other on demo" in report

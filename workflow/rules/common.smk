@@ -100,9 +100,18 @@ PLANTS = {
     name: entry["plant"] for name, entry in config["models"].items() if "plant" in entry
 }
 MODELS = {
-    **config["models"],
+    **{
+        name: {key: entry[key] for key in entry if key != "base"}
+        for name, entry in config["models"].items()
+    },
     **{name: places.planted_files(f"results/models/{name}") for name in PLANTS},
 }
+
+# What models were made from, by name; models that are no controls.
+BASES = {
+    name: entry["base"] for name, entry in config["models"].items() if "base" in entry
+}
+BESIDE = control_entries.without_controls(config)["study"]["models"]
 
 # Kinds of datasets that are files of items, and of those that are derived from others.
 READERS = kinds()

@@ -83,6 +83,40 @@ def of_templates():
     )
 
 
+def swept(*sites):
+    """Names of the sweeps of some sites, as far as the study has them."""
+    return [f"sweep.{sweep}" for sweep in SWEEPS if sweep.split(".")[0] in sites]
+
+
+def run_tables(*names, model="{model}"):
+    """Tables of a run by name, of the same model or of another one."""
+    return [f"{OF_RUN}/{name}.parquet".replace("{model}", model) for name in names]
+
+
+def of_base(*names):
+    """Input function: tables of the model that a model was made from."""
+
+    def tables(wildcards):
+        return expand(
+            run_tables(*names, model=BASES[wildcards.model]), **dict(wildcards.items())
+        )
+
+    return tables
+
+
+def atlas_tables():
+    """What sets the study's models beside one another, of every run."""
+    return [
+        path
+        for model in STUDY["models"]
+        for path in expand(
+            run_tables(*layout.atlas_tables(STUDY, BESIDE, BASES, model), model=model),
+            dataset=STUDY["datasets"],
+            wording=STUDY["wordings"],
+        )
+    ]
+
+
 def picture_folders(wildcards):
     """Folder of the pictures of every dataset of the study."""
     return as_json({name: folder_of_images(name) for name in STUDY["datasets"]})

@@ -157,6 +157,7 @@ rule report:
             wording=[name for name in STUDY["wordings"] if name == "rephrased"],
         ),
         templates=of_templates(),
+        atlas=atlas_tables(),
         identities=expand(f"{TOWER}/identity.parquet", model=PUBLISHED),
     output:
         report=report(

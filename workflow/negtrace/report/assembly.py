@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import yaml
 
 from negtrace.replication.published import is_published
 from negtrace.report import explorer
+from negtrace.report.atlas import Atlas
 from negtrace.report.blocks import packed
 from negtrace.report.comparison import parents
 from negtrace.report.page import Choices, Comparison, Page, render
@@ -20,12 +21,12 @@ from negtrace.report.run_facts import of_run, seconds_of
 from negtrace.report.section import Section, anchor_of
 from negtrace.report.thumbnails import LARGE, thumbnails
 from negtrace.report.verdict import example
-from negtrace.statistics.credible import with_study_tests
+from negtrace.statistics.credible import NOTABLE, named, with_study_tests
 from negtrace.study import layout, places
 from negtrace.study.contrasts import contrast_of
 from negtrace.study.control_entries import without_controls
 from negtrace.tables.lineage import read_tables
-from negtrace.tables.store import read_provenance, read_table
+from negtrace.tables.store import read_provenance, read_table, table_schema
 
 
 def report_of(config_file: Path, results: Path, alpha: float, folders: Mapping[str, str]) -> Page:
@@ -55,7 +56,40 @@ def report_of(config_file: Path, results: Path, alpha: float, folders: Mapping[s
         parents(names, config),
         pictures,
         of_run(sections),
+        atlas_of(results, config, sections, alpha),
     )
+
+
+def atlas_of(
+    results: Path, config: dict[str, Any], sections: Sequence[Section], alpha: float
+) -> Atlas | None:
+    """The models of the study beside one another; None if there is one."""
+    study = config["study"]
+    bases = {name: entry["base"] for name, entry in config["models"].items() if "base" in entry}
+    models = without_controls(config)["study"]["models"]
+    found: dict[str, list[pd.DataFrame]] = {"atlas": [], "head_matches": [], "base_difference": []}
+    heads = {}
+    for one in sections:
+        labels = {"dataset": one.dataset, "model": one.model, "wording": one.wording}
+        folder = results / one.dataset / one.model / one.wording
+        for name in layout.atlas_tables(study, models, bases, one.model):
+            table = read_tables({name: folder / f"{name}.parquet"}, labels)[name]
+            found[name].append(table)
+        for sweep, table in one.maps.items() if one.model == study["models"][0] else ():
+            site, direction = sweep.split(".")
+            if site == "head":
+                best = named(table, alpha)
+                rows = best.loc[best["mean"] >= NOTABLE, ["layer", "head"]].itertuples(index=False)
+                heads[one.dataset, one.wording, direction] = [(int(a), int(b)) for a, b in rows]
+    if not found["atlas"]:
+        return None
+    rows, matches, differences = (
+        pd.concat(tables, ignore_index=True)
+        if tables
+        else pd.DataFrame(columns=table_schema(name).names)
+        for name, tables in found.items()
+    )
+    return Atlas(rows, matches, heads, differences, alpha)
 
 
 def _pictures(

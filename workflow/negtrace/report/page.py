@@ -14,9 +14,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from negtrace.figures.contrast_words import NEGATION
 from negtrace.replication import ledger_summary
 from negtrace.report import comparison, robustness
-from negtrace.report.blocks import packed
+from negtrace.report.atlas import Atlas
+from negtrace.report.blocks import columns, packed
 from negtrace.report.pictures import Picture, data_uri, picture
-from negtrace.report.section import Section
+from negtrace.report.section import Section, anchor_of
 from negtrace.report.verdict import verdict
 from negtrace.vocabulary import EFFECTS, LABELS, NEGATIONS, ROLES, SEGMENTS, SITES
 
@@ -46,6 +47,12 @@ DEFINITIONS = {
     "heads are counted from 1.",
     "Placebo, transfer": "What a cell is patched from besides: a source without negation, or "
     "another pair's source sentence.",
+    "Depth": "Where along the hidden states, joined by straight lines, restoration crosses 1/2 for "
+    "good, as a fraction of all blocks: falling at the word that differs, rising at EOT.",
+    "Effective heads": "(Σ|x|)² / Σx² over all heads, x the mean change by a head: 1 if one head "
+    "does all, the number of heads if all do the same. Noise raises it.",
+    "Identity": "2Σxy / (Σx² + Σy²) of two heads' profiles: restoration, and attention to the "
+    "negator from each token minus that to its counterpart. 1 only if they are equal.",
     "Selectivity": "Mean over items of the largest difference, over tokens after the negator, "
     "between a head's attention to the negator (in another contrast, to the words that differ) and "
     "to the same place in the other sentence.",
@@ -83,6 +90,14 @@ class Comparison:
         return f"{self.model} on {self.dataset}"
 
     @property
+    def anchor(self) -> str:
+        return anchor_of(f"ledger-{self.dataset}-{self.model}")
+
+    @property
+    def file(self) -> str:
+        return self.figure.with_name("ledger_summary.parquet").as_posix()
+
+    @property
     def obstacle(self) -> str | None:
         """Why nothing at all can be compared, or None."""
         compared = self.summary["n"].sum() - self.summary["n_not_comparable"].sum()
@@ -116,6 +131,14 @@ class Choices:
         return f"{self.model} on {self.dataset}"
 
     @property
+    def anchor(self) -> str:
+        return anchor_of(f"choices-{self.dataset}-{self.model}")
+
+    @property
+    def file(self) -> str:
+        return self.figure.with_name("specification.parquet").as_posix()
+
+    @property
     def sentences(self) -> list[str]:
         return robustness.of_specification(self.curve)
 
@@ -142,6 +165,7 @@ def render(
     parents: Sequence[int | None] = (),
     pictures: Mapping[str, str] | None = None,
     run: Mapping[str, Any] | None = None,
+    atlas: Atlas | None = None,
 ) -> Page:
     """The report as one HTML document; all text from outside is escaped.
 
@@ -153,6 +177,7 @@ def render(
         parents: for each section the number of the one that it is a control of.
         pictures: blocks of datasets' pictures by name.
         run: facts of the run by name.
+        atlas: the models beside one another, where there are several.
     """
     parents = parents or [None] * len(sections)
     environment = Environment(
@@ -170,6 +195,14 @@ def render(
     leading = next(number for number, parent in enumerate(parents) if parent is None)
     controls = [one for one, parent in zip(sections, parents, strict=True) if parent == leading]
     rows = _rows(sections, parents)
+    table = pd.DataFrame(
+        {
+            **{name: getattr(sections[number], name) for name in LABELS},
+            "control": is_control,
+            **numbers,
+        }
+        for number, is_control, numbers in rows
+    )
     html = environment.get_template("template.html.j2").render(
         title=title,
         subject=_subject(sections),
@@ -186,19 +219,23 @@ def render(
         effects=EFFECTS,
         sites=SITES,
         run=run or {},
-        study=packed(_study(title, sections, parents)),
+        atlas=atlas,
+        study=packed(
+            _study(title, sections, parents)
+            | {
+                "atlas": atlas.data() if atlas else None,
+                "tables": {
+                    "compared": columns(table),
+                    **{one.anchor: columns(one.summary) for one in comparisons},
+                    **{one.anchor: columns(one.curve) for one in choices},
+                    **({"models": columns(atlas.rows)} if atlas else {}),
+                },
+            }
+        ),
         blocks={name: f"{BESIDE}/{name}.js" if beside else None for name in large},
         large=large,
         style=(TEMPLATES / "report.css").read_text(encoding="utf-8"),
         script=(TEMPLATES / "report.js").read_text(encoding="utf-8"),
-    )
-    table = pd.DataFrame(
-        {
-            **{name: getattr(sections[number], name) for name in LABELS},
-            "control": is_control,
-            **numbers,
-        }
-        for number, is_control, numbers in rows
     )
     return Page(html, beside, table.to_csv(index=False))
 

@@ -33,6 +33,7 @@ class Picture(NamedTuple):
     caption: list[str]  # paragraphs
     source: str  # data URI
     path: str  # of its file
+    alt: str = ""  # what it shows
 
 
 def picture(name: str, path: Path) -> Picture:

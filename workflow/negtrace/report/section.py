@@ -14,7 +14,16 @@ import pyarrow.parquet as pq
 
 from negtrace.data.pairs import reason_counts
 from negtrace.figures.contrast_words import NEGATION, said_of
-from negtrace.report import attribution, cautions, circuits, evidence, findings, robustness, routes
+from negtrace.report import (
+    alts,
+    attribution,
+    cautions,
+    circuits,
+    evidence,
+    findings,
+    robustness,
+    routes,
+)
 from negtrace.report.blocks import packed
 from negtrace.report.pictures import Picture, picture
 from negtrace.report.templates import of_templates
@@ -212,7 +221,11 @@ class Section:
 
         shown = [picture(name, self.figures[name]) for name in sorted(self.figures, key=place)]
         return [
-            one._replace(title=self.said(one.title), caption=list(map(self.said, one.caption)))
+            one._replace(
+                title=self.said(one.title),
+                caption=list(map(self.said, one.caption)),
+                alt=alts.alt(self, one.name, self.said(one.title)),
+            )
             for one in shown
         ]
 

@@ -160,14 +160,23 @@ def attention_map(attention: pd.DataFrame, segments: pd.DataFrame) -> pd.DataFra
     Of the tokens of `subject_rest` an item enters with its maximum, or 0 if it has none
     (Quantmeyer et al. 2024, figure of attention by position).
     """
+    values = per_item(attention_by_role(attention), segments)
+    keys = ["layer", "head", "role"]
+    return grouped_means(values, "difference", keys, segments).drop(columns="n")
+
+
+def attention_by_role(attention: pd.DataFrame) -> pd.DataFrame:
+    """A_negated - A_affirmative of every pair, the largest of each role's tokens.
+
+    Returns:
+        columns pair_id, layer, head, role, difference.
+    """
     difference = attention.assign(difference=attention["a_negated"] - attention["a_affirmative"])
     cells = ["pair_id", "layer", "head", "role"]
     by_role = difference.groupby(cells, observed=True, sort=False)["difference"].max()
     if "there" in set(attention["role"]):
         by_role = _with_zeros(by_role, "subject_rest")
-    values = per_item(by_role.reset_index(), segments)
-    keys = ["layer", "head", "role"]
-    return grouped_means(values, "difference", keys, segments).drop(columns="n")
+    return by_role.reset_index()
 
 
 def _with_zeros(by_role: pd.Series, role: str) -> pd.Series:

@@ -45,7 +45,9 @@ def tower(weights: Input, spec: Entry, threads: Resource, description: Output) -
     found = read_weights(weights)
     loaded = load(spec, found)
     check_finite(loaded.model)
-    extracted = tower_of(loaded, {**loaded.identity, "file_sha256": found.sha256})
+    parameters = sum(weight.numel() for weight in loaded.model.parameters())
+    identity = {**loaded.identity, "file_sha256": found.sha256, "parameters": parameters}
+    extracted = tower_of(loaded, identity)
     check_tower(loaded.model, extracted, loaded.tokenizer)
     save_tower(extracted, description.parent)
 

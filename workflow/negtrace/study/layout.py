@@ -23,6 +23,21 @@ TEMPLATE_TABLES = (
 )
 
 
+def atlas_tables(
+    study: Mapping[str, Any], models: Sequence[str], bases: Mapping[str, str], model: str
+) -> list[str]:
+    """Names of the tables of a run that set its model beside others; none if there are no others.
+
+    Args:
+        models: those of the study that are no controls.
+        bases: what models were made from.
+    """
+    if len(models) < 2:
+        return []
+    matched = "head" in study["sites"] and model != study["models"][0]
+    return ["atlas", *(["head_matches"] * matched), *(["base_difference"] * (model in bases))]
+
+
 def template_tables(study: Mapping[str, Any]) -> list[str]:
     """Names of the tables of a run of a templates dataset that no other has."""
     return ["confounds", *(f"{t}.{sweep}" for sweep in sweeps(study) for t in TEMPLATE_TABLES)]

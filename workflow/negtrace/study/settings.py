@@ -64,6 +64,7 @@ def validate(config: Mapping[str, Any]) -> None:
     if error is not None:
         raise InputError(f"configuration: {describe(error)}")
     check_names(config)
+    check_bases(config)
     check_confirmation(config)
     check_planted(config)
     check_contrasts(config)
@@ -148,6 +149,19 @@ def check_names(config: Mapping[str, Any]) -> None:
                     f"configuration: {kind}.{name}: results has a folder {name} of its own; "
                     "choose another name"
                 )
+
+
+def check_bases(config: Mapping[str, Any]) -> None:
+    """What a model of the study was made from is in the study too, and is another model."""
+    models = config["study"]["models"]
+    for name in models:
+        base = config["models"][name].get("base")
+        if base is not None and (base == name or base not in models):
+            others = [other for other in models if other != name]
+            raise InputError(
+                f"configuration: models.{name}.base is {base!r}{did_you_mean(base, others)}, but "
+                f"must be another model of study.models (there: {', '.join(others) or 'none'})"
+            )
 
 
 def check_confirmation(config: Mapping[str, Any]) -> None:
