@@ -1,8 +1,10 @@
 // Bundles src/main.js and the libraries that it uses into workflow/report/report.js, with their
-// licences; or into the folder that is named.
+// licences; or into the folder that is named. Its first line tells what it was made of, so that
+// whether it is up to date can be told without node.
 
 import { build } from "esbuild";
-import { readFileSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 
 /** @param {string} name */
 function notice(name) {
@@ -17,6 +19,15 @@ function packages(inputs) {
   return [...new Set(names.filter((name) => name !== undefined))].sort();
 }
 
+/** sha256 of the sources: names and contents, sorted by name. */
+function sources() {
+  const names = readdirSync(new URL("src", import.meta.url)).map((name) => `src/${name}`);
+  const hash = createHash("sha256");
+  for (const name of [...names, "build.js", "package-lock.json"].sort())
+    hash.update(`${name}\n`).update(readFileSync(new URL(name, import.meta.url)));
+  return hash.digest("hex");
+}
+
 const made = await build({
   absWorkingDir: new URL(".", import.meta.url).pathname,
   entryPoints: ["src/main.js"],
@@ -25,6 +36,7 @@ const made = await build({
   format: "iife",
   target: "es2022",
   legalComments: "none",
+  banner: { js: `/* of page/: ${sources()} */` },
   charset: "utf8",
   metafile: true,
   write: false,

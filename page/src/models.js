@@ -101,7 +101,7 @@ function size(of) {
  */
 function dotted(of, quantities, x, unit) {
   const names = of.map((row) => row.model);
-  const left = 12 + 6.6 * Math.min(22, Math.max(...names.map((name) => name.length)));
+  const left = 16 + 7.2 * Math.min(22, Math.max(...names.map((name) => name.length)));
   const points = quantities.flatMap(([column, colour, filled]) =>
     of
       .filter((row) => row[column] !== null)
@@ -113,11 +113,12 @@ function dotted(of, quantities, x, unit) {
       height: 60 + Math.max(2, names.length) * 26,
       marginLeft: left,
       marginBottom: 42,
+      r: { type: "identity" },
       x: { grid: true, ...CENTRE, ...x },
       y: { label: null, domain: names, type: "point", padding: 0.6, tickSize: 0, tickFormat: (name) => (name.length > 22 ? `${name.slice(0, 21)}…` : name) },
       marks: [
         Plot.ruleY(points.filter(({ low }) => low !== null), { y: "model", x1: "low", x2: "high", stroke: "colour", strokeWidth: 2 }),
-        Plot.dot(points, { x: "value", y: "model", r: 4, fill: (row) => (row.filled ? row.colour : "var(--paper)"), stroke: "colour", strokeWidth: 2 }),
+        Plot.dot(points, { x: "value", y: "model", r: (row) => (row.filled ? 4 : 6), fill: (row) => (row.filled ? row.colour : "var(--paper)"), stroke: "colour", strokeWidth: 2 }),
         tip(points, "value", "model", (row) => `${row.model}\n${number(row.value)} ${unit}\n${interval(row.low, row.high)}`),
       ],
     })
@@ -198,16 +199,15 @@ function matched(found, of) {
 }
 
 /** @param {import("./study.js").Difference} one */
-function difference({ dataset, wording, model, base, sweep, small, n_items }) {
+function difference({ dataset, wording, model, base, sweep, small, said }) {
   const cells = small.rows.flatMap((row, line) =>
     small.layers.map((layer, column) => ({ layer, [small.by]: row, difference: small.values[line][column], sure: String(small.sure[line][column]) })),
   );
-  const changed = cells.filter((cell) => cell.sure === "true" && cell.difference);
   return framed({
     name: `${dataset}_${model}_${base}_${sweep}`,
     title: `${model} minus ${base}, ${sweep.split(".")[0]}`,
     picture: drawn({
-      label: `${model} minus ${base}: ${changed.length} of ${cells.length} cells differ`,
+      label: said,
       rows: small.rows,
       columns: small.layers,
       rowLabel: small.by,
@@ -218,7 +218,7 @@ function difference({ dataset, wording, model, base, sweep, small, n_items }) {
       limit: 1,
       width: room(520),
     }),
-    caption: [`Ratio of means of ${model} minus that of ${base}, ${n_items} items that both read; small squares do not differ from 0 (family-wise in the map, clusters paired). ${changed.length} of ${cells.length} cells differ.`],
+    caption: [`Ratio of means of ${model} minus that of ${base} over the items that both read, clusters paired; small squares do not differ from 0. ${said}`],
     data: cells,
     files: [`results/${dataset}/${model}/${wording}/base_difference.parquet`],
     link: LINK,

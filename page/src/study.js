@@ -40,7 +40,7 @@
  * @property {string} base
  * @property {string} sweep
  * @property {Small} small
- * @property {number} n_items
+ * @property {string} said what it shows
  */
 
 /**

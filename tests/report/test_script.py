@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,11 @@ from negtrace.report.page import TEMPLATES
 SOURCES = Path(__file__).parents[2] / "page"
 BUILT = ("report.js", "report.js.LICENSES.txt")
 
-if shutil.which("node") is None:
-    pytest.skip("node is not installed", allow_module_level=True)
+needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+needs_packages = pytest.mark.skipif(
+    not (SOURCES / "node_modules/esbuild").is_dir(),
+    reason="the script's packages are not installed: make page",
+)
 
 
 def run(*command: str) -> str:
@@ -24,22 +28,28 @@ def run(*command: str) -> str:
     return done.stdout
 
 
-@pytest.fixture
-def packages() -> None:
-    if not (SOURCES / "node_modules/esbuild").is_dir():
-        pytest.skip("the script's packages are not installed: make page")
+def test_it_was_built_from_the_sources_that_are_there():
+    names = [f"src/{path.name}" for path in (SOURCES / "src").iterdir()]
+    found = sha256()
+    for name in sorted([*names, "build.js", "package-lock.json"]):
+        found.update(f"{name}\n".encode() + (SOURCES / name).read_bytes())
+    first = (TEMPLATES / "report.js").read_text().partition("\n")[0]
+    assert first == f"/* of page/: {found.hexdigest()} */", "run make page"
 
 
+@needs_node
 def test_its_own_tests_pass():
     assert re.search(r"(#|ℹ) fail 0", run("node", "--test"))
 
 
-@pytest.mark.usefixtures("packages")
+@needs_node
+@needs_packages
 def test_it_is_typed_and_linted():
     run("npm", "run", "check")
 
 
-@pytest.mark.usefixtures("packages")
+@needs_node
+@needs_packages
 def test_the_page_holds_what_the_sources_give(tmp_path):
     run("node", "build.js", str(tmp_path))
     for name in BUILT:

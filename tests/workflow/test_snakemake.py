@@ -172,14 +172,14 @@ def test_an_added_model_runs_only_that_model(study):
 
     study.configure(change)
     jobs = study.jobs()
-    assert (
-        set(jobs)
-        == {"weights", "tower", "alignment", "images", "runs", "segments"}
-        | SWEEPS
-        | ANALYSIS
-        | OUTPUT
-        | {"atlas", "head_matches", "base_difference"}
-    )
+    assert set(jobs) == {
+        "weights",
+        "tower",
+        "alignment",
+        "images",
+        "runs",
+        "segments",
+    } | SWEEPS | ANALYSIS | OUTPUT | {"atlas", "head_matches", "base_difference"}
     # With a second model the first one too has a row to stand in.
     assert (jobs["atlas"], jobs["head_matches"], jobs["base_difference"]) == (2, 1, 1)
     assert jobs["runs"] == jobs["figures"] == jobs["study_tests"] == 1

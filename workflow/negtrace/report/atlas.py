@@ -11,6 +11,7 @@ import pandas as pd
 from negtrace.figures.shown import listed
 from negtrace.report.blocks import columns
 from negtrace.report.comparison import small_map
+from negtrace.report.findings import cell_name, plural
 from negtrace.vocabulary import ALL, SITES
 
 GROUP = ["dataset", "wording", "direction"]
@@ -77,38 +78,35 @@ class Atlas:
             ]
             reference = named["reference"].iloc[0]
             yield (
-                f"Of the {len(named)} heads that restore in {reference}, {len(sure)} have a head of"
-                f" {model} that does the same" + (f": {listed(pairs)}." if pairs else ".")
+                f"Of {plural(len(named), 'head')} that restore in {reference}, {model} has"
+                f" {len(sure)} that do the same" + (f": {listed(pairs)}." if pairs else ".")
             )
 
     def _of_differences(self, group: tuple[str, str, str]) -> Iterator[str]:
         found = self.differences[(self.differences[GROUP].astype(str) == list(group)).all(axis=1)]
-        for (model, base, site), rows in found.groupby(
-            ["model", "base", "site"], observed=True, sort=False
-        ):
-            label = SITES[str(site)].label
-            tested = rows[rows["p_fwer"].notna()]
-            if tested.empty:
-                yield f"{model} against {base}, by {label}: one of the two has no share to give."
-                continue
-            sure = tested[tested["p_fwer"] <= self.alpha]
-            said = (
-                f"{model} against {base}, by {label}: {len(sure)} of {len(tested)} cells differ"
-                f" (family-wise in the map, {self.alpha:g}; {rows['n_items'].iloc[0]} items)"
-            )
-            if len(sure):
-                top: Any = sure.loc[sure["difference"].abs().idxmax()]
-                where = (
-                    f"head {top['head']} of block {top['layer']}"
-                    if pd.notna(top["head"])
-                    else f"{top['role']} in layer {top['layer']}"
-                )
-                said += (
-                    f", most at {where}: {top['ratio_base']:.2f} → {top['ratio']:.2f}, a difference"
-                    f" of {top['difference']:.2f} [{top['difference_ci_low']:.2f},"
-                    f" {top['difference_ci_high']:.2f}]"
-                )
-            yield f"{said}."
+        for _, rows in found.groupby(["model", "base", "site"], observed=True, sort=False):
+            yield self._of_difference(rows)
+
+    def _of_difference(self, rows: pd.DataFrame) -> str:
+        """What differs in one map."""
+        first: Any = rows.iloc[0]
+        said = f"{first['model']} against {first['base']}, by {SITES[first['site']].label}"
+        tested = rows[rows["p_fwer"].notna()]
+        if tested.empty:
+            return f"{said}: one of the two has no share to give."
+        sure = tested[tested["p_fwer"] <= self.alpha]
+        said += (
+            f": {len(sure)} of {plural(len(tested), 'cell')} differ (family-wise in the map,"
+            f" {self.alpha:g}; {plural(first['n_items'], 'item')})"
+        )
+        if sure.empty:
+            return f"{said}."
+        top: Any = sure.loc[sure["difference"].abs().idxmax()]
+        return (
+            f"{said}, most {cell_name(top)}: {top['ratio_base']:.2f} → {top['ratio']:.2f}, a"
+            f" difference of {top['difference']:.2f} [{top['difference_ci_low']:.2f},"
+            f" {top['difference_ci_high']:.2f}]."
+        )
 
     def data(self) -> dict[str, Any]:
         """What the page's script draws."""
@@ -117,7 +115,7 @@ class Atlas:
                 **dict(zip(("dataset", "wording", "model", "base"), names, strict=True)),
                 "sweep": f"{site}.{direction}",
                 "small": small,
-                "n_items": int(rows["n_items"].iloc[0]),
+                "said": self._of_difference(rows),
             }
             for (*names, site, direction), rows in self.differences.groupby(
                 ["dataset", "wording", "model", "base", "site", "direction"],
