@@ -62,7 +62,7 @@ def test_effects_are_columns_of_the_map():
 
 
 def test_every_figure_has_a_title_and_a_caption_and_is_made():
-    made = {name.split(".")[0] for name in layout.figures(EVERYTHING)} | {
+    made = {name.split(".")[0] for name in layout.figures(EVERYTHING, "all")} | {
         "planted",
         "specification",
         "templates",
@@ -105,3 +105,8 @@ def test_no_list_of_names_stands_in_a_second_place(records):
     for path in (ROOT / "workflow/negtrace").rglob("*.py"):
         if path.name not in ("vocabulary.py", "sites.py", "style.py"):
             assert not copy.search(path.read_text()), path
+
+
+def test_no_figure_is_drawn_twice():
+    every, correct = (layout.figures(EVERYTHING, shown) for shown in ("all", "correct"))
+    assert set(every) - set(correct) == {n for n in every if n.startswith("cte_map_correct.")}

@@ -5,7 +5,8 @@
 #      results/comparison.csv.
 
 FIGURE_FILES = [
-    f"{OF_RUN}/figures/{name}" for name in layout.figure_files(STUDY, FORMATS)
+    f"{OF_RUN}/figures/{name}"
+    for name in layout.figure_files(STUDY, FORMATS, config["figures"]["segment"])
 ]
 LEDGER_FILES = {
     "ledger": f"{OF_MODEL}/ledger.parquet",

@@ -21,6 +21,7 @@ from negtrace.figures import (
 from negtrace.figures.donors import transfer_map
 from negtrace.figures.registry import drawn, drawn_from
 from negtrace.study.layout import map_figure, segment_maps, transfer_figure
+from negtrace.vocabulary import ALL
 
 __all__ = [
     "attention",
@@ -55,7 +56,7 @@ def figures_of_run(
     yield from drawn({**tables, **({} if heads is None else {"head_map": heads})}, settings)
     for sweep, table in sweeps.items():
         yield map_figure(sweep), maps.restoration(table, settings)
-    for name, (sweep, segment) in segment_maps(sweeps).items():
+    for name, (sweep, segment) in segment_maps(sweeps, settings.get("segment", ALL)).items():
         yield name, maps.segment_map(sweeps[sweep], settings, segment, donor_maps[sweep])
     if "transfer" in donors:
         for sweep, table in donor_maps.items():

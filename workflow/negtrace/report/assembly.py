@@ -79,8 +79,8 @@ def atlas_of(
             site, direction = sweep.split(".")
             if site == "head":
                 best = named(table, alpha)
-                rows = best.loc[best["mean"] >= NOTABLE, ["layer", "head"]].itertuples(index=False)
-                heads[one.dataset, one.wording, direction] = [(int(a), int(b)) for a, b in rows]
+                places = best.loc[best["mean"] >= NOTABLE, ["layer", "head"]].to_numpy(int)
+                heads[one.dataset, one.wording, direction] = [(int(a), int(b)) for a, b in places]
     if not found["atlas"]:
         return None
     rows, matches, differences = (
@@ -166,7 +166,8 @@ def section(
     tests = family[(family["dataset"] == dataset) & (family["wording"] == wording)]
     description = json.loads((results / "models" / model / places.TOWER_DESCRIPTION).read_text())
     # By name, because the folder may hold another study's figures and a killed job's leavings.
-    figures = {name: folder / "figures" / f"{name}.{ending}" for name in layout.figures(study)}
+    names = layout.figures(study, config["figures"]["segment"])
+    figures = {name: folder / "figures" / f"{name}.{ending}" for name in names}
     planted = None
     if "plant" in config["models"][model] and wording == "rephrased":
         planted = table("planted")

@@ -49,7 +49,7 @@ class Atlas:
     @property
     def sentences(self) -> list[str]:
         """What the tables say, group by group."""
-        groups = list(self.rows.groupby(GROUP, observed=True, sort=False))
+        groups: list[Any] = list(self.rows.groupby(GROUP, observed=True, sort=False))
         return [
             f"{_lead(group) if len(groups) > 1 else ''}{sentence}"
             for group, rows in groups
@@ -101,9 +101,9 @@ class Atlas:
         )
         if sure.empty:
             return f"{said}."
-        top: Any = sure.loc[sure["difference"].abs().idxmax()]
+        top: Any = sure.iloc[sure["difference"].abs().argmax()]
         return (
-            f"{said}, most {cell_name(top)}: {top['ratio_base']:.2f} → {top['ratio']:.2f}, a"
+            f"{said}, most at {cell_name(top)}: {top['ratio_base']:.2f} → {top['ratio']:.2f}, a"
             f" difference of {top['difference']:.2f} [{top['difference_ci_low']:.2f},"
             f" {top['difference_ci_high']:.2f}]."
         )

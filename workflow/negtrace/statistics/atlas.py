@@ -112,12 +112,9 @@ def estimate(
         quantity(Sums(sums.cells, one @ sums.change, one @ sums.d)) for one in (every, weights)
     )
     tails = [(1 - options.level) / 2, (1 + options.level) / 2]
-    limits = np.array(
-        [
-            np.quantile(np.nan_to_num(drawn, nan=end), tail, method=method)
-            for tail, end, method in zip(tails, (-np.inf, np.inf), ("lower", "higher"), strict=True)
-        ]
-    )
+    low = np.quantile(np.nan_to_num(drawn, nan=-np.inf), tails[0], method="lower")
+    high = np.quantile(np.nan_to_num(drawn, nan=np.inf), tails[1], method="higher")
+    limits = np.array([low, high])
     return _named(name, value[0], np.where(np.isfinite(limits).all(), limits, np.nan))
 
 

@@ -40,7 +40,8 @@ class Profiles(NamedTuple):
         """Profiles [heads, features]; 0 where no item has a feature."""
         below = np.einsum("chf,c->hf", self.denominator, weights)
         above = np.einsum("chf,c->hf", self.numerator, weights)
-        return np.divide(above, below, out=np.zeros_like(above), where=below != 0)
+        means: np.ndarray = np.divide(above, below, out=np.zeros_like(above), where=below != 0)
+        return means
 
     def of_features(self, names: list[str]) -> Profiles:
         at = [self.features.index(name) for name in names]
@@ -125,7 +126,8 @@ def coefficient_of_identity(
     """
     squares = (first**2).sum(1)[:, None] + (second**2).sum(1)
     above = 2 * first @ second.T
-    return np.divide(above, squares, out=np.zeros_like(above), where=squares > 0)
+    found: np.ndarray = np.divide(above, squares, out=np.zeros_like(above), where=squares > 0)
+    return found
 
 
 def profiles(run: Run, sweep: str, clusters: np.ndarray) -> Profiles:
@@ -143,7 +145,7 @@ def profiles(run: Run, sweep: str, clusters: np.ndarray) -> Profiles:
     above, below = np.zeros(shape), np.zeros(shape)
     at = np.searchsorted(clusters, sums.clusters.astype(str))
     above[at, :, 0], below[at, :, 0] = sums.change, sums.d
-    of = of_pair.loc[looked["pair_id"].astype(str)]
+    of = of_pair.loc[looked["pair_id"].astype(str).to_list()]
     place = (
         np.searchsorted(clusters, of["cluster"].to_numpy(str)),
         pd.MultiIndex.from_frame(heads).get_indexer(pd.MultiIndex.from_frame(looked[HEAD])),
@@ -181,7 +183,8 @@ def base_difference(run: Run, base: Run, sweep: str, options: Options) -> pd.Dat
     )
     there = (new.n > 0) & (old.n > 0)
     clusters = there.sum(0)
-    ratios, z, rounding = {}, np.zeros(there.shape), np.zeros(there.shape[1])
+    ratios: dict[str, np.ndarray] = {}
+    z, rounding = np.zeros(there.shape), np.zeros(there.shape[1])
     for name, sums, sign in (("ratio", new, 1), ("ratio_base", old, -1)):
         change, d = sums.change * there, sums.d * there
         ratios |= with_limits({name: (change, d)}, there, options)

@@ -94,27 +94,32 @@ def transfer_figure(sweep: str) -> str:
     return f"transfer.{sweep}"
 
 
-def segment_maps(sweeps: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """(sweep, segment) of the CTE maps of each segment, by name of the figure."""
+def segment_maps(sweeps: Iterable[str], shown: str) -> dict[str, tuple[str, str]]:
+    """(sweep, segment) of the CTE maps of each segment, by name of the figure.
+
+    Args:
+        shown: the segment that all maps show, or all: `map_figure` is its map.
+    """
     return {
         f"cte_map_{segment}.{sweep.split('.')[1]}": (sweep, segment)
         for sweep in sweeps
         if sweep.startswith("resid.")
         for segment in SEGMENTS
+        if segment != shown
     }
 
 
-def figures(study: Mapping[str, Any]) -> list[str]:
-    """Names of the figures, without ending."""
+def figures(study: Mapping[str, Any], shown: str) -> list[str]:
+    """Names of the figures, without ending; shown as in `segment_maps`."""
     return [
         *(figure.name for figure in FIGURES.values() if figure.of_run),
         *map(map_figure, sweeps(study)),
-        *segment_maps(sweeps(study)),
+        *segment_maps(sweeps(study), shown),
         *(transfer_figure(s) for s in sweeps(study) if "transfer" in study["donors"]),
         *(figure for name in study["confirm"] for figure in CONFIRMATIONS[name].figures),
     ]
 
 
-def figure_files(study: Mapping[str, Any], formats: Sequence[str]) -> list[str]:
+def figure_files(study: Mapping[str, Any], formats: Sequence[str], shown: str) -> list[str]:
     """File names of the figures in every format."""
-    return [f"{name}.{ending}" for name in figures(study) for ending in formats]
+    return [f"{name}.{ending}" for name in figures(study, shown) for ending in formats]
