@@ -101,11 +101,11 @@ class Atlas:
         )
         if sure.empty:
             return f"{said}."
-        top: Any = sure.iloc[sure["difference"].abs().argmax()]
+        largest: Any = max(sure.itertuples(), key=lambda row: abs(row.difference))
         return (
-            f"{said}, most at {cell_name(top)}: {top['ratio_base']:.2f} → {top['ratio']:.2f}, a"
-            f" difference of {top['difference']:.2f} [{top['difference_ci_low']:.2f},"
-            f" {top['difference_ci_high']:.2f}]."
+            f"{said}, most at {cell_name(largest)}: {largest.ratio_base:.2f} → {largest.ratio:.2f},"
+            f" a difference of {largest.difference:.2f} [{largest.difference_ci_low:.2f},"
+            f" {largest.difference_ci_high:.2f}]."
         )
 
     def data(self) -> dict[str, Any]:
