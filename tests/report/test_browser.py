@@ -281,12 +281,12 @@ def test_models_stand_beside_one_another(opened):
     assert names.all_inner_texts() == ["big-random", "small", "big"]
     assert page.locator("#atlas figure").count() == 6
     matches = page.locator("#atlas figure", has_text="Heads by function")
-    assert matches.locator("g.cell text").first.inner_text() == "1.2"
+    assert matches.locator("g.cell text").first.text_content() == "1.2"
     data = pd.read_csv(io.BytesIO(saved(page, "Data as CSV", "#atlas figure >> nth=3")))
     assert data[["model", "layer", "head"]].to_numpy().tolist() == [["small", 1, 2]]
     changed = pd.read_csv(io.BytesIO(saved(page, "Data as CSV", "#atlas figure >> nth=5")))
     assert len(changed) == 12
-    page.locator("#atlas figure svg circle").first.hover()
+    page.locator("#atlas figure svg").first.hover()
 
 
 def test_every_figure_has_its_data_picture_link_and_path(opened):

@@ -28,6 +28,7 @@ GROUPED = {
     *("segments", "restoration_map", "study_tests", "attention_maps"),
     *("contribution_map", "contributions", "ablation", "specification", "report", "template_maps"),
     *("confounds", "edges", "edge_map", "circuit", "attribution_map"),
+    *("atlas", "head_matches", "base_difference"),
 }
 
 

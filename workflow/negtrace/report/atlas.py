@@ -101,7 +101,8 @@ class Atlas:
         )
         if sure.empty:
             return f"{said}."
-        largest: Any = max(sure.itertuples(), key=lambda row: abs(row.difference))
+        cells: list[Any] = list(sure.itertuples())
+        largest = max(cells, key=lambda cell: abs(cell.difference))
         return (
             f"{said}, most at {cell_name(largest)}: {largest.ratio_base:.2f} → {largest.ratio:.2f},"
             f" a difference of {largest.difference:.2f} [{largest.difference_ci_low:.2f},"
