@@ -190,6 +190,11 @@ def test_an_added_model_runs_only_that_model(study):
     after = study.times("demo/tiny/rephrased/*.parquet")
     assert after.pop(study.path("demo", "tiny", "rephrased", "atlas.parquet"))
     assert after == before
+    beside = pd.read_parquet(study.path("demo", "other", "rephrased", "base_difference.parquet"))
+    own = pd.read_parquet(study.path("demo", "tiny", "rephrased", "map.head.negate.parquet"))
+    own = own[(own["segment"] == "all") & (own["negation"] == "all")]
+    found = beside.loc[beside["site"] == "head", "ratio_base"]  # the first model's, not its own
+    assert found.to_numpy() == pytest.approx(own["ratio"].to_numpy())
     assert 'id="models"' in study.path("report.html").read_text()
     report = study.path("report.html").read_text()
     assert "tiny on demo" in report

@@ -195,7 +195,9 @@ def _roles(parameter: Parameter, given: Any) -> list[tuple[str, Path]]:
     if not isinstance(given, list):
         return [(parameter.name, given)]
     if parameter.annotation in BY_PATH:
-        return [(f"{path.stem}.{number}", path) for number, path in enumerate(given)]
+        # Files of another model have the same names: roles tell them apart.
+        other = "of_" * parameter.name.startswith("of_")
+        return [(f"{other}{path.stem}.{number}", path) for number, path in enumerate(given)]
     return [(f"{parameter.name}.{number}", path) for number, path in enumerate(given)]
 
 
