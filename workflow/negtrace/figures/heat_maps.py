@@ -36,9 +36,9 @@ BARS_HEIGHT = 1.3
 class Panels(NamedTuple):
     """The same map for each negation, with the same rows and columns."""
 
-    means: dict[str, pd.DataFrame]  # negation -> rows x columns
-    deviations: dict[str, pd.DataFrame]  # negation -> rows x columns, see `cte_map`
-    failing: dict[str, pd.DataFrame]  # negation -> rows x columns: not significant, and not 0
+    means: dict[Negation, pd.DataFrame]  # negation -> rows x columns
+    deviations: dict[Negation, pd.DataFrame]  # negation -> rows x columns, see `cte_map`
+    failing: dict[Negation, pd.DataFrame]  # negation -> rows x columns: not significant, and not 0
     counts: Mapping[Negation, int]  # negation -> number of items
     few: Mapping[Negation, bool]  # negation -> whether its tests rest on few clusters
     label: str  # which items, in words
@@ -105,7 +105,7 @@ def paired_grids(
     labels = [_ordered(shown[name]) for name in (rows, columns)]
     parts = {n: shown[shown["negation"] == n] for n in panels or sides(shown)}
 
-    def grids(value: str) -> dict[str, pd.DataFrame]:
+    def grids(value: str) -> dict[Negation, pd.DataFrame]:
         return {n: _grid(part, rows, columns, value, *labels) for n, part in parts.items()}
 
     counts = {n: int(part["n_items"].max()) if len(part) else 0 for n, part in parts.items()}
