@@ -1,4 +1,5 @@
 # make demo: the default study, from nothing to its report.  make test: lint and all tests.
+# make test-cluster: studies by submission to a small Slurm cluster of their own, and into a bucket.
 # make coverage: which lines of the engine and the statistics no test of theirs runs.
 # make bench: the engine against its peers.  make docs: the documentation, as a small site.
 # make page: the report's script from its sources in page/ (needs node).
@@ -13,7 +14,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Jobs of the workflow find this environment's python too.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint coverage bench docs gallery page pins rulegraph clean
+.PHONY: demo test test-cluster lint coverage bench docs gallery page pins rulegraph clean
 
 demo: .venv/run.stamp
 	$(BIN)/snakemake --cores all
@@ -22,6 +23,11 @@ demo: .venv/run.stamp
 
 test: lint
 	$(BIN)/python -m pytest --numprocesses 2
+
+# Mostly waiting, hence all at once. Says why what it leaves out: Slurm comes from the distribution
+# (slurmctld slurmd slurm-client munge; slurmdbd mariadb-server).
+test-cluster: .venv/cluster.stamp
+	$(BIN)/python -m pytest --numprocesses 5 -m cluster -rs tests/cluster
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check .
@@ -72,6 +78,10 @@ page/node_modules/.package-lock.json: page/package.json page/package-lock.json
 
 .venv/test.stamp: .venv/run.stamp
 	$(PIP) --editable ".[test]"
+	touch $@
+
+.venv/cluster.stamp: .venv/test.stamp
+	$(PIP) --editable ".[slurm,generic,kubernetes,s3,test-cluster]"
 	touch $@
 
 .venv/bench.stamp: .venv/run.stamp benchmarks/requirements.txt

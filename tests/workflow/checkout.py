@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from hashlib import sha256
@@ -42,7 +43,11 @@ class Checkout:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.studies = ["study.yaml"]  # configuration files, the last one decides
-        self.preloaded = True  # jobs do without the time of their imports
+        if self.environment is not None:
+            status, printed = self._process(*arguments)
+        else:
+            python = str(preloaded.folder() / "python") if self.preloaded else sys.executable
+            status, printed = snakemake_server.run(self.arguments(*arguments), self.folder, python)
 
     @classmethod
     def create(cls, folder: Path) -> Checkout:
@@ -66,17 +71,33 @@ class Checkout:
         (self.folder / "study.yaml").write_text(yaml.safe_dump(study))
 
     def arguments(self, *arguments: str) -> list[str]:
-        return ["--configfile", *self.studies, "--nocolor", *arguments]
+        studies = ["--configfile", *self.studies] if self.studies else []
+        return [*studies, "--nocolor", *self.options, *arguments]
 
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "snakemake", *self.arguments(*arguments)]
 
     def run(self, *arguments: str, fails: bool = False) -> str:
         """Run Snakemake and return all that it printed."""
-        python = str(preloaded.folder() / "python") if self.preloaded else sys.executable
-        status, printed = snakemake_server.run(self.arguments(*arguments), self.folder, python)
+        if self.environment is not None:
+            status, printed = self._process(*arguments)
+        else:
+            python = str(preloaded.folder() / "python") if self.preloaded else sys.executable
+            status, printed = snakemake_server.run(self.arguments(*arguments), self.folder, python)
         assert (status != 0) == fails, printed[-5000:]
         return printed
+
+    def _process(self, *arguments: str) -> tuple[int, str]:
+        """Run Snakemake as a process of its own; its status, and all that it printed."""
+        done = subprocess.run(
+            self.command(*arguments),
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        return done.returncode, done.stdout
 
     def jobs(self, *arguments: str) -> dict[str, int]:
         """Run Snakemake; how many jobs of which rule it ran (with -n: would run)."""

@@ -52,6 +52,9 @@ from negtrace.study.model_sources import seeds
 from negtrace.study.settings import validate
 from negtrace.study.step_source import shell_line, shown_line
 
+# Whether jobs run on this machine.
+IS_LOCAL = workflow.resource_settings.nodes is None
+
 try:
     # A module that is given a configuration does not read its own file.
     defaults = load_configfile(str(ROOT / "config.yaml"))
@@ -71,9 +74,7 @@ try:
         )
     )
     if workflow.is_main_process:
-        checkout.check_machine(
-            config["compute"]["device"], local=workflow.resource_settings.nodes is None
-        )
+        checkout.check_machine(config["compute"]["device"], local=IS_LOCAL)
         if "--unlock" not in sys.argv and (notice := checkout.lock_notice(Path())):
             print(notice, file=sys.stderr)
         if console.install(logger, workflow, Path("results/benchmarks")):
@@ -125,6 +126,8 @@ ANALYSIS, TORCH, INPUTS = (
 # Where tables lie: of a dataset; of a model; of both; of both and a wording, which is one run.
 SOURCE = "results/{dataset}/source"
 ANNOTATIONS = f"{SOURCE}/existence.json"
+PICTURES = f"{SOURCE}/images"
+MASKS = f"{SOURCE}/masks"
 DOWNLOADED = f"{SOURCE}/{{file}}"
 SEGMENTER = f"{SOURCE}/segmenter.json"
 ITEMS = "results/{dataset}/items.parquet"
@@ -256,8 +259,27 @@ def maps_minutes(wildcards, attempt):
     return 5 * (1 + len(SWEEPS)) * attempt
 
 
+def short_minutes(wildcards, attempt):
+    return 20 * attempt
+
+
 def download_minutes(wildcards, attempt):
     return 180 * attempt
+
+
+# On a cluster, jobs of one group that depend on each other are one submission: a group's name is that
+# of what a job costs. Slots are those of a submission: a model takes all, tables share them.
+SHORT_RUNS, TABLES = "short_runs", "tables"
+SLOTS = 4
+
+
+resource_scopes:
+    slots="local",
+
+
+# Said here because Snakemake does not tell the processes inside a submission what a profile says.
+if not (workflow.is_main_process and IS_LOCAL):
+    workflow.register_resource("slots", SLOTS)
 
 
 MODEL_JOB = {
@@ -265,8 +287,12 @@ MODEL_JOB = {
     "runtime": model_minutes,
     "device": config["compute"]["device"],
     "activation_mb": ACTIVATION_MB,
+    "slots": SLOTS,
+    # What a cluster is asked for.
+    **({"gpu": 1} if config["compute"]["device"] == "cuda" else {}),
 }
 SWEEPS_JOB = {**MODEL_JOB, "runtime": sweeps_minutes}
+SHORT_MODEL_JOB = {**MODEL_JOB, "runtime": short_minutes}
 DOWNLOAD_JOB = {
     "runtime": download_minutes,
     "mirror": config["downloads"]["mirror"] or "",

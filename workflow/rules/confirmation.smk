@@ -4,6 +4,11 @@
 # Out: contributions and contribution_map; ablations, confirmation, curves and minimality; edges,
 #      edge_map, circuit; attributions with their map and trust; planted of constructed models.
 
+PLANTED_FILES = {
+    "planted": f"{OF_RUN}/planted.parquet",
+    "figure": [f"{OF_RUN}/planted.{ending}" for ending in FORMATS],
+}
+
 
 rule contributions:
     input:
@@ -14,11 +19,13 @@ rule contributions:
         log_of("contributions", RUN),
     benchmark:
         benchmark_of("contributions", RUN)
+    group:
+        SHORT_RUNS
     conda:
         TORCH
     threads: THREADS
     resources:
-        **MODEL_JOB,
+        **SHORT_MODEL_JOB,
     params:
         code=code_hash("contributions"),
         dtype=DTYPE,
@@ -209,20 +216,21 @@ rule planted:
             allow_missing=True,
         ),
     output:
-        planted=f"{OF_RUN}/planted.parquet",
-        figure=[f"{OF_RUN}/planted.{ending}" for ending in FORMATS],
+        **PLANTED_FILES,
     log:
         log_of("planted", RUN),
     benchmark:
         benchmark_of("planted", RUN)
     wildcard_constraints:
         model=one_of(PLANTS),
+    group:
+        TABLES
     conda:
         ANALYSIS
     params:
         code=code_hash("planted"),
         plant=lambda wildcards: as_json(PLANTS[wildcards.model]),
         settings=FIGURES,
-        stem=f"{OF_RUN}/planted",
+        stem=subpath(output.planted, strip_suffix=".parquet"),
     shell:
         shell_line("planted")

@@ -6,6 +6,7 @@
 
 rule scenes:
     output:
+        **with_folders(pictures=PICTURES, masks=MASKS),
         annotations=ANNOTATIONS,
         image_files=IMAGE_FILES,
     log:
@@ -72,6 +73,7 @@ rule items:
 
 rule hugging_face:
     output:
+        **with_folders(pictures=PICTURES),
         item_table=ITEMS,
         image_files=IMAGE_FILES,
         files_read=FILES_READ,
@@ -89,7 +91,7 @@ rule hugging_face:
         code=code_hash("hugging_face"),
         entry=of_dataset(),
         state=source_state,
-        folder=image_folder,
+        folder=filled_folder,
     shell:
         shell_line("hugging_face")
 

@@ -1,5 +1,14 @@
 # What rules read off the entries of datasets and models in the configuration.
 
+# Where results are in a bucket, what jobs read beside tables has to be among inputs and outputs;
+# elsewhere pictures that are there must outlive the job that adds some.
+IN_BUCKET = workflow.storage_settings.default_storage_provider is not None
+
+
+def with_folders(**folders):
+    """Further outputs: folders that a job fills, where results are in a bucket."""
+    return {name: directory(path) for name, path in folders.items() if IN_BUCKET}
+
 
 def annotations(wildcards):
     """The file that a dataset's items are read from; drawn or downloaded before if need be."""
@@ -8,7 +17,7 @@ def annotations(wildcards):
         return ANNOTATIONS
     if name := downloaded_name(entry):
         return f"{SOURCE}/{name}"
-    return entry[READERS[entry["kind"]].file]
+    return local(entry[READERS[entry["kind"]].file])
 
 
 def download(key):
@@ -43,7 +52,8 @@ def source_state(wildcards):
 
 def reader_code(wildcards):
     """The file of a dataset's reader, if it is one of the user's own."""
-    return config["datasets"][wildcards.dataset].get(CODE, [])
+    code = config["datasets"][wildcards.dataset].get(CODE)
+    return local(code) if code else []
 
 
 def reader_of(wildcards):
@@ -74,8 +84,28 @@ def folder_of_images(name):
     while "of" in config["datasets"][name]:
         name = config["datasets"][name]["of"]
     if image_kind(name) == "folder":
-        return config["datasets"][name]["images"]
-    return f"{SOURCE}/images".format(dataset=name)
+        return local(config["datasets"][name]["images"])
+    return PICTURES.format(dataset=name)
+
+
+def pictures_of(wildcards):
+    """Input function: the folder of a dataset's pictures, where jobs have to be given it."""
+    return ancient(image_folder(wildcards)) if IN_BUCKET else []
+
+
+def masks_of(wildcards):
+    """Input function: the same of masks."""
+    return MASKS if IN_BUCKET and subject_kind(wildcards.dataset) == "masks" else []
+
+
+def read_folder(wildcards, input):
+    """Params function: where a job finds pictures."""
+    return input.pictures or image_folder(wildcards)
+
+
+def filled_folder(wildcards, output):
+    """Params function: where a job puts pictures."""
+    return getattr(output, "pictures", image_folder(wildcards))
 
 
 def of_dataset(*keys):
@@ -93,7 +123,7 @@ def of_dataset(*keys):
 def subject_source(wildcards):
     """What sizes of subjects are measured on: a table of boxes, or images that were drawn."""
     if subject_kind(wildcards.dataset) == "boxes":
-        return config["datasets"][wildcards.dataset]["subjects"]["file"]
+        return local(config["datasets"][wildcards.dataset]["subjects"]["file"])
     return IMAGE_FILES
 
 
@@ -109,4 +139,5 @@ def model_spec(wildcards):
 
 def model_files(wildcards):
     """Local files that a model is made of: their change remakes the model."""
-    return files_of_model(MODELS[wildcards.model])
+    files = files_of_model(MODELS[wildcards.model])
+    return files if wildcards.model in PLANTS else [local(path) for path in files]

@@ -44,6 +44,8 @@ rule restoration_map:
         log_of("restoration_map", RUN),
     benchmark:
         benchmark_of("restoration_map", RUN)
+    group:
+        TABLES
     conda:
         ANALYSIS
     threads: THREADS
@@ -75,6 +77,8 @@ rule study_tests:
         log_of("study_tests", "{model}"),
     benchmark:
         benchmark_of("study_tests", "{model}")
+    group:
+        TABLES
     conda:
         ANALYSIS
     params:
@@ -97,6 +101,8 @@ rule attention_maps:
         log_of("attention_maps", RUN),
     benchmark:
         benchmark_of("attention_maps", RUN)
+    group:
+        TABLES
     conda:
         ANALYSIS
     params:

@@ -70,11 +70,13 @@ rule tower:
         log_of("tower", "{model}"),
     benchmark:
         benchmark_of("tower", "{model}")
+    group:
+        SHORT_RUNS
     conda:
         TORCH
     threads: THREADS
     resources:
-        **MODEL_JOB,
+        **SHORT_MODEL_JOB,
     params:
         code=code_hash("tower"),
         spec=model_spec,

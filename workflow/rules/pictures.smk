@@ -8,6 +8,7 @@ rule generated_images:
     input:
         item_table=ITEMS,
     output:
+        **with_folders(pictures=PICTURES),
         image_files=IMAGE_FILES,
     log:
         log_of("generated_images", "{dataset}"),
@@ -20,7 +21,7 @@ rule generated_images:
     params:
         code=code_hash("generated_images"),
         seed=of_dataset("images", "seed"),
-        folder=image_folder,
+        folder=filled_folder,
     shell:
         shell_line("generated_images")
 
@@ -52,6 +53,7 @@ rule image_archive:
     input:
         item_table=ITEMS,
     output:
+        **with_folders(pictures=PICTURES),
         image_files=IMAGE_FILES,
     log:
         log_of("image_archive", "{dataset}"),
@@ -66,7 +68,7 @@ rule image_archive:
     params:
         code=code_hash("image_archive"),
         archive=of_dataset("images"),
-        folder=image_folder,
+        folder=filled_folder,
     shell:
         shell_line("image_archive")
 
@@ -95,6 +97,7 @@ rule subject_areas:
     input:
         candidates=CANDIDATES.replace("{wording}", "standard"),
         source=subject_source,
+        masks=masks_of,
     output:
         subject_sizes=SUBJECT_SIZES,
     log:
@@ -108,7 +111,7 @@ rule subject_areas:
     params:
         code=code_hash("subject_areas"),
         kind=lambda wildcards: subject_kind(wildcards.dataset),
-        folder=f"{SOURCE}/masks",
+        folder=lambda wildcards, input: input.masks or MASKS.format(**wildcards),
     shell:
         shell_line("subject_areas")
 
@@ -118,6 +121,7 @@ rule subject_segmentation:
         candidates=CANDIDATES.replace("{wording}", "standard"),
         image_files=IMAGE_FILES,
         segmenter=SEGMENTER,
+        pictures=pictures_of,
     output:
         subject_sizes=SUBJECT_SIZES,
     log:
@@ -135,6 +139,6 @@ rule subject_segmentation:
     params:
         code=code_hash("subject_segmentation"),
         name=of_dataset("subjects", "model"),
-        images=image_folder,
+        images=read_folder,
     shell:
         shell_line("subject_segmentation")

@@ -13,6 +13,10 @@ LEDGER_FILES = {
     "ledger_summary": f"{OF_MODEL}/ledger_summary.parquet",
     "figure": [f"{OF_MODEL}/ledger.{ending}" for ending in FORMATS],
 }
+SPECIFICATION_FILES = {
+    "specification": f"{OF_MODEL}/specification.parquet",
+    "figure": [f"{OF_MODEL}/specification.{ending}" for ending in FORMATS],
+}
 
 
 rule identity:
@@ -57,7 +61,7 @@ rule ledger:
         code=code_hash("ledger"),
         kind=of_dataset("kind"),
         settings=FIGURES,
-        stem=f"{OF_MODEL}/ledger",
+        stem=subpath(output.ledger, strip_suffix=".parquet"),
     shell:
         shell_line("ledger")
 
@@ -68,19 +72,20 @@ rule specification:
         donor_maps=head_maps("donor_map") if STUDY["donors"] else [],
         study_tests=STUDY_TESTS,
     output:
-        specification=f"{OF_MODEL}/specification.parquet",
-        figure=[f"{OF_MODEL}/specification.{ending}" for ending in FORMATS],
+        **SPECIFICATION_FILES,
     log:
         log_of("specification", "{dataset}.{model}"),
     benchmark:
         benchmark_of("specification", "{dataset}.{model}")
+    group:
+        TABLES
     conda:
         ANALYSIS
     params:
         code=code_hash("specification"),
         seeds=lambda wildcards: as_json(model_seeds(wildcards)),
         settings=FIGURES,
-        stem=f"{OF_MODEL}/specification",
+        stem=subpath(output.specification, strip_suffix=".parquet"),
     shell:
         shell_line("specification")
 
@@ -94,6 +99,8 @@ rule figures:
         log_of("figures", RUN),
     benchmark:
         benchmark_of("figures", RUN)
+    group:
+        TABLES
     conda:
         ANALYSIS
     params:
@@ -145,14 +152,14 @@ rule report:
         ),
         specification=expand(
             [
-                rules.specification.output.specification,
-                *rules.specification.output.figure,
+                SPECIFICATION_FILES["specification"],
+                *SPECIFICATION_FILES["figure"],
             ],
             dataset=STUDY["datasets"] if "head" in STUDY["sites"] else [],
             model=STUDY["models"],
         ),
         planted=expand(
-            [rules.planted.output.planted, *rules.planted.output.figure],
+            [PLANTED_FILES["planted"], *PLANTED_FILES["figure"]],
             dataset=STUDY["datasets"],
             model=[model for model in STUDY["models"] if model in PLANTS],
             wording=[name for name in STUDY["wordings"] if name == "rephrased"],

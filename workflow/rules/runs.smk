@@ -20,11 +20,13 @@ rule alignment:
         log_of("alignment", RUN),
     benchmark:
         benchmark_of("alignment", RUN)
+    group:
+        SHORT_RUNS
     conda:
         TORCH
     threads: THREADS
     resources:
-        **MODEL_JOB,
+        **SHORT_MODEL_JOB,
     params:
         code=code_hash("alignment"),
         spec=model_spec,
@@ -35,6 +37,7 @@ rule alignment:
 rule images:
     input:
         image_files=IMAGE_FILES,
+        pictures=pictures_of,
         weights=WEIGHTS,
         files=model_files,
     output:
@@ -52,7 +55,7 @@ rule images:
     params:
         code=code_hash("images"),
         spec=model_spec,
-        folder=image_folder,
+        folder=read_folder,
     shell:
         shell_line("images")
 
@@ -68,11 +71,13 @@ rule runs:
         log_of("runs", RUN),
     benchmark:
         benchmark_of("runs", RUN)
+    group:
+        SHORT_RUNS
     conda:
         TORCH
     threads: THREADS
     resources:
-        **MODEL_JOB,
+        **SHORT_MODEL_JOB,
     params:
         code=code_hash("runs"),
         dtype=DTYPE,

@@ -115,11 +115,13 @@ rule attention:
         log_of("attention", RUN),
     benchmark:
         benchmark_of("attention", RUN)
+    group:
+        SHORT_RUNS
     conda:
         TORCH
     threads: THREADS
     resources:
-        **MODEL_JOB,
+        **SHORT_MODEL_JOB,
     params:
         code=code_hash("attention"),
         dtype=DTYPE,

@@ -38,6 +38,8 @@ rule confounds:
         log_of("confounds", RUN),
     benchmark:
         benchmark_of("confounds", RUN)
+    group:
+        TABLES
     conda:
         ANALYSIS
     params:
@@ -59,6 +61,8 @@ rule template_maps:
         log_of("template_maps", RUN),
     benchmark:
         benchmark_of("template_maps", RUN)
+    group:
+        TABLES
     conda:
         ANALYSIS
     threads: THREADS
@@ -80,11 +84,13 @@ rule template_figure:
         log_of("template_figure", f"{RUN}.{{direction}}"),
     benchmark:
         benchmark_of("template_figure", f"{RUN}.{{direction}}")
+    group:
+        TABLES
     conda:
         ANALYSIS
     params:
         code=code_hash("template_figure"),
         settings=FIGURES,
-        stem=f"{OF_RUN}/templates.{{direction}}",
+        stem=lambda wildcards, output: output.figure[0].removesuffix(f".{FORMATS[0]}"),
     shell:
         shell_line("template_figure")
