@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,8 +20,10 @@ PREFIX = f"s3://{BUCKET}/negation"
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Address of an S3 server in this process."""
     if not (find_spec("snakemake_storage_plugin_s3") and find_spec("moto")):
-        pytest.skip('no S3 plugin or server: pip install ".[cluster-test]"')
+        pytest.skip('no S3 plugin or server: pip install ".[test-cluster]"')
     from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()

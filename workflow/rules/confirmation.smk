@@ -122,6 +122,8 @@ rule edge_map:
         log_of("edge_map", RUN),
     benchmark:
         benchmark_of("edge_map", RUN)
+    group:
+        TABLES
     conda:
         ANALYSIS
     params:
@@ -198,6 +200,8 @@ rule attribution_map:
         log_of("attribution_map", RUN),
     benchmark:
         benchmark_of("attribution_map", RUN)
+    group:
+        TABLES
     conda:
         ANALYSIS
     params:

@@ -117,9 +117,11 @@ def atlas_tables():
     ]
 
 
-def picture_folders(wildcards):
-    """Folder of the pictures of every dataset of the study."""
-    return as_json({name: folder_of_images(name) for name in STUDY["datasets"]})
+def picture_folders(wildcards, input):
+    """Params function: the folder of the pictures of every dataset of the study."""
+    names = STUDY["datasets"]
+    folders = input.pictures or map(folder_of_images, names)
+    return as_json(dict(zip(names, folders)))
 
 
 def shown(path):

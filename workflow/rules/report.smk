@@ -167,6 +167,9 @@ rule report:
         templates=of_templates(),
         atlas=atlas_tables(),
         identities=expand(f"{TOWER}/identity.parquet", model=PUBLISHED),
+        pictures=[
+            ancient(folder_of_images(name)) for name in STUDY["datasets"] if IN_BUCKET
+        ],
     output:
         report=report(
             "results/report.html",

@@ -152,10 +152,9 @@ def report(config: Input, alpha: float, folders: Entry, report: Output, comparis
 
     from negtrace.report.assembly import report_of
     from negtrace.report.page import BESIDE
-    from negtrace.study.places import RESULTS
     from negtrace.tables.store import write_text
 
-    page = report_of(config, Path(RESULTS), alpha, folders)
+    page = report_of(config, config.parent, alpha, folders)
     shutil.rmtree(report.with_name(BESIDE), ignore_errors=True)
     for name, text in page.beside.items():
         report.with_name(BESIDE).mkdir(exist_ok=True)
