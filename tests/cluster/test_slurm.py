@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from checkout import ROOT, Checkout
+from checkout import ROOT, Checkout, without_times
 from toy_slurm import ToySlurm
 
 pytestmark = pytest.mark.cluster
@@ -22,6 +22,7 @@ DEMO_WEIGHTS = "workflow/demo/negtrace-demo.safetensors"
 SLOW = 3600
 # What runs leave beside results: no two are alike.
 OF_THE_RUN = ("logs", "benchmarks")
+REPORT = Path("report.html")
 # As in the profile, but quick to look.
 QUICK = ("--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "10")
 
@@ -88,10 +89,12 @@ def assert_same_results(a: Checkout, b: Checkout) -> None:
     assert results(a) == results(b)
     different = [
         name
-        for name in results(a)
+        for name in results(a) - {REPORT}
         if not filecmp.cmp(a.path(str(name)), b.path(str(name)), shallow=False)
     ]
     assert not different
+    pages = [without_times(checkout.path(str(REPORT)).read_text()) for checkout in (a, b)]
+    assert pages[0] == pages[1]
 
 
 def assert_whole(checkout: Checkout) -> None:

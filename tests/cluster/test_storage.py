@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from checkout import Checkout
+from checkout import Checkout, without_times
 
 pytestmark = pytest.mark.cluster
 
@@ -62,7 +62,9 @@ def test_a_study_with_nothing_but_a_prefix(server: str, tmp_path: Path) -> None:
     there = stored(server)
     tables = [str(path.relative_to(local.folder)) for path in local.path().rglob("*.parquet")]
     figures = [str(path.relative_to(local.folder)) for path in local.path().rglob("*.svg")]
-    for name in (*tables, *figures, "results/report.html"):
+    for name in (*tables, *figures, "results/comparison.csv"):
         assert there[f"negation/{name}"] == (local.folder / name).read_bytes(), name
+    pages = (there["negation/results/report.html"].decode(), local.path("report.html").read_text())
+    assert without_times(pages[0]) == without_times(pages[1])
     assert not list(remote.folder.glob("results/*/"))
     assert "Nothing to be done" in remote.run()

@@ -162,8 +162,9 @@ class ToySlurm:
                 "AccountingStorageTRES": "gres/gpu",
             }
         (self.folder / "state").mkdir()
-        # Any character device will do as long as nothing computes on it.
-        (self.folder / "gres.conf").write_text("Name=gpu File=/dev/tty[1-2]\n")
+        # Any character devices will do as long as nothing computes on them.
+        gpus = ("/dev/null", "/dev/zero")
+        (self.folder / "gres.conf").write_text("".join(f"Name=gpu File={name}\n" for name in gpus))
         nodes = [
             f"NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={_free_port()} "
             f"CPUs={NODE_CPUS} RealMemory={NODE_MB} Gres=gpu:2 State=UNKNOWN"
