@@ -75,6 +75,18 @@ def test_a_whole_study_has_no_findings(results, capsys, monkeypatch):
     assert "every result is whole" in capsys.readouterr().out
 
 
+def test_shards_go_once_they_are_put_together(results):
+    shard = excluded(results / "demo" / "sweep.head.negate.1of2.parquet")
+    whole = results / "demo" / "tiny" / "rephrased" / "gathered.parquet"
+    map_of(whole, parts=shard, pairs=excluded(results / "demo" / "other.parquet"))
+    assert list(findings(results)) == []
+    shard.unlink()
+    assert list(findings(results)) == []
+    (results / "demo" / "other.parquet").unlink()
+    (finding,) = findings(results)
+    assert "other.parquet, which is gone" in finding
+
+
 def flip(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from negtrace.vocabulary import LABELS
 
 # What a file of items that was drawn or downloaded is called, up to its ending.
 ANNOTATIONS = ("existence", "items")
+# How the name of a sweep's shard ends; shards go once they are put together.
+SHARD = re.compile(r"\.\d+of\d+\.parquet$")
 
 
 def findings(results: Path) -> Iterator[str]:
@@ -54,7 +57,7 @@ def findings(results: Path) -> Iterator[str]:
 
 def _stale(source: Source, sources: Mapping[Path, Source]) -> Iterator[str]:
     for path, digest in recorded_inputs(source).items():
-        if not path.exists():
+        if not path.exists() and not SHARD.search(path.name):
             yield f"stale: {source.path}: was made from {path}, which is gone; run again"
         elif path in sources and sources[path].sha256 != digest:
             yield f"stale: {source.path}: was made from another {path} than is there; run again"
