@@ -24,10 +24,10 @@ demo: .venv/run.stamp
 test: lint
 	$(BIN)/python -m pytest --numprocesses 2
 
-# Mostly waiting, hence all at once. Says why what it leaves out: Slurm comes from the distribution
+# Mostly waiting. Says why what it leaves out: Slurm comes from the distribution
 # (slurmctld slurmd slurm-client munge; slurmdbd mariadb-server).
 test-cluster: .venv/cluster.stamp
-	$(BIN)/python -m pytest --numprocesses 5 -m cluster -rs tests/cluster
+	$(BIN)/python -m pytest --numprocesses 3 -m cluster -rs tests/cluster
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check .
