@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import filecmp
 import shutil
 import signal
 import subprocess
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from checkout import ROOT, Checkout, without_times
+from checkout import ROOT, Checkout
 from toy_slurm import ToySlurm
 
 pytestmark = pytest.mark.cluster
@@ -20,9 +19,6 @@ pytestmark = pytest.mark.cluster
 DEMO_WEIGHTS = "workflow/demo/negtrace-demo.safetensors"
 # Seconds after which a busy machine is no excuse.
 SLOW = 3600
-# What runs leave beside results: no two are alike.
-OF_THE_RUN = ("logs", "benchmarks")
-REPORT = Path("report.html")
 # As in the profile, but quick to look.
 QUICK = ("--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "10")
 
@@ -78,25 +74,6 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.2)
 
 
-def results(checkout: Checkout) -> set[Path]:
-    """Results relative to their folder."""
-    folder = checkout.path()
-    files = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
-    return {path for path in files if path.parts[0] not in OF_THE_RUN}
-
-
-def assert_same_results(a: Checkout, b: Checkout) -> None:
-    assert results(a) == results(b)
-    different = [
-        name
-        for name in results(a) - {REPORT}
-        if not filecmp.cmp(a.path(str(name)), b.path(str(name)), shallow=False)
-    ]
-    assert not different
-    pages = [without_times(checkout.path(str(REPORT)).read_text()) for checkout in (a, b)]
-    assert pages[0] == pages[1]
-
-
 def assert_whole(checkout: Checkout) -> None:
     """All results are there, with their seals, and made from one another."""
     checkout.options = ["--cores", "1"]
@@ -136,7 +113,7 @@ def test_the_default_study_in_at_most_eight_submissions(cluster: ToySlurm, tmp_p
     assert set(states(jobs)) == {"COMPLETED"}
     assert len(jobs) <= 8
     assert {job["NodeList"] for job in jobs} == {"n1", "n2"}
-    assert_same_results(local, remote)
+    assert remote.results() == local.results()
     assert "Nothing to be done" in remote.run("-n")
 
 
