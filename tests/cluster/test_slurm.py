@@ -76,8 +76,9 @@ def until(condition: Callable[[], bool]) -> None:
 
 def assert_whole(checkout: Checkout) -> None:
     """All results are there, with their seals, and made from one another."""
-    checkout.options = ["--cores", "1"]
     assert "Nothing to be done" in checkout.run("-n")
+    checkout.environment = None
+    checkout.options = ["--config", "compute={device: cpu}", "--cores", "1"]
     checkout.run("verify")
 
 
@@ -148,6 +149,10 @@ def test_every_fault_is_retried_with_more_room(cluster: ToySlurm, tmp_path: Path
     assert states(retried) == ["COMPLETED"] * 4
     assert set(map(room, retried)) == {(2 * room(first[0])[0], 60)}
     assert_whole(study)
+    local = Checkout.create(tmp_path / "local")
+    local.configure(sharded)
+    local.run()
+    assert study.results() == local.results()
 
 
 def test_interrupted_with_accounts_gpus_and_arrays(
