@@ -45,6 +45,8 @@ class Run:
                 env=checkout.environment,
                 stdout=screen,
                 stderr=subprocess.STDOUT,
+                # Where the tests run in the background, Ctrl-C is ignored.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
 
     def __enter__(self) -> Run:
@@ -119,8 +121,10 @@ def test_the_default_study_in_at_most_eight_submissions(cluster: ToySlurm, tmp_p
 
 
 def test_every_fault_is_retried_with_more_room(cluster: ToySlurm, tmp_path: Path) -> None:
-    study = submitting(Checkout.create(tmp_path / "study"), cluster)
-    study.configure(sharded)
+    study, local = (Checkout.create(tmp_path / name) for name in ("study", "local"))
+    for checkout in (study, local):
+        checkout.configure(sharded)
+    submitting(study, cluster)
     asked = ("images:mem_mb=600 * attempt", "sweep:runtime=1 if attempt == 1 else 60")
     with Run(study, "--set-resources", *asked) as run:
         # Two sites, two shards of each: every one is a job of its own.
@@ -149,8 +153,6 @@ def test_every_fault_is_retried_with_more_room(cluster: ToySlurm, tmp_path: Path
     assert states(retried) == ["COMPLETED"] * 4
     assert set(map(room, retried)) == {(2 * room(first[0])[0], 60)}
     assert_whole(study)
-    local = Checkout.create(tmp_path / "local")
-    local.configure(sharded)
     local.run()
     assert study.results() == local.results()
 

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from negtrace.study import places
 from negtrace.vocabulary import FIGURES, SITES
 
 CAPTIONS = Path(__file__).parents[2] / "report" / "captions"
@@ -47,7 +48,7 @@ def picture(name: str, path: Path) -> Picture:
         f"{title}, direction {direction}" if direction else title,
         caption(kind),
         data_uri(path),
-        path.as_posix(),
+        places.shown(path),
     )
 
 

@@ -27,6 +27,7 @@ from negtrace.report import (
 from negtrace.report.blocks import packed
 from negtrace.report.pictures import Picture, picture
 from negtrace.report.templates import of_templates
+from negtrace.study import places
 from negtrace.vocabulary import CONTRASTS, CONTROLS, FIGURES, SEGMENTS, SITES
 
 DEMO_NOTICE = (
@@ -259,7 +260,7 @@ class Section:
     @property
     def table_rows(self) -> list[tuple[str, int]]:
         """(path, rows) of every table."""
-        return [(Path(path).as_posix(), pq.read_metadata(path).num_rows) for path in self.tables]
+        return [(places.shown(path), pq.read_metadata(path).num_rows) for path in self.tables]
 
 
 def anchor_of(text: str) -> str:

@@ -40,3 +40,9 @@ def planted_files(folder: str) -> dict[str, str]:
     """What a planted model is made of, by key of a model's entry; its name is the folder's."""
     stem = f"{folder}/plant/{folder.rsplit('/', 1)[-1]}"
     return {"architecture": f"{stem}.json", "weights": f"{stem}.safetensors"}
+
+
+def shown(path: PurePath) -> str:
+    """A result's path from the folder of results on, wherever that lies."""
+    parts = path.parts
+    return "/".join(parts[parts.index(RESULTS) :]) if RESULTS in parts else path.as_posix()
