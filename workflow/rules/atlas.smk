@@ -15,6 +15,8 @@ rule atlas:
         log_of("atlas", RUN),
     benchmark:
         benchmark_of("atlas", RUN)
+    group:
+        TABLES
     conda:
         ANALYSIS
     params:
@@ -37,6 +39,8 @@ rule head_matches:
         log_of("head_matches", RUN),
     benchmark:
         benchmark_of("head_matches", RUN)
+    group:
+        TABLES
     conda:
         ANALYSIS
     params:
@@ -58,6 +62,8 @@ rule base_difference:
         benchmark_of("base_difference", RUN)
     wildcard_constraints:
         model=one_of(BASES),
+    group:
+        TABLES
     conda:
         ANALYSIS
     params:
