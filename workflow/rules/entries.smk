@@ -21,10 +21,10 @@ def annotations(wildcards):
 
 
 def download(key):
-    """Params function: address or sha256 of a dataset's file of items."""
+    """Params function: address or sha256 (if any) of a dataset's file of items."""
 
     def value(wildcards):
-        return download_of(config["datasets"][wildcards.dataset])[key]
+        return download_of(config["datasets"][wildcards.dataset]).get(key, "")
 
     return value
 
