@@ -15,6 +15,7 @@ from http_server import serve
 from negtrace.errors import InputError
 from negtrace.fetching.downloads import Downloads, Outcome, mirror_path
 from negtrace.fetching.files import fetch_file, fetch_files
+from negtrace.steps.inputs import annotations
 
 CONTENT = bytes(itertools.islice(itertools.cycle(range(251)), 300_000))
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -248,3 +249,14 @@ def test_of_many_files_each_has_its_outcome(server, tmp_path):
     assert outcomes[bad] == Outcome(None, "HTTP 404 Not Found")
     assert all("no connection" in outcomes[url].fault for url in lost)
     assert fetch_files(files, Downloads(offline=True))[good] == Outcome("present")
+
+
+def test_a_file_of_items_without_a_hash_says_the_hash_of_what_came(server, tmp_path, capsys):
+    annotations(tmp_path / "items.json", server.url("/file.bin"), "", QUICK)
+    said = capsys.readouterr().out
+    assert "compared with nothing" in said
+    assert f"sha256: {DIGEST}" in said
+    annotations(tmp_path / "same.json", server.url("/file.bin"), DIGEST, QUICK)
+    assert capsys.readouterr().out == ""
+    with pytest.raises(InputError, match="sha256"):
+        annotations(tmp_path / "other.json", server.url("/file.bin"), "0" * 64, QUICK)

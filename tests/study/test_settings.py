@@ -176,6 +176,7 @@ ZIP = {"kind": "zip", "url": ADDRESS, "member": "{image_file}"}
     "entry",
     [
         VALSE | {"annotations": {"url": ADDRESS, "sha256": "0" * 64}},
+        VALSE | {"annotations": {"url": ADDRESS}},
         VALSE | {"annotations": "README.md", "images": ZIP | {"fallback": [ADDRESS]}},
         TABLE,
         TABLE
@@ -193,7 +194,7 @@ def test_datasets_of_every_kind_are_accepted(config, entry):
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        (VALSE | {"annotations": {"url": ADDRESS}}, r"annotations lacks the key 'sha256'"),
+        (VALSE | {"annotations": {"sha256": "0" * 64}}, r"annotations lacks the key 'url'"),
         (VALSE | {"annotations": {"url": "file.json", "sha256": "0" * 64}}, "is no address"),
         (VALSE | {"annotations": {"url": ADDRESS, "sha256": "0"}}, "is no sha256"),
         (VALSE | {"annotations": "README.md", "images": ZIP | {"members": "x"}}, "did you mean"),

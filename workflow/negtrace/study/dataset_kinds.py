@@ -57,7 +57,7 @@ def kinds() -> dict[str, Kind]:
 
 
 def download_of(entry: Mapping[str, Any]) -> Mapping[str, str] | None:
-    """Address and sha256 (if given) of a file of items that is somewhere else; None if it is here."""
+    """Address (and sha256) of a file of items that is somewhere else; None if it is here."""
     kind = kinds().get(entry["kind"])
     file = entry.get(kind.file) if kind else None
     return file if isinstance(file, Mapping) else None
