@@ -38,7 +38,7 @@ def test_continuous_integration_runs_the_commands_of_the_readme():
     readme = (ROOT / "README.md").read_text()
     promised = re.findall(r"^(make \w+) +#", readme.split("## Two commands")[1], re.MULTILINE)
     assert promised == ["make demo", "make test"]
-    assert commands("ci") == promised
+    assert [line for line in commands("ci") if line.startswith("make ")] == promised
     versions = WORKFLOWS["ci"]["jobs"]["readme"]["strategy"]["matrix"]["python"]
     assert f">={versions[0]}" == PROJECT["requires-python"]
 

@@ -15,6 +15,7 @@ from checkout import ROOT, Checkout
 from toy_slurm import ToySlurm
 
 pytestmark = pytest.mark.cluster
+pytest_plugins = ["clusters"]
 
 DEMO_WEIGHTS = "workflow/demo/negtrace-demo.safetensors"
 # Seconds after which a busy machine is no excuse.

@@ -129,7 +129,7 @@ def test_axe_finds_no_serious_fault(opened, view, scheme):
 
 def test_the_grid_is_moved_over_by_keys_and_pinned(opened):
     page = opened(HEADS)
-    page.locator("g.cell[tabindex='0']").focus()
+    page.locator("#explore g.cell[tabindex='0']").focus()
     for key, place in (
         ("ArrowRight", ("0", "1")),
         ("ArrowDown", ("1", "1")),
@@ -156,7 +156,7 @@ def test_the_grid_is_moved_over_by_keys_and_pinned(opened):
 
 def test_pointing_at_a_cell_shows_the_tables_numbers(opened):
     page = opened(HEADS)
-    page.locator('g.cell[data-row="1"][data-column="0"]').hover()
+    page.locator('#explore g.cell[data-row="1"][data-column="0"]').hover()
     table = pd.read_csv(io.BytesIO(saved(page, "Data as CSV")))
     row = table[(table["layer"] == 1) & (table["head"] == 2)].iloc[0]
     assert 0.5 < row["ratio"] < 0.7

@@ -1,4 +1,4 @@
-"""A Slurm cluster for each test, or the reason why there is none."""
+"""Fixtures: a Slurm cluster for each test, or the reason why there is none."""
 
 from __future__ import annotations
 
