@@ -14,7 +14,7 @@ import pytest
 from negtrace import vocabulary
 from negtrace.report import blocks, pictures
 from negtrace.report import section as sections
-from negtrace.report.page import Choices, Comparison
+from negtrace.report.of_model import Choices, Comparison
 from negtrace.report.page import render as whole
 from negtrace.report.section import Section
 

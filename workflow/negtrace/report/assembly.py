@@ -16,7 +16,8 @@ from negtrace.report import explorer
 from negtrace.report.atlas import Atlas
 from negtrace.report.blocks import packed
 from negtrace.report.comparison import parents
-from negtrace.report.page import Choices, Comparison, Page, render
+from negtrace.report.of_model import Choices, Comparison
+from negtrace.report.page import Page, render
 from negtrace.report.run_facts import of_run, seconds_of
 from negtrace.report.section import Section, anchor_of
 from negtrace.report.thumbnails import LARGE, thumbnails

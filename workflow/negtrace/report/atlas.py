@@ -44,7 +44,8 @@ class Atlas:
     @property
     def table(self) -> list[dict[str, Any]]:
         """A row of the page's table for each model, dataset, wording and direction."""
-        return [dict(zip(row, values, strict=True)) for row, values in _records(self.rows)]
+        values: Any = self.rows.astype(object).where(self.rows.notna(), None)
+        return list(values.to_dict("records"))
 
     @property
     def sentences(self) -> list[str]:
@@ -137,11 +138,6 @@ class Atlas:
             "matches": columns(self.matches[named]),
             "differences": maps,
         }
-
-
-def _records(table: pd.DataFrame) -> Iterator[tuple[list[str], list[Any]]]:
-    for row in table.astype(object).where(table.notna(), None).itertuples(index=False):
-        yield list(table.columns), list(row)
 
 
 def _lead(group: tuple[str, str, str]) -> str:

@@ -12,12 +12,11 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from negtrace.figures.contrast_words import NEGATION
-from negtrace.replication import ledger_summary
-from negtrace.report import comparison, robustness
+from negtrace.report import comparison
 from negtrace.report.atlas import Atlas
 from negtrace.report.blocks import columns, packed
-from negtrace.report.pictures import Picture, data_uri, picture
-from negtrace.report.section import Section, anchor_of
+from negtrace.report.of_model import Choices, Comparison
+from negtrace.report.section import Section
 from negtrace.report.verdict import verdict
 from negtrace.vocabulary import EFFECTS, LABELS, NEGATIONS, ROLES, SEGMENTS, SITES
 
@@ -67,84 +66,6 @@ WORDS = {
     "affirmative": "affirmative",
     "negator": "the negator",
 }
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One dataset and model beside published numbers.
-
-    Args:
-        summary: table ``ledger_summary``.
-        identity: table ``identity``, where the model goes by the published name.
-        figure: picture file.
-    """
-
-    dataset: str
-    model: str
-    summary: pd.DataFrame
-    identity: pd.DataFrame | None
-    figure: Path
-
-    @property
-    def heading(self) -> str:
-        return f"{self.model} on {self.dataset}"
-
-    @property
-    def anchor(self) -> str:
-        return anchor_of(f"ledger-{self.dataset}-{self.model}")
-
-    @property
-    def file(self) -> str:
-        return self.figure.with_name("ledger_summary.parquet").as_posix()
-
-    @property
-    def obstacle(self) -> str | None:
-        """Why nothing at all can be compared, or None."""
-        compared = self.summary["n"].sum() - self.summary["n_not_comparable"].sum()
-        return None if compared else "; ".join(self.summary["reasons"].dropna().unique())
-
-    @property
-    def sentences(self) -> list[str]:
-        return ledger_summary.sentences(self.summary, self.identity)
-
-    @property
-    def source(self) -> str:
-        return data_uri(self.figure)
-
-
-@dataclass(frozen=True)
-class Choices:
-    """One dataset and model under other ways of analysing it.
-
-    Args:
-        curve: table ``specification``.
-        figure: picture file.
-    """
-
-    dataset: str
-    model: str
-    curve: pd.DataFrame
-    figure: Path
-
-    @property
-    def heading(self) -> str:
-        return f"{self.model} on {self.dataset}"
-
-    @property
-    def anchor(self) -> str:
-        return anchor_of(f"choices-{self.dataset}-{self.model}")
-
-    @property
-    def file(self) -> str:
-        return self.figure.with_name("specification.parquet").as_posix()
-
-    @property
-    def sentences(self) -> list[str]:
-        return robustness.of_specification(self.curve)
-
-    @property
-    def picture(self) -> Picture:
-        return picture("specification", self.figure)
 
 
 @dataclass(frozen=True)
