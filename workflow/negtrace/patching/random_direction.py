@@ -13,7 +13,7 @@ from hashlib import sha256
 
 import torch
 from einops import rearrange
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64, Int
 from torch import Tensor
 
 from negtrace.patching.forward_passes import Run
@@ -45,13 +45,7 @@ def random_run(
     Returns:
         a run that is `base` but for what belongs to `part`.
     """
-    index = torch.zeros(base.resid.shape[1:3], dtype=torch.long)
-    moved = torch.zeros(base.resid.shape[1:3], dtype=torch.bool)
-    for row, sentence in enumerate(bases):
-        for position, origin in enumerate(sentence.counterparts):
-            if origin >= 0:
-                index[row, position], moved[row, position] = origin, True
-    index, moved = index.to(base.resid.device), moved.to(base.resid.device)
+    index, moved = counterparts_of(bases, base)
     base = base._replace(of=torch.arange(base.of.numel(), device=index.device).view_as(base.of))
     pairs = torch.arange(len(bases), device=index.device)[:, None]
 
@@ -70,6 +64,17 @@ def random_run(
     groups = {"qkv": 3 * heads, "z": heads}.get(name, 1)
     moves = turned(getattr(base, name), getattr(source, name), groups)
     return base._replace(**{name: moves})
+
+
+def counterparts_of(
+    bases: Sequence[Sentence], base: Run
+) -> tuple[Int[Tensor, "batch n"], Bool[Tensor, "batch n"]]:
+    """Source position of every base token (0 where it has none), and whether it has one."""
+    index = torch.full(base.resid.shape[1:3], -1, dtype=torch.long)
+    for row, sentence in enumerate(bases):
+        index[row, : len(sentence.counterparts)] = torch.tensor(sentence.counterparts)
+    index = index.to(base.resid.device)
+    return index.clamp(min=0), index >= 0
 
 
 def unit_vectors(seed: int, shape: tuple[int, ...]) -> Float64[Tensor, "layers n groups features"]:

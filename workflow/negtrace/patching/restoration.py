@@ -10,16 +10,17 @@ not computed (`known_cells.py`).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import pandas as pd
 import torch
 
+from negtrace.errors import InputError
 from negtrace.models.edits import first_difference
 from negtrace.models.tower import TextTower
 from negtrace.patching.ablated_runs import RoleMeans, mean_run, role_means, zero_run
 from negtrace.patching.batch_sizes import batch_sizes, in_batches
-from negtrace.patching.forward_passes import as_array, run_sentences
+from negtrace.patching.forward_passes import Run, as_array, run_sentences
 from negtrace.patching.interventions import Intervention
 from negtrace.patching.known_cells import known_layers
 from negtrace.patching.propagation import patched_embeddings
@@ -30,6 +31,10 @@ from negtrace.patching.sites import Cell
 from negtrace.patching.tails import PairBatch, PositionSet, make_tails, position_sets
 from negtrace.progress import silent
 from negtrace.vocabulary import BASE_OF, SOURCE_OF
+
+# Base run, source run and their pairs -> what is copied from in the place of the source run, at the
+# base sentences' positions.  Tokens that it makes different have different numbers in `Run.of`.
+StandIn: TypeAlias = Callable[[Run, Run, Sequence[SentencePair]], Run]
 
 
 @torch.inference_mode()
@@ -44,6 +49,7 @@ def sweep(
     logit_scale: float,
     memory_gb: float = 2.0,
     progress: Callable[..., Any] = silent,
+    stand_in: StandIn | None = None,
 ) -> pd.DataFrame:
     """Restoration of every cell of one intervention for every item.
 
@@ -58,12 +64,13 @@ def sweep(
         memory_gb: budget for activations; the weights are not counted.  Where even that is too
             much for the machine, batches are halved until they fit.
         progress: called with ``total`` and ``desc``, returns a bar with ``update`` and ``close``.
+        stand_in: of donor ``given``.
 
     Returns:
         the table ``sweep``, ordered by item, layer, head and position.
 
     Raises:
-        InputError: the intervention is not defined, or not for this tower.
+        InputError: the intervention is not defined, or not for this tower, or lacks its stand-in.
     """
     if isinstance(intervention, str):
         intervention = Intervention(intervention)
@@ -79,7 +86,7 @@ def sweep(
     bar = progress(total=len(study.pairs), desc=f"{intervention.site} {direction}", unit="pair")
 
     def compute(pairs: Sequence[SentencePair], start: int) -> None:
-        sweep_batch(tower, intervention, pairs, direction, start, grid, max_rows, means)
+        sweep_batch(tower, intervention, pairs, direction, start, grid, max_rows, means, stand_in)
 
     in_batches(study.pairs, size, compute, bar)
     return tidy(grid, candidates, intervention, direction)
@@ -94,17 +101,19 @@ def sweep_batch(
     grid: ScoreGrid[Cell],
     max_rows: int,
     means: RoleMeans | None = None,
+    stand_in: StandIn | None = None,
 ) -> None:
     """Sweep one batch of pairs into the grid.
 
     Args:
         first_index: index of the batch's first pair in the study.
         means: means by role, for mean ablation.
+        stand_in: for donor ``given``.
     """
     shape, site = tower.shape, intervention.place
     bases = [pair.sentence(BASE_OF[direction]) for pair in pairs]
     sources = [pair.sentence(SOURCE_OF[direction]) for pair in pairs]
-    batch = pair_batch(tower, intervention, pairs, direction, means)
+    batch = pair_batch(tower, intervention, pairs, direction, means, stand_in)
     pooled = batch.base.pooled.tolist()
     copied, alone = intervention.donor == "source", intervention.ignores_source
     groups: dict[tuple[int, ...], list[PositionSet]] = {}
@@ -144,6 +153,7 @@ def pair_batch(
     pairs: Sequence[SentencePair],
     direction: str,
     means: RoleMeans | None,
+    stand_in: StandIn | None,
 ) -> PairBatch:
     """Base runs, and the runs or stand-ins that activations are copied from."""
     bases = [pair.sentence(BASE_OF[direction]) for pair in pairs]
@@ -159,6 +169,10 @@ def pair_batch(
     base, source = both.part(slice(len(pairs))), both.part(slice(len(pairs), None))
     if intervention.donor == "source":
         return PairBatch(base, source)
+    if intervention.donor == "given":
+        if stand_in is None:
+            raise InputError("donor given: pass to sweep the stand_in that makes its run")
+        return PairBatch(base, stand_in(base, source, pairs), source_is_run=False)
     seeds = [pair_seed(intervention.seed, pair.pair_id) for pair in pairs]
     part, heads = intervention.place.activation, tower.shape.heads
     donor = random_run(base, source, bases, heads, seeds, part)
