@@ -1,0 +1,185 @@
+"""Negation directions of a study: fitted on one half of the clusters, patched into the other.
+
+At every role and hidden state two directions are fitted (`statistics/directions.py`) and patched
+alone (`patching/subspace.py`), beside random directions along which states are moved as far.  Where
+a design says in which template, with which negator, a pair is written, each one's own direction is
+patched into the pairs of all others, at the token that is read out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from negtrace.analyses.fitted_directions import (
+    METHODS,
+    fitted_directions,
+    halves,
+    moments_by,
+    other,
+    told_by,
+)
+from negtrace.analyses.templates import FACTORS
+from negtrace.models.tower import TextTower
+from negtrace.patching.forward_passes import run_sentences
+from negtrace.patching.interventions import Intervention
+from negtrace.patching.random_direction import pair_seed, unit_vectors
+from negtrace.patching.restoration import sweep
+from negtrace.patching.scores import pictured
+from negtrace.patching.sentences import SentencePair, sentence_pairs
+from negtrace.patching.subspace import Key, Subspace
+from negtrace.progress import silent
+from negtrace.statistics.directions import difference_of_means, unit
+from negtrace.vocabulary import BASE_OF
+
+RANDOM = "random"
+PLACE = ["direction", "layer", "position", "role"]
+FITTED = ["method", "draw", "factor", "fitted_on", "tested_on"]
+COLUMNS = ["item_id", "pair_id", *PLACE, *FITTED, "s_patched", "restoration"]
+COSINES = ["direction", "factor", "fitted_on", "tested_on", "layer", "role", "cosine"]
+
+
+def units(vectors: Mapping[Key, np.ndarray]) -> dict[Key, Tensor]:
+    return {key: torch.from_numpy(unit(of)) for key, of in vectors.items()}
+
+
+def study_directions(
+    tower: TextTower,
+    tables: Mapping[str, pd.DataFrame],
+    designs: pd.DataFrame | None,
+    direction: str,
+    draws: int,
+    shrinkage: float,
+    seed: int,
+    memory_gb: float = 2.0,
+    progress: Callable[..., Any] = silent,
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Patch the negation directions of a study, and ask how well they tell its states apart.
+
+    Args:
+        tables: alignment, candidates, images, scores and segments.
+        designs: template and negator of every item of a templates dataset, or None.
+        direction: ``negate`` or ``affirm``.
+        draws: random directions at every role and hidden state.
+        shrinkage: of the probe (`directions.probe`).
+        seed: of the halves and of random directions.
+        memory_gb, progress: as in `restoration.sweep`.
+
+    Returns:
+        `COLUMNS`: a row per item, token and hidden state that is computed, and direction; method is
+        ``difference``, ``probe`` or ``random`` (numbered by draw), factor is null, or the factor of
+        the design whose level fitted_on has the direction while the item is of level tested_on;
+        position is null there.
+        `fitted_directions.TOLD`: of a pair's states, how many its directions put on the right side.
+        `COSINES`: between the directions of two levels, each fitted on another half of the pairs;
+        that of a level with itself says how well directions of so few pairs can agree.
+    """
+    segments = tables["segments"]
+    items = pictured(tables["candidates"], tables["images"])
+    items = items[items["item_id"].isin(segments["item_id"])].reset_index(drop=True)
+    alignment = tables["alignment"]
+    alignment = alignment[alignment["pair_id"].isin(set(items["pair_id"]))]
+    pairs, half = sentence_pairs(alignment), halves(segments, seed)
+    fitted = fitted_directions(tower, pairs, direction, half, shrinkage, memory_gb)
+
+    def patched(
+        read: Mapping[Key, Tensor], write: Mapping[Key, Tensor], role: str | None = None
+    ) -> pd.DataFrame:
+        subspace = Subspace(direction, half, read, write)
+        swept = sweep(
+            tower,
+            alignment,
+            items,
+            tables["images"],
+            tables["scores"],
+            Intervention("resid", None if role is None else (role,), donor="given"),
+            direction,
+            tower.identity["logit_scale"],
+            memory_gb,
+            progress,
+            stand_in=subspace.stand_in,
+        )
+        return swept[swept["eligible"] & ~swept["known"]]
+
+    along = {method: units(fitted.vectors[method]) for method in METHODS}
+    parts = [patched(along[m], along[m]).assign(method=m) for m in METHODS]
+    for draw in range(1, draws + 1):
+        noise = random_units(along["difference"], f"{seed}|{draw}")
+        parts.append(patched(along["difference"], noise).assign(method=RANDOM, draw=draw))
+    told = told_by(tower, pairs, direction, half, fitted, segments, memory_gb)
+    cosines = [pd.DataFrame(columns=COSINES)]
+    role = read_role(tower, pairs, direction)
+    for factor, level in levels_of(pairs, items, designs):
+        by = {pair: f"{half[pair]} {level[pair]}" for pair in level}
+        found = moments_by(tower, pairs, role, direction, by, False, memory_gb)
+        own: dict[Key, np.ndarray] = {
+            (key[0], key[2:]): unit(difference_of_means(of)) for key, of in found.items()
+        }
+        cosines.append(cosines_of(own).assign(direction=direction, factor=factor, role=role))
+        tested_on = items["pair_id"].map(level).set_axis(items["item_id"])
+        for name in sorted(set(level.values())):
+            of_level = {
+                (other(of_half), role): torch.from_numpy(of)
+                for (of_half, one), of in own.items()
+                if one == name
+            }
+            swept = patched(of_level, of_level, role).assign(method="difference", factor=factor)
+            parts.append(swept.assign(fitted_on=name, tested_on=swept["item_id"].map(tested_on)))
+    found_all = pd.concat([part.reindex(columns=COLUMNS) for part in parts], ignore_index=True)
+    return found_all, told, pd.concat(cosines, ignore_index=True)[COSINES]
+
+
+def random_units(like: Mapping[Key, Tensor], seed: str) -> dict[Key, Tensor]:
+    """For every role a random direction of each hidden state, the same in both halves."""
+    by_role: dict[str, Tensor] = {}
+    for (_, role), of in like.items():
+        noise = unit_vectors(pair_seed(0, f"{seed}|{role}"), (len(of), 1, 1, of.shape[-1]))
+        by_role[role] = noise[:, 0, 0]
+    return {(half, role): by_role[role] for half, role in like}
+
+
+def read_role(tower: TextTower, pairs: Sequence[SentencePair], direction: str) -> str:
+    """Role of the token that is read out; EOT where the mean of all is."""
+    if tower.shape.pool == "mean":
+        return "EOT"
+    base = pairs[0].sentence(BASE_OF[direction])
+    return base.roles[int(run_sentences(tower, [base.tokens]).pooled[0])]
+
+
+def levels_of(
+    pairs: Sequence[SentencePair], items: pd.DataFrame, designs: pd.DataFrame | None
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """Every factor of the design that has several levels, with the level of each pair."""
+    if designs is None:
+        return
+    of_item = items[["item_id", "pair_id"]].astype(str).merge(designs.astype(str), on="item_id")
+    for factor in FACTORS:
+        level = of_item.drop_duplicates("pair_id").set_index("pair_id")[factor].to_dict()
+        if len(set(level.values())) > 1:
+            yield factor, level
+
+
+def cosines_of(own: Mapping[Key, np.ndarray]) -> pd.DataFrame:
+    """Cosine between levels a and b by hidden state: mean of (a, b) in both orders of the halves.
+
+    Args:
+        own: unit directions by half and level.
+    """
+    names = sorted({name for _, name in own})
+    rows = []
+    for a in names:
+        for b in names:
+            both = [(own.get((h, a)), own.get((other(h), b))) for h in ("0", "1")]
+            cosine = [
+                np.einsum("sw,sw->s", x, y) for x, y in both if x is not None and y is not None
+            ]
+            if cosine:
+                rows += [
+                    (a, b, layer, value) for layer, value in enumerate(np.mean(cosine, axis=0))
+                ]
+    return pd.DataFrame(rows, columns=["fitted_on", "tested_on", "layer", "cosine"])
