@@ -15,7 +15,7 @@ from negtrace.patching.sentences import Sentence
 from negtrace.patching.sites import SITES, Cell, Site, head_set
 from negtrace.vocabulary import DIFF_ROLES, THERE_ROLES
 
-Donor = Literal["source", "random", "given", "zero", "mean", "base"]
+Donor = Literal["source", "random", "zero", "mean", "base", "given"]
 # Not the vocabulary's records: a role put in other words would rerun every sweep.
 ROLES = tuple(dict.fromkeys((*THERE_ROLES, *DIFF_ROLES, PADDING, POOLED)))
 
@@ -35,10 +35,10 @@ class Intervention:
         head_sets: sets of heads, each given as (block, head) pairs, that are patched together
             (site head); None: every head for itself.
         donor: what replaces the activation: that of the source run, the base run's moved as far as
-            by the source run but in a random direction, that of a run that the caller makes of both
-            (``given``, see `restoration.sweep`), zero, its mean at tokens of the same role,
-            over both sentences of every distinct pair that is swept with it, or itself (``base``: a
-            no-op that is computed all the same, see `certificate.py`).
+            by the source run but in a random direction, zero, its mean at tokens of the same role,
+            over both sentences of every distinct pair that is swept with it, itself (``base``: a
+            no-op that is computed all the same, see `certificate.py`), or that of a run which the
+            caller makes of both (``given``, see `restoration.sweep`).
         seed: of random directions.
 
     Raises:
