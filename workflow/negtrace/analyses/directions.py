@@ -159,7 +159,7 @@ def levels_of(
         return
     of_item = items[["item_id", "pair_id"]].astype(str).merge(designs.astype(str), on="item_id")
     for factor in FACTORS:
-        level = of_item.drop_duplicates("pair_id").set_index("pair_id")[factor].to_dict()
+        level = dict(zip(of_item["pair_id"], of_item[factor], strict=True))
         if len(set(level.values())) > 1:
             yield factor, level
 

@@ -136,10 +136,9 @@ def told_by(
                 right = told_apart(fitted.vectors[method][key], fitted.middle[key], *both)
                 table = pd.DataFrame(2 * right.T).assign(pair_id=ids[rows])
                 by_pair = table.groupby("pair_id", sort=False)
-                sums = by_pair.sum().rename_axis(columns="layer").stack().rename("right")
-                count = 2 * by_pair.size().rename("states")
-                parts.append(
-                    sums.reset_index().merge(count, on="pair_id").assign(role=role, method=method)
-                )
+                sums = by_pair.sum().melt(ignore_index=False, var_name="layer", value_name="right")
+                sums = sums.assign(states=2 * by_pair.size(), role=role, method=method)
+                parts.append(sums.reset_index())
     table = pd.concat(parts, ignore_index=True).assign(direction=direction)
-    return table.assign(cluster_id=table["pair_id"].map(cluster))[TOLD]
+    told: pd.DataFrame = table.assign(cluster_id=table["pair_id"].map(cluster))[TOLD]
+    return told

@@ -9,6 +9,8 @@ of means are its placebo.  A direction exceeds them where it goes significantly 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -124,11 +126,12 @@ def accuracy(told: pd.DataFrame, level: float) -> pd.DataFrame:
     by_cluster = plain.pivot_table(
         index="cluster_id", columns=cell, values=["right", "states"], aggfunc="sum", fill_value=0
     )
-    right, states = by_cluster["right"], by_cluster["states"]
+    right, states = (pd.DataFrame(by_cluster[name]) for name in ("right", "states"))
     low, high = share_interval(right.to_numpy(float), states.to_numpy(float), level)
-    table = right.columns.to_frame(index=False)
-    share = right.sum().to_numpy() / states.sum().to_numpy()
-    return table.assign(accuracy=share, accuracy_ci_low=low, accuracy_ci_high=high)
+    table: pd.DataFrame = right.columns.to_frame(index=False)
+    share = right.to_numpy(float).sum(0) / states.to_numpy(float).sum(0)
+    limits = {"accuracy": share, "accuracy_ci_low": low, "accuracy_ci_high": high}
+    return table.assign(**limits)
 
 
 def direction_transfer(
@@ -158,6 +161,7 @@ def direction_transfer(
     same = values["fitted_on"] == values["tested_on"]
     sums = values.assign(fitted_on=np.where(same, SAME, ANOTHER), tested_on=ALL)
     parts = []
+    of: Any
     for of, part in pd.concat([values, sums]).groupby(names, sort=False):
         cluster = cluster_sums(part)
         found = with_limits({"ratio": (cluster.change, cluster.d)}, cluster.n > 0, options)
