@@ -1,5 +1,6 @@
 # make demo: the default study, from nothing to its report.  make test: lint and all tests.
 # make test-cluster: studies by submission to a small Slurm cluster of their own, and into a bucket.
+# make test-faults: kills, full disks, damaged tables and odd machines, in long series.
 # make coverage: which lines of the engine and the statistics no test of theirs runs.
 # make bench: the engine against its peers.  make docs: the documentation, as a small site.
 # make page: the report's script from its sources in page/ (needs node).
@@ -14,7 +15,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Jobs of the workflow find this environment's python too.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test test-cluster lint coverage bench docs gallery page pins rulegraph clean
+.PHONY: demo test test-cluster test-faults lint coverage bench docs gallery page pins rulegraph clean
 
 demo: .venv/run.stamp
 	$(BIN)/snakemake --cores all
@@ -28,6 +29,9 @@ test: lint
 # (slurmctld slurmd slurm-client munge; slurmdbd mariadb-server).
 test-cluster: .venv/cluster.stamp
 	$(BIN)/python -m pytest --numprocesses 3 -m cluster -rs tests/cluster
+
+test-faults: .venv/test.stamp
+	$(BIN)/python -m pytest --numprocesses 2 -m faults tests/workflow
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check .

@@ -133,6 +133,21 @@ class Checkout:
                 hashes[str(name)] = sha256(content).hexdigest()
         return hashes
 
+    def measured(self) -> dict[str, float]:
+        """Seconds of every finished job that is measured, by the stem of its log, in order."""
+        files = sorted(self.path("benchmarks").iterdir(), key=lambda path: path.stat().st_mtime)
+        return {file.stem: float(file.read_text().splitlines()[1].split()[0]) for file in files}
+
+    def undo_from(self, rule: str) -> str:
+        """Delete what was not there yet when the first job of a rule began; the stem of its log."""
+        measured = self.measured()
+        job = next(name for name in measured if name.split(".")[0] == rule)
+        ended = self.path("benchmarks", f"{job}.tsv").stat().st_mtime
+        for path in self.path().rglob("*"):
+            if path.is_file() and path.stat().st_mtime >= ended - measured[job] - 0.5:
+                path.unlink()
+        return job
+
     def times(self, pattern: str) -> dict[Path, int]:
         """Modification times of the results that match."""
         return {path: path.stat().st_mtime_ns for path in self.path().glob(pattern)}

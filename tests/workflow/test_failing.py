@@ -161,22 +161,8 @@ def test_a_dataset_may_be_called_like_a_control(study):
     assert "datasets.demo-neutral, which is there already; rename" in last(printed, 1)[0]
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A disk of 3 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)]
-    try:
-        subprocess.run(mount, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("a small disk cannot be mounted here")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def test_a_full_disk_is_named_with_its_remedy(study, small_disk):
-    study.path().symlink_to(small_disk)
+def test_a_full_disk_is_named_with_its_remedy(study, disk):
+    study.path().symlink_to(disk("3m"))
     study.configure(lambda config: config["datasets"]["demo"].update(items=20000))
     status, printed = make(study, ITEMS)
     assert status == 1
@@ -184,7 +170,8 @@ def test_a_full_disk_is_named_with_its_remedy(study, small_disk):
     assert "Traceback" not in printed
 
 
-def test_a_read_only_folder_is_named(study, small_disk):
+def test_a_read_only_folder_is_named(study, disk):
+    small_disk = disk("3m")
     study.path().symlink_to(small_disk)
     (small_disk / "logs").mkdir()
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
