@@ -28,7 +28,8 @@ from negtrace.models.callers_model import (
     several,
     traceable,
 )
-from negtrace.patching.interventions import Intervention, check_choice
+from negtrace.patching.intervention_checks import check_choice, check_roles
+from negtrace.patching.interventions import Intervention
 from negtrace.patching.restoration import sweep
 from negtrace.patching.scores import scores, sentence_embeddings
 from negtrace.patching.self_check import check_finite, check_tower, logit_scale
@@ -98,7 +99,7 @@ def trace(
         pairs = items.drop_duplicates("pair_id")
         alignment = align(pairs, cut, tower.shape)
         check_tower(model, tower, cut, [*{*pairs["negated"], *pairs["affirmative"]}])
-        _check_roles(alignment, intervention, direction)
+        check_roles(alignment, intervention.at, direction, each=True)
         unpatched = scores(items, sentence_embeddings(tower, alignment), vectors, scale)
         cells = sweep(
             tower,
@@ -156,17 +157,3 @@ def _items(
     items["pair_id"] = items.groupby(["negated", "affirmative"])["item_id"].transform("first")
     names = [str(i) for i in range(len(images))]
     return items, pd.DataFrame({"image_file": names, "embedding": images})
-
-
-def _check_roles(alignment: pd.DataFrame, intervention: Intervention, direction: str) -> None:
-    """Every base sentence has every role that is patched, or the result would be of fewer."""
-    if isinstance(intervention.at, str):
-        return
-    base = alignment[alignment["polarity"] == BASE_OF[direction]]
-    for pair_id, roles in base.groupby("pair_id", sort=False)["role"]:
-        for role in intervention.at:
-            if role not in set(roles):
-                raise InputError(
-                    f"no token of the {BASE_OF[direction]} sentence of pair {pair_id} has the role "
-                    f"{role}; its roles are {', '.join(dict.fromkeys(roles))}"
-                )

@@ -6,6 +6,7 @@ definitions that its modules use, so that a new title reruns no sweep.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal, NamedTuple, Protocol, TypeVar
 
 Polarity = Literal["negated", "affirmative"]
@@ -121,6 +122,15 @@ DIFF_ROLES = (
     *("SOT", "shared_before", "edit", "shared_between", "shared_after"),
     *("subject_first", "subject_rest", "EOT"),
 )
+
+
+def in_sentence_order(roles: Iterable[str]) -> list[str]:
+    """Distinct roles in sentence order, then all positions at once, then what else there is."""
+    order = [*ROLES, ALL]
+    there = list(dict.fromkeys(roles))
+    return [*(role for role in order if role in there), *(r for r in there if r not in order)]
+
+
 # Where the two sentences differ.
 EDITED_ROLES = ("determiner", "edit")
 
@@ -132,10 +142,16 @@ class Site(NamedTuple):
     label: str  # what is patched, in words
     figure: str  # stem of the figure of its map
     title: str  # of that figure
+    states: bool = False  # whether layers are hidden states 0..L rather than blocks
+
+    @property
+    def layers(self) -> str:
+        """What its layers are, in words."""
+        return "hidden state" if self.states else "block"
 
 
 SITES = by_name(
-    Site("resid", "hidden state", "cte_map", "Restoration by token and hidden state"),
+    Site("resid", "hidden state", "cte_map", "Restoration by token and hidden state", True),
     Site(
         "attn_out",
         "attention output",
@@ -256,6 +272,7 @@ CONFIRMATIONS = by_name(
         ("attributions", "attribution_map", "attribution_trust"),
         ("attribution",),
     ),
+    Confirmation("mending", ("mended", "mending_grid", "mending", "layer_weights"), ("mending",)),
 )
 
 
@@ -289,12 +306,14 @@ FIGURES = by_name(
     Figure("cte_map", SITES["resid"].title),
     *(Figure(f"cte_map_{name}", f"{SITES['resid'].title}: {name} items") for name in SEGMENTS),
     *(Figure(site.figure, site.title) for site in SITES.values() if site.name != "resid"),
+    Figure("intervention", "Restoration by an intervention of the study"),
     Figure("transfer", "Share of the effect that another pair's source has"),
     Figure("direct_and_total", "Direct and total effect of each head"),
     Figure("ablation", "The found heads ablated, beside random heads"),
     Figure("faithfulness", "Faithfulness and completeness by number of heads"),
     Figure("circuit", "The strong edges, by token and block"),
     Figure("attribution", "Effects by gradients, beside those by patching"),
+    Figure("mending", "Mending: what an edit of the weights does to other items"),
     Figure("specification", "The named heads under other choices"),
     Figure("selectivity", "Negator selectivity by head", of_run=True),
     Figure("attention_by_role", "Attention to the negator by query token", of_run=True),

@@ -40,6 +40,7 @@ from negtrace.study import (
     contrasts,
     control_entries,
     extensions,
+    interventions,
     layout,
     places,
 )
@@ -181,7 +182,9 @@ def as_json(value):
 STATISTICS = as_json(config["statistics"])
 ALPHA = round(1 - config["statistics"]["level"], 6)
 FORMATS = config["figures"]["formats"]
-FIGURES = as_json({**config["figures"], "alpha": ALPHA, "segments": config["segments"]})
+INTERVENTIONS = interventions.used(config)
+SHOWN = {"alpha": ALPHA, "segments": config["segments"], "interventions": INTERVENTIONS}
+FIGURES = as_json({**config["figures"], **SHOWN})
 
 
 def image_kind(dataset):

@@ -2,7 +2,8 @@
 #
 # In:  text towers, alignment, candidates, images, scores, segments and the sweep over heads.
 # Out: contributions and contribution_map; ablations, confirmation, curves and minimality; edges,
-#      edge_map, circuit; attributions with their map and trust; planted of constructed models.
+#      edge_map, circuit; attributions with their map and trust; mended, mending_grid, mending and
+#      layer_weights, with patches of the weights; planted of constructed models.
 
 PLANTED_FILES = {
     "planted": f"{OF_RUN}/planted.parquet",
@@ -167,7 +168,9 @@ rule attribution:
     input:
         **RUN_INPUTS,
         scores=f"{OF_RUN}/scores.parquet",
-        swept=of_sweeps("sweep"),
+        swept=[
+            f"{OF_RUN}/sweep.{sweep}.parquet" for sweep in layout.plain_sweeps(STUDY)
+        ],
         edges=f"{OF_RUN}/edges.parquet" if "edges" in STUDY["confirm"] else [],
     output:
         attributions=f"{OF_RUN}/attributions.parquet",
@@ -210,6 +213,42 @@ rule attribution_map:
         statistics=STATISTICS,
     shell:
         shell_line("attribution_map")
+
+
+rule mending:
+    input:
+        **RUN_INPUTS,
+        scores=f"{OF_RUN}/scores.parquet",
+        segments=f"{OF_RUN}/segments.parquet",
+        sweep=f"{OF_RUN}/sweep.head.{STUDY['directions'][0]}.parquet",
+    output:
+        mended=f"{OF_RUN}/mended.parquet",
+        mending_grid=f"{OF_RUN}/mending_grid.parquet",
+        mending=f"{OF_RUN}/mending.parquet",
+        layer_weights=f"{OF_RUN}/layer_weights.parquet",
+        heads_patch=f"{OF_RUN}/mending.heads.safetensors",
+        direction_patch=f"{OF_RUN}/mending.direction.safetensors",
+        weights_csv=f"{OF_RUN}/layer_weights.csv",
+    log:
+        log_of("mending", RUN),
+    benchmark:
+        benchmark_of("mending", RUN)
+    conda:
+        TORCH
+    threads: THREADS
+    resources:
+        **MODEL_JOB,
+    params:
+        code=code_hash("mending"),
+        direction=STUDY["directions"][0],
+        heads=config["mending"]["heads"],
+        strengths=as_json(config["mending"]["strengths"]),
+        amounts=as_json(config["mending"]["amounts"]),
+        draws=config["mending"]["draws"],
+        statistics=STATISTICS,
+        dtype=DTYPE,
+    shell:
+        shell_line("mending")
 
 
 rule planted:

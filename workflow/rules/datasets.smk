@@ -125,6 +125,7 @@ rule pairs:
         candidates=CANDIDATES,
         rejected=REJECTED,
         image_files=IMAGE_FILES,
+        of_pairs=filtered_original,
     output:
         pairs=PAIRS,
         excluded=EXCLUDED,
@@ -137,5 +138,7 @@ rule pairs:
     params:
         code=code_hash("pairs"),
         min_votes=config["filter"]["min_votes"],
+        wanted=as_json(config["filter"]["items"]),
+        where=as_json(config["filter"]["where"]),
     shell:
         shell_line("pairs")

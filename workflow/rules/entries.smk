@@ -39,6 +39,13 @@ def of_original(path):
     return table
 
 
+def filtered_original(wildcards):
+    """Pairs of the dataset that a control is derived from, where a filter chooses among them."""
+    is_control = config["datasets"][wildcards.dataset]["kind"] in DERIVED
+    chosen = config["filter"]["items"] or config["filter"]["where"]
+    return of_original(PAIRS)(wildcards) if is_control and chosen else []
+
+
 def pictures_state(wildcards):
     """Params function: changes with the pictures that a dataset's items name."""
     return state_of(FILES_READ.format(**wildcards), image_folder(wildcards))

@@ -48,7 +48,7 @@ def figure_tables(wildcards):
         "confirmation": [
             f"{OF_RUN}/{name}.parquet"
             for name in layout.confirmation_tables(STUDY)
-            if name not in ("contributions", "edges", "attributions")
+            if name not in ("contributions", "edges", "attributions", "mended")
         ],
     }
 

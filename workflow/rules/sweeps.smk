@@ -28,6 +28,7 @@ rule sweep:
         **SWEEPS_JOB,
     params:
         code=code_hash("sweep"),
+        interventions=as_json(INTERVENTIONS),
         dtype=DTYPE,
         shard=lambda wildcards: getattr(wildcards, "shard", 1),
         shards=SHARDS,
@@ -56,6 +57,7 @@ rule donor_sweep:
         **SWEEPS_JOB,
     params:
         code=code_hash("donor_sweep"),
+        interventions=as_json(INTERVENTIONS),
         donors=as_json(STUDY["donors"]),
         seed=config["statistics"]["seed"],
         dtype=DTYPE,

@@ -17,7 +17,7 @@ Wordings:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -146,8 +146,9 @@ def select(
     rejected: pd.DataFrame,
     min_votes: int,
     missing: Mapping[str, str] | None = None,
+    unwanted: pd.Series | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Keep the candidates that enough annotators agreed with and whose image is at hand.
+    """Keep the wanted candidates that enough annotators agreed with and whose image is at hand.
 
     Items nobody was asked about (null votes) are kept: a file without votes is not filtered.
 
@@ -155,6 +156,7 @@ def select(
         candidates, rejected: tables of those names.
         min_votes: annotators who have to have chosen the caption (VALSE: 2 of 3).
         missing: image files that cannot be had, and why.
+        unwanted: for each candidate why the study leaves it out, or null (`unwanted`).
 
     Returns:
         the tables ``pairs`` and ``excluded``; every item is in exactly one.
@@ -163,9 +165,31 @@ def select(
     fault = candidates["image_file"].map(missing or {})
     reason = ("no image: " + fault.astype("str")).where(fault.notna())
     reason = reason.mask(doubted, f"fewer than {min_votes} annotator votes for the caption")
+    if unwanted is not None:
+        reason = reason.mask(unwanted.notna(), unwanted)
     dropped = candidates[["item_id"]].assign(reason=reason)[reason.notna()]
     excluded = pd.concat([rejected[REASON_COLUMNS], dropped], ignore_index=True).astype("str")
     return candidates[reason.isna()].reset_index(drop=True), excluded
+
+
+def unwanted(
+    candidates: pd.DataFrame, items: Collection[str], where: Mapping[str, Collection[str]]
+) -> pd.Series:
+    """Why a study leaves each candidate out, or null.
+
+    Args:
+        candidates: table of that name.
+        items: ids of those that are wanted; empty: all.
+        where: for columns of the table the values that are wanted.
+    """
+    reason = pd.Series(None, index=candidates.index, dtype=object)
+    if items:
+        reason[~candidates["item_id"].isin(items)] = "not among filter.items"
+    for column, values in where.items():
+        found = candidates[column].astype(object)
+        said = f"left out by filter.where, {column} (" + found.fillna("none").astype(str) + ")"
+        reason = reason.mask(~found.isin(values), said)
+    return reason
 
 
 def reason_counts(excluded: pd.DataFrame) -> pd.Series:

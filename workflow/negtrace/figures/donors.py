@@ -9,8 +9,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from negtrace.figures.heat_maps import Panels, heat_maps, paired_grids
+from negtrace.figures.shown import shown_site
 from negtrace.figures.style import note, styled, titled
-from negtrace.vocabulary import ALL, NEGATIONS, SITES
+from negtrace.vocabulary import ALL, NEGATIONS
 
 
 def placebo_panels(donors: pd.DataFrame, own: Panels, effect: str) -> Panels | None:
@@ -51,14 +52,14 @@ def transfer_map(table: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
     rows = table[(table["donor"] == "transfer") & (table["segment"] == ALL)]
     if rows.empty:
         return note("no pair has a partner to be patched from")
-    site = str(rows["site"].iloc[0])
+    site = shown_site(rows, settings)
     by_head = rows["head"].notna().any()
     shown = rows.assign(mean=rows["share"], sd=0.0).drop(columns="p_fwer")
     panels = paired_grids(shown, ALL, "head" if by_head else "role", "layer")
     label = "share of the cell's effect"
     figure, axes = heat_maps(panels, settings, 1.0, label, below=False)
-    titled(figure, f"Effect from another pair, by {SITES[site].label}", panels.label)
+    titled(figure, f"Effect from another pair, by {site.label}", panels.label)
     axes[0, 0].set_ylabel("head" if by_head else "patched token")
     for axis in axes[0]:
-        axis.set_xlabel("hidden state" if site == "resid" else "block")
+        axis.set_xlabel(site.layers)
     return figure

@@ -16,7 +16,7 @@ from matplotlib.patches import Rectangle
 from negtrace.errors import InputError
 from negtrace.figures.shown import available_segment, segment_label, sides
 from negtrace.figures.style import figure_width, new_figure
-from negtrace.vocabulary import ALL, NEGATIONS, ROLES, Negation
+from negtrace.vocabulary import NEGATIONS, Negation, in_sentence_order
 
 PALETTE = "vlag"
 HATCH_COLOUR = "0.62"
@@ -119,13 +119,8 @@ def _few_clusters(part: pd.DataFrame) -> bool:
 
 
 def _ordered(values: pd.Series) -> list[Any]:
-    """Distinct labels: roles in sentence order, numbers in numerical order.
-
-    Raises:
-        ValueError: a role that the vocabulary does not have, whose row would be lost.
-    """
-    order = [*ROLES, ALL]
-    return sorted(set(values), key=order.index if values.name == "role" else None)
+    """Distinct labels: roles in sentence order, numbers in numerical order."""
+    return in_sentence_order(values) if values.name == "role" else sorted(set(values))
 
 
 def _grid(

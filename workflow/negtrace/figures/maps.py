@@ -17,7 +17,7 @@ from matplotlib.patches import Rectangle
 
 from negtrace.figures.donors import placebo_panels
 from negtrace.figures.heat_maps import ALPHA, heat_maps, highest_cells, paired_grids
-from negtrace.figures.shown import sides
+from negtrace.figures.shown import shown_site, sides
 from negtrace.figures.style import (
     BAR_COLOUR,
     ROLE_COLOURS,
@@ -25,7 +25,7 @@ from negtrace.figures.style import (
     styled,
     titled,
 )
-from negtrace.vocabulary import ALL, EFFECTS, ROLES, SITES, Negation
+from negtrace.vocabulary import EFFECTS, Negation, in_sentence_order
 
 FRAMED_CELLS = 3
 
@@ -55,15 +55,15 @@ def cte_map(
     _, label, is_share = EFFECTS[effect]
     wanted = wanted_segment(settings, segment)
     panels = paired_grids(table, wanted, "role", "layer", effect, _alpha(settings), panels_of)
-    site = str(table["site"].iloc[0])
+    kind = shown_site(table, settings)
     limit = 1.0 if is_share else panels.largest
     placebo = None if donors is None else placebo_panels(donors, panels, effect)
     figure, axes = heat_maps(panels, settings, limit, label, below=True, second=placebo)
-    titled(figure, f"Restoration by patched token and {SITES[site].label}", panels.label)
+    titled(figure, f"Restoration by patched token and {kind.label}", panels.label)
     axes[0, 0].set_ylabel("patched token")
     for axis, negation in zip(axes[-1], panels.means, strict=True):
         _deviation_bars(axis, panels.deviations[negation])
-        axis.set_xlabel("hidden state" if site == "resid" else "block")
+        axis.set_xlabel(kind.layers)
     axes[-1, 0].set_ylabel("standard deviation" if effect == "mean" else "± of interval")
     handles, labels = _bars_of_all(axes[-1])
     if handles:
@@ -133,7 +133,7 @@ def head_map(
     )
     limit = min(1.0, panels.largest) if is_share else panels.largest
     figure, axes = heat_maps(panels, settings, limit, label, below=True)
-    what = SITES[str(table["site"].iloc[0])].label if "site" in table else "head"
+    what = shown_site(table, settings).label if "site" in table else "head"
     titled(figure, f"{quantity.capitalize()} by {what}", panels.label)
     axes[0, 0].set_ylabel("head")
     for column, negation in enumerate(panels.means):
@@ -160,7 +160,7 @@ def _deviation_bars(axis: Axes, grid: pd.DataFrame) -> None:
     width = 0.84 / max(1, len(varying))
     for place, (role, values) in enumerate(varying.iterrows()):
         left = np.arange(len(values)) + 0.08 + place * width
-        colour = ROLE_COLOURS[str(role)]
+        colour = ROLE_COLOURS.get(str(role), BAR_COLOUR)
         axis.bar(left, values.fillna(0), width, align="edge", label=role, color=colour)
 
 
@@ -170,7 +170,7 @@ def _bars_of_all(axes: np.ndarray) -> tuple[list[Any], list[str]]:
     for axis in axes:
         handles, labels = axis.get_legend_handles_labels()
         entries |= dict(zip(labels, handles, strict=True))
-    labels = [role for role in (*ROLES, ALL) if role in entries]
+    labels = in_sentence_order(entries)
     return [entries[role] for role in labels], labels
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import pandas as pd
 
-from negtrace.vocabulary import ALL, NEGATIONS, Negation
+from negtrace.study.interventions import site_of
+from negtrace.vocabulary import ALL, NEGATIONS, Negation, Site
 
 
 def sides(table: pd.DataFrame) -> list[Negation]:
@@ -17,6 +19,11 @@ def sides(table: pd.DataFrame) -> list[Negation]:
     """
     found = set(table["negation"])
     return [n for n in NEGATIONS if n in found] or list(NEGATIONS)
+
+
+def shown_site(table: pd.DataFrame, settings: Mapping[str, Any]) -> Site:
+    """The site, or the study's own intervention, that a map is of."""
+    return site_of(str(table["site"].iloc[0]), settings.get("interventions", {}))
 
 
 def available_segment(table: pd.DataFrame, wanted: str) -> str:

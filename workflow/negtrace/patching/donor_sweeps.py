@@ -10,17 +10,17 @@ Each is a sweep of the pairs under their own ids, so that its rows go with those
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from negtrace.data.donor_pairs import transfer_partners, with_partners
 from negtrace.models.tower import TextTower
-from negtrace.patching.interventions import Intervention
+from negtrace.patching.interventions import Intervention, as_intervention
 from negtrace.patching.restoration import sweep
 from negtrace.patching.scores import scores, sentence_embeddings
 from negtrace.patching.shards import in_order
-from negtrace.patching.sites import SITES
 from negtrace.progress import silent
 from negtrace.vocabulary import BASE_OF, SOURCE_OF
 
@@ -46,7 +46,7 @@ class Donation(NamedTuple):
 
 def donations(
     donors: Sequence[str],
-    site: str,
+    intervention: str | Intervention,
     direction: str,
     alignment: pd.DataFrame,
     placebo_alignment: pd.DataFrame,
@@ -58,14 +58,18 @@ def donations(
     Args:
         alignment, candidates: tables of those names, of the whole study.
         placebo_alignment: the same of the neutral swaps (`reading.read_placebos`).
+        intervention: what is patched; one with a donor of its own has no others.
         seed: of the derangement.
     """
+    kind = as_intervention(intervention)
+    if kind.donor != "source":
+        return
     if "placebo" in donors:
         swaps = placebo_alignment if direction == "negate" else placebo_alignment[:0]
         without = ~alignment["pair_id"].isin(set(swaps["pair_id"]))
         if len(swaps):
             yield Donation("placebo", NEUTRAL, swaps)
-        if without.any() and not SITES[site].same_positions:
+        if without.any() and not kind.place.same_positions:
             yield Donation("placebo", RANDOM, alignment[without])
     if "transfer" in donors:
         partners = transfer_partners(alignment, candidates, seed)
@@ -80,7 +84,7 @@ def donor_sweep(
     candidates: pd.DataFrame,
     images: pd.DataFrame,
     real_scores: pd.DataFrame,
-    site: str,
+    intervention: str | Intervention,
     direction: str,
     seed: int,
     logit_scale: float,
@@ -90,7 +94,8 @@ def donor_sweep(
     """Scores of the base sentences patched from each donor.
 
     Args:
-        tower, images, site, direction, logit_scale, memory_gb, progress: as in `restoration.sweep`.
+        tower, images, intervention, direction, logit_scale, memory_gb, progress: as in
+            `restoration.sweep`.
         given: of `donations`.
         candidates: the items to sweep; those whose pair gets nothing from a donor are left out.
         real_scores: table ``scores``.
@@ -101,22 +106,24 @@ def donor_sweep(
         `candidates`.
     """
     parts = []
+    own_kind = as_intervention(intervention)
     for donor, source, alignment in given:
         items = candidates[candidates["pair_id"].isin(set(alignment["pair_id"]))]
         if items.empty:
             continue
         items = items.reset_index(drop=True)
         own = alignment[alignment["pair_id"].isin(set(items["pair_id"]))]
-        kind, scored = Intervention(site), real_scores
+        kind, scored = own_kind, real_scores
         if source == RANDOM:
-            kind = Intervention(site, donor="random", seed=seed)
+            kind = replace(kind, donor="random", seed=seed)
         else:
             embedded = sentence_embeddings(tower, own, memory_gb)
             theirs = scores(items, embedded, images, logit_scale)
             scored = with_sources(real_scores, theirs, direction)
         tables = (own, items, images, scored)
         found = sweep(tower, *tables, kind, direction, logit_scale, memory_gb, progress)
-        parts.append(found[found["eligible"]].assign(donor=donor, source=source)[COLUMNS])
+        found = found[found["eligible"]].assign(donor=donor, source=source)
+        parts.append(found[[*COLUMNS, *(["head_set"] if kind.head_sets else [])]])
     if not parts:
         return pd.DataFrame(columns=COLUMNS)
     return in_order(pd.concat(parts, ignore_index=True), candidates)

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from numbers import Integral
-from typing import Any, Literal, TypeGuard, get_args
+from itertools import chain
+from typing import Any, Literal, get_args
 
 from negtrace.errors import InputError
-from negtrace.messages import did_you_mean, one_line
-from negtrace.models.roles import PADDING, POOLED
 from negtrace.models.tower_shape import TowerShape
+from negtrace.patching.intervention_checks import (
+    check_choice,
+    check_head_sets,
+    check_layers,
+    check_positions,
+    is_number,
+)
 from negtrace.patching.sentences import Sentence
 from negtrace.patching.sites import SITES, Cell, Site, head_set
-from negtrace.vocabulary import DIFF_ROLES, THERE_ROLES
+from negtrace.study.interventions import check_combination
 
 Donor = Literal["source", "random", "zero", "mean", "base", "given"]
-# Not the vocabulary's records: a role put in other words would rerun every sweep.
-ROLES = tuple(dict.fromkeys((*THERE_ROLES, *DIFF_ROLES, PADDING, POOLED)))
 
 NO_COUNTERPART = "no counterpart in the source sentence"
 OTHER_PLACES = "the two sentences' tokens do not stand in the same places"
@@ -34,6 +37,8 @@ class Intervention:
         window: consecutive blocks that are patched together (sites attn_out, mlp_out, head).
         head_sets: sets of heads, each given as (block, head) pairs, that are patched together
             (site head); None: every head for itself.
+        heads: the only heads that are patched, each for itself, as (block, head); None: all.
+        layers: the only hidden states, blocks or first blocks of windows; None: all.
         donor: what replaces the activation: that of the source run, the base run's moved as far as
             by the source run but in a random direction, zero, its mean at tokens of the same role,
             over both sentences of every distinct pair that is swept with it, itself (``base``: a
@@ -49,23 +54,25 @@ class Intervention:
     positions: str | tuple[str, ...] | None = None
     window: int = 1
     head_sets: tuple[tuple[tuple[int, int], ...], ...] | None = None
+    heads: tuple[tuple[int, int], ...] | None = None
+    layers: tuple[int, ...] | None = None
     donor: Donor = "source"
     seed: int = 0
 
     def __post_init__(self) -> None:
         check_choice("site", self.site, SITES)
         check_positions(self.positions)
-        if not _is_number(self.window) or self.window < 1:
+        if not is_number(self.window) or self.window < 1:
             raise InputError(f"a window of {self.window!r} blocks: use 1 or more")
-        if self.window > 1 and not self.place.windows:
-            raise InputError(f"site {self.site} has no windows; use attn_out, mlp_out or head")
-        if self.head_sets is not None:
-            if self.site != "head" or self.window > 1:
-                raise InputError("sets of heads are defined for site head without a window")
-            check_head_sets(self.head_sets)
         check_choice("donor", self.donor, get_args(Donor))
-        if self.donor != "source" and self.place.same_positions:
-            raise InputError(f"site {self.site} can be patched from the source run only")
+        if self.head_sets is not None:
+            check_head_sets(self.head_sets)
+        if self.heads is not None:
+            check_head_sets([self.heads])
+        check_layers(self.layers)
+        check_combination(
+            self.site, self.window, self.heads, self.head_sets, self.layers, self.donor
+        )
 
     @property
     def place(self) -> Site:
@@ -85,16 +92,32 @@ class Intervention:
         """All cells in a tower.
 
         Raises:
-            InputError: a window or a head that the tower does not have.
+            InputError: a window, a layer or a head that the tower does not have.
         """
         if self.window > shape.layers:
             raise InputError(f"a window of {self.window} blocks in a tower of {shape.layers}")
-        for block, head in (pair for heads in self.head_sets or () for pair in heads):
+        for block, head in (*(self.heads or ()), *chain(*(self.head_sets or ()))):
             if not (1 <= block <= shape.layers and 1 <= head <= shape.heads):
                 raise InputError(f"the tower has no head {head} in block {block}")
         if self.head_sets:
             return [head_set(heads) for heads in self.head_sets]
-        return self.place.cells(shape, self.window)
+        cells = self.place.cells(shape, self.window)
+        for layer in self.layers or ():
+            if layer not in {cell.layer for cell in cells}:
+                raise InputError(
+                    f"site {self.site} has no layer {layer} here: use {cells[0].layer} to "
+                    f"{cells[-1].layer}"
+                )
+        heads = {tuple(pair) for pair in self.heads or ()}
+        kept = [
+            cell
+            for cell in cells
+            if (self.layers is None or cell.layer in self.layers)
+            and (self.heads is None or (cell.layer, cell.head) in heads)
+        ]
+        if not kept:
+            raise InputError("none of the heads is in one of the layers")
+        return kept
 
     def sources(self, base: Sentence, source: Sentence) -> tuple[int, ...]:
         """For each base position, the position it is patched from, or -1."""
@@ -116,66 +139,32 @@ class Intervention:
         return OTHER_PLACES if self.place.same_positions else NO_COUNTERPART
 
 
-def check_choice(what: str, chosen: object, known: Collection[str]) -> None:
-    """One of some names.
+def as_intervention(kind: str | Intervention) -> Intervention:
+    """An intervention, or the one that a site's name stands for."""
+    return kind if isinstance(kind, Intervention) else Intervention(kind)
 
-    Raises:
-        InputError: it is none; names the closest, or all.
+
+def named(site: str, entry: Mapping[str, Any] | None) -> Intervention:
+    """An intervention of a study's configuration, or a site as it is.
+
+    Args:
+        site: its name; that of the intervention, if it is one.
+        entry: its entry under ``interventions``, with heads as "block.head".
     """
-    if isinstance(chosen, str) and chosen in known:
-        return
-    hint = did_you_mean(chosen, known) if isinstance(chosen, str) else ""
-    raise InputError(f"unknown {what} {one_line(repr(chosen))}{hint} (one of {', '.join(known)})")
+    if not entry:
+        return Intervention(site)
+    options = {key: value for key, value in entry.items() if key not in ("heads", "head_sets")}
+    for key in ("positions", "layers"):
+        if isinstance(options.get(key), list):
+            options[key] = tuple(options[key])
+    if "heads" in entry:
+        options["heads"] = heads_of(entry["heads"])
+    if "head_sets" in entry:
+        options["head_sets"] = tuple(map(heads_of, entry["head_sets"]))
+    return Intervention(**options)
 
 
-def check_positions(positions: object) -> None:
-    """None, 'each', 'all', or roles.
-
-    Raises:
-        InputError: anything else.
-    """
-    if positions is None or (isinstance(positions, str) and positions in ("each", "all")):
-        return
-    if not isinstance(positions, tuple | list) or not positions:
-        raise InputError(
-            f"positions {one_line(repr(positions))}: use 'each', 'all' or a tuple of roles, such "
-            "as ('determiner', 'EOT')"
-        )
-    for role in positions:
-        check_choice("role", role, ROLES)
-
-
-def check_head_sets(sets: object) -> None:
-    """Sets of (block, head) pairs.
-
-    Raises:
-        InputError: nothing in it, an empty set, another nesting, or a head twice in a set.
-    """
-    if not _is_list(sets) or not len(sets):
-        raise InputError(
-            f"head_sets {one_line(repr(sets))}: give at least one set, such as [[(1, 2), (2, 1)]]"
-        )
-    for heads in sets:
-        if not _is_list(heads):
-            raise InputError(
-                f"head_sets holds {one_line(repr(heads))} where a set of heads should be: nest it "
-                "as sets of (block, head) pairs, such as [[(1, 2), (2, 1)]]"
-            )
-        if not len(heads):
-            raise InputError("a set of heads is empty")
-        for pair in heads:
-            if not (_is_list(pair) and len(pair) == 2 and all(map(_is_number, pair))):
-                raise InputError(
-                    f"head_sets holds {one_line(repr(pair))} where a (block, head) pair should be: "
-                    "nest it as sets of pairs, such as [[(1, 2), (2, 1)]]"
-                )
-        if len({tuple(pair) for pair in heads}) < len(heads):
-            raise InputError(f"a set names a head twice: {one_line(repr(heads))}")
-
-
-def _is_list(value: object) -> TypeGuard[Sequence[Any]]:
-    return isinstance(value, tuple | list)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)
+def heads_of(names: Iterable[str]) -> tuple[tuple[int, int], ...]:
+    """Heads as (block, head), from their names such as "1.2"."""
+    pairs = (name.split(".") for name in names)
+    return tuple((int(block), int(head)) for block, head in pairs)

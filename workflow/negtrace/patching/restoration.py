@@ -21,7 +21,7 @@ from negtrace.models.tower import TextTower
 from negtrace.patching.ablated_runs import RoleMeans, mean_run, role_means, zero_run
 from negtrace.patching.batch_sizes import batch_sizes, in_batches
 from negtrace.patching.forward_passes import Run, as_array, run_sentences
-from negtrace.patching.interventions import Intervention
+from negtrace.patching.interventions import Intervention, as_intervention
 from negtrace.patching.known_cells import known_layers
 from negtrace.patching.propagation import patched_embeddings
 from negtrace.patching.random_direction import pair_seed, random_run
@@ -72,8 +72,7 @@ def sweep(
     Raises:
         InputError: the intervention is not defined, or not for this tower, or lacks its stand-in.
     """
-    if isinstance(intervention, str):
-        intervention = Intervention(intervention)
+    intervention = as_intervention(intervention)
     cells = intervention.cells(tower.shape)
     study = make_study(alignment, candidates, images, scores, direction, logit_scale)
     longest = max(len(s.tokens) for p in study.pairs for s in (p.negated, p.affirmative))

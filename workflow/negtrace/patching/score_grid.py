@@ -16,7 +16,7 @@ from negtrace.patching.known_cells import Known
 from negtrace.patching.scores import item_vectors
 from negtrace.patching.sentences import SentencePair, sentence_pairs
 from negtrace.patching.sites import Cell
-from negtrace.vocabulary import BASE_OF, SOURCE_OF
+from negtrace.vocabulary import ALL, BASE_OF, SOURCE_OF
 
 
 @dataclass(frozen=True)
@@ -166,6 +166,23 @@ def tidy(
             "restoration": restoration,
         }
     )
+
+
+def under_name(frame: pd.DataFrame, name: str, intervention: Intervention) -> pd.DataFrame:
+    """A table of cells as a study keeps it: under the intervention's name, as if it were a site.
+
+    Sets of heads stand where the role does, as in ``1.2+2.1`` or ``1.2+2.1 at determiner``.
+    """
+    if frame.empty:
+        return frame
+    frame = frame.assign(site=pd.Categorical([name] * len(frame)))
+    if intervention.head_sets is None:
+        return frame
+    sets = ["+".join(f"{block}.{head}" for block, head in one) for one in intervention.head_sets]
+    roles = frame["role"].astype(str)
+    of_set = pd.Series(sets, dtype=object).to_numpy()[frame["head_set"].to_numpy() - 1]
+    labels = of_set if (roles == ALL).all() else of_set + " at " + roles.to_numpy(object)
+    return frame.assign(role=labels).drop(columns="head_set")
 
 
 def role_label(intervention: Intervention) -> str:

@@ -240,6 +240,7 @@ def section(
             if "attribution" in study["confirm"]
             else None
         ),
+        interventions=config["interventions"],
     )
     return found.with_data(
         explorer.blocks_of(found, table, numbers[folders[dataset]]),

@@ -11,7 +11,7 @@ from negtrace.report.blocks import plain
 from negtrace.report.routes import grids, route
 from negtrace.report.section import Section
 from negtrace.statistics.credible import credible, has_effect, named, over_all_items, pooled
-from negtrace.vocabulary import ALL, ROLES
+from negtrace.vocabulary import ALL
 
 
 def row(section: Section) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def small_map(table: pd.DataFrame, alpha: float) -> dict[str, Any] | None:
     by = "head" if "head" in rows and rows["head"].notna().any() else "role"
     tested = rows["p_fwer"] <= alpha if "p_fwer" in rows else pd.Series(True, index=rows.index)
     known = rows.get("known", False)
-    labels = sorted(set(rows[by]), key=[*ROLES, ALL].index if by == "role" else int)
+    labels = in_sentence_order(rows[by]) if by == "role" else sorted(set(rows[by]), key=int)
     plain_rows = rows.assign(sure=tested | known, **{by: rows[by].astype(object)})
     layers = sorted(set(rows["layer"]))
 

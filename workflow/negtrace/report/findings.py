@@ -24,7 +24,7 @@ from negtrace.statistics.credible import (
     over_all_items,
     pooled,
 )
-from negtrace.vocabulary import ALL, NEGATIONS
+from negtrace.vocabulary import ALL, NEGATIONS, Site
 
 
 @dataclass(frozen=True)
@@ -144,27 +144,28 @@ def _tested(table: pd.DataFrame) -> str:
     return " significant" if "p_fwer" in table else ""
 
 
-def of_blocks(table: pd.DataFrame, what: str, alpha: float, count: int = TOP_HEADS) -> list[str]:
+def of_blocks(table: pd.DataFrame, site: Site, alpha: float, count: int = TOP_HEADS) -> list[str]:
     """The credible cells (token and block) of a site that restore most, over both negations.
 
     Args:
         table: ``restoration_map`` of a site that is patched by position, other than resid.
-        what: the site in words.
+        site: what is patched.
         alpha: level of the family-wise error.
     """
     if not len(pooled(table)):
         return []
     if not has_effect(table):
-        return [f"{NO_EFFECT}, and no {what} is named."]
+        return [f"{NO_EFFECT}, and no {site.label} is named."]
     best = named(table, alpha)
     best = best[best["mean"] >= NOTABLE].head(count)
     if best.empty:
         return [
-            f"No {what} at a single token has a{_tested(table)} mean restoration of {NOTABLE:g} or"
-            " more (all items)."
+            f"No {site.label} at a single token has a{_tested(table)} mean restoration of"
+            f" {NOTABLE:g} or more (all items)."
         ]
-    cells = [f"block {row.layer} at {row.role} ({row.mean:.2f})" for row in best.itertuples()]
-    return [f"Highest mean restoration by {what} (all items): {'; '.join(cells)}."]
+    rows: Any = best.itertuples()
+    cells = [f"{site.layers} {row.layer} at {row.role} ({row.mean:.2f})" for row in rows]
+    return [f"Highest mean restoration by {site.label} (all items): {'; '.join(cells)}."]
 
 
 def of_overlap(

@@ -18,7 +18,8 @@ from negtrace.report.blocks import columns, packed
 from negtrace.report.of_model import Choices, Comparison
 from negtrace.report.section import Section
 from negtrace.report.verdict import verdict
-from negtrace.vocabulary import EFFECTS, LABELS, NEGATIONS, ROLES, SEGMENTS, SITES
+from negtrace.study.interventions import site_of
+from negtrace.vocabulary import EFFECTS, LABELS, NEGATIONS, ROLES, SEGMENTS, SITES, Site
 
 TEMPLATES = Path(__file__).parents[2] / "report"
 TABLES_FILE = Path(__file__).parents[2] / "schemas" / "tables.json"
@@ -138,7 +139,7 @@ def render(
         choices=choices,
         definitions=DEFINITIONS,
         effects=EFFECTS,
-        sites=SITES,
+        sites=_sites(sections),
         run=run or {},
         atlas=atlas,
         study=packed(
@@ -217,7 +218,8 @@ def _study(
             for section, parent in zip(sections, parents, strict=True)
         ],
         "sites": {
-            name: {"label": site.label, "states": name == "resid"} for name, site in SITES.items()
+            name: {"label": site.label, "states": site.states}
+            for name, site in _sites(sections).items()
         },
         "effects": [list(effect) for effect in EFFECTS.values()],
         "roles": list(ROLES),
@@ -225,6 +227,12 @@ def _study(
         "negations": list(NEGATIONS),
         "about": about,
     }
+
+
+def _sites(sections: Sequence[Section]) -> dict[str, Site]:
+    """All sites, and the study's own interventions."""
+    own = sections[0].interventions
+    return SITES | {name: site_of(name, own) for name in own}
 
 
 def _subject(sections: Sequence[Section]) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from negtrace.study import places
-from negtrace.vocabulary import FIGURES, SITES
+from negtrace.study.interventions import site_of
+from negtrace.vocabulary import FIGURES
 
 CAPTIONS = Path(__file__).parents[2] / "report" / "captions"
 
@@ -37,12 +39,16 @@ class Picture(NamedTuple):
     alt: str = ""  # what it shows
 
 
-def picture(name: str, path: Path) -> Picture:
-    """A figure with its title and caption; one without a caption keeps its name as title."""
+def picture(name: str, path: Path, interventions: Mapping[str, Any] | None = None) -> Picture:
+    """A figure with its title and caption; one without a caption keeps its name as title.
+
+    Args:
+        interventions: those of the configuration.
+    """
     kind, _, of = name.partition(".")
     title = FIGURES[kind].title if kind in FIGURES else kind.replace("_", " ")
     site, _, direction = of.rpartition(".")
-    title += f", by {SITES[site].label}" if site else ""
+    title += f", by {site_of(site, interventions or {}).label}" if site else ""
     return Picture(
         name.replace(".", "-"),
         f"{title}, direction {direction}" if direction else title,

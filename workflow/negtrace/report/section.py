@@ -28,7 +28,9 @@ from negtrace.report.blocks import packed
 from negtrace.report.pictures import Picture, picture
 from negtrace.report.templates import of_templates
 from negtrace.study import places
-from negtrace.vocabulary import CONTRASTS, CONTROLS, FIGURES, SEGMENTS, SITES
+from negtrace.study.interventions import FIGURE as INTERVENTION
+from negtrace.study.interventions import site_of
+from negtrace.vocabulary import CONTRASTS, CONTROLS, FIGURES, SEGMENTS, SITES, Site
 
 DEMO_NOTICE = (
     "This is the demo world: the method at work on a small subject with a known task. It says "
@@ -75,6 +77,7 @@ class Section:
         seconds: what its jobs took, where that is recorded.
         circuit: tables ``edge_map``, ``circuit`` and ``circuit_minimality``.
         attribution: tables ``attribution_trust`` and ``attribution_map``.
+        interventions: those of the configuration.
     """
 
     dataset: str
@@ -107,6 +110,7 @@ class Section:
     seconds: float | None = None
     circuit: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame] | None = None
     attribution: tuple[pd.DataFrame, pd.DataFrame] | None = None
+    interventions: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def heading(self) -> str:
@@ -166,7 +170,7 @@ class Section:
                 overlap = findings.of_overlap(table, self.selectivity, self.alpha)
                 said += self._with_direction(sweep, overlap)
         for sweep, table in self.donors.items():
-            beside = evidence.of_placebo(table, SITES[sweep.split(".")[0]].label, self.alpha)
+            beside = evidence.of_placebo(table, self.site_of(sweep).label, self.alpha)
             beside += evidence.of_transfer(table, self.maps[sweep], self.alpha)
             said += self._with_direction(sweep, beside)
         if self.confirmation is not None:
@@ -182,20 +186,24 @@ class Section:
         return list(map(self.said, said))
 
     def _of_map(self, sweep: str, table: pd.DataFrame) -> list[str]:
-        site = sweep.split(".")[0]
-        if site == "resid":
+        site = self.site_of(sweep)
+        if site.name == "resid":
             said = routes.of_resid(table, self.alpha)
         elif table["head"].notna().any():
-            patched = "" if site == "head" else f" by {SITES[site].label}"
+            patched = "" if site.name == "head" else f" by {site.label}"
             said = findings.of_heads(table, f"restoration{patched}", self.alpha)
         else:
-            said = findings.of_blocks(table, SITES[site].label, self.alpha)
-        said = said + evidence.of_significance(table, SITES[site].label, self.alpha)
+            said = findings.of_blocks(table, site, self.alpha)
+        said = said + evidence.of_significance(table, site.label, self.alpha)
         if sweep in self.spread:
             said += robustness.of_spread(self.spread[sweep], table, self.alpha)
         if sweep in self.stability and "head" in table and table["head"].notna().any():
             said += robustness.of_stability(*self.stability[sweep], self.alpha)
         return self._with_direction(sweep, said)
+
+    def site_of(self, sweep: str) -> Site:
+        """The site of a sweep, or the study's own intervention."""
+        return site_of(sweep.split(".")[0], self.interventions)
 
     def _with_direction(self, sweep: str, said: list[str]) -> list[str]:
         """Name the direction where the study has more than one."""
@@ -220,7 +228,10 @@ class Section:
             kind = name.split(".")[0]
             return (known.index(kind) if kind in known else len(known), name)
 
-        shown = [picture(name, self.figures[name]) for name in sorted(self.figures, key=place)]
+        shown = [
+            picture(name, self.figures[name], self.interventions)
+            for name in sorted(self.figures, key=place)
+        ]
         return [
             one._replace(
                 title=self.said(one.title),
@@ -233,7 +244,7 @@ class Section:
     @property
     def plain_pictures(self) -> list[Picture]:
         """The figures that are no maps, which the page draws itself."""
-        maps = {site.figure for site in SITES.values()} | {
+        maps = {*(site.figure for site in SITES.values()), INTERVENTION} | {
             f"{SITES['resid'].figure}_{segment}" for segment in SEGMENTS
         }
         return [one for one in self.pictures if one.name.partition("-")[0] not in maps]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from negtrace.models.compute import Compute
+from negtrace.study.places import sweep_of
 from negtrace.study.step_source import OF_SWEEPS, Parameter, Step
 
 if TYPE_CHECKING:
@@ -53,7 +54,11 @@ def units(definition: Step, options: Namespace) -> Iterator[Namespace]:
     given = {name: paths for name, paths in listed.items() if paths or name not in optional}
     for paths in zip(*given.values(), strict=True):
         one = dict(zip(given, paths, strict=True))
-        of_unit = {name: [one[name]] if name in optional else one[name] for name in one}
+        of_unit: dict[str, Any] = {n: [one[n]] if n in optional else one[n] for n in one}
+        for parameter in definition.given:
+            if parameter.annotation == "SweepEntry":
+                site, _ = sweep_of(next(iter(one.values())))
+                of_unit[parameter.name] = getattr(options, parameter.name).get(site)
         yield Namespace(**{**vars(options), **of_unit})
 
 

@@ -154,18 +154,37 @@ def candidates(item_table: Table, wording: Label, contrast: dict[str, Any]) -> M
 
 
 @step("excluded", pairs="candidates")
-def pairs(candidates: Table, rejected: Table, image_files: Table, min_votes: int) -> Made:
-    """Keep the candidates that enough annotators agreed with and whose image is at hand."""
-    from negtrace.data.pairs import select
+def pairs(
+    candidates: Table,
+    rejected: Table,
+    image_files: Table,
+    of_pairs: Table | None,
+    min_votes: int,
+    wanted: list[str],
+    where: dict[str, list[str]],
+) -> Made:
+    """Keep the wanted candidates that annotators agreed with and whose image is at hand.
+
+    A control has the items of its original, whose words the filter is about.
+    """
+    import logging
+
+    from negtrace.data.pairs import select, unwanted
     from negtrace.errors import InputError
 
     lacking = image_files.dropna(subset="reason")
     missing = dict(zip(lacking["image_file"], lacking["reason"], strict=True))
-    kept, excluded = select(candidates, rejected, min_votes, missing)
+    if of_pairs is None:
+        left_out = unwanted(candidates, wanted, where)
+        if lost := sorted({*wanted} - {*candidates["item_id"], *rejected["item_id"]}):
+            logging.warning("filter.items: %d are not in this dataset: %s", len(lost), lost[0])
+    else:
+        left_out = unwanted(candidates, of_pairs["item_id"].tolist(), {})
+    kept, excluded = select(candidates, rejected, min_votes, missing, left_out)
     if kept.empty:
         last = excluded.iloc[-1]
         raise InputError(
-            "no item of the dataset is left: change its `images` or filter.min_votes; item "
+            "no item of the dataset is left: change its `images` or the section filter; item "
             f"{last['item_id']}: {last['reason']}"
         )
     return Made({"pairs": kept, "excluded": excluded})

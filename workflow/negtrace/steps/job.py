@@ -54,6 +54,7 @@ ModelsByPath: TypeAlias = dict[Path, pd.DataFrame]  # of several models
 # Of a step that is run for one sweep after the other: the one at hand.
 SweepTable: TypeAlias = pd.DataFrame
 SweepName: TypeAlias = tuple[str, str]  # site and direction
+SweepEntry: TypeAlias = dict[str, Any] | None  # its intervention's, of all that there are
 Input: TypeAlias = Path
 Inputs: TypeAlias = list[Path]
 Output: TypeAlias = Path

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from negtrace.models.compute import Compute
-from negtrace.steps.job import Inputs, Made, SweepName, Table, Tables, step
+from negtrace.steps.job import Inputs, Made, SweepEntry, SweepName, Table, Tables, step
 
 # Of a lower precision, among a sweep's params.
 DEVIATION = "deviation_from_float32"
@@ -15,6 +15,7 @@ DEVIATION = "deviation_from_float32"
 @step("sweep")
 def sweep(
     cells: SweepName,
+    interventions: SweepEntry,
     tower: Inputs,
     alignment: Table,
     candidates: Table,
@@ -31,13 +32,18 @@ def sweep(
     on so many pairs, 0 for all.
     """
     from negtrace.models.tower_file import load_tower
+    from negtrace.patching.intervention_checks import check_roles
+    from negtrace.patching.interventions import named
     from negtrace.patching.precision import deviation, sample_pairs
     from negtrace.patching.restoration import sweep
+    from negtrace.patching.score_grid import under_name
     from negtrace.patching.scores import pictured
     from negtrace.patching.shards import take_shard
     from negtrace.progress import bar
 
     site, direction = cells
+    intervention = named(site, interventions)
+    check_roles(alignment, intervention.at, direction)
     loaded = compute.tower(tower)
     items = pictured(candidates, images)
     alignment, items = take_shard(alignment, items, shard, shards)
@@ -45,7 +51,7 @@ def sweep(
         sweep,
         scores=scores,
         images=images,
-        intervention=site,
+        intervention=intervention,
         direction=direction,
         logit_scale=loaded.identity["logit_scale"],
         memory_gb=compute.memory_gb,
@@ -57,7 +63,7 @@ def sweep(
         compared = sample_pairs(items, float32_pairs or len(items))
         again = run_sweep(exact, alignment, compared)
         params[DEVIATION] = deviation(frame, again)
-    return Made({"sweep": frame}, params, loaded.identity)
+    return Made({"sweep": under_name(frame, site, intervention)}, params, loaded.identity)
 
 
 @step("sweep")
@@ -77,6 +83,7 @@ def gather(scores: Table, parts: Tables, files: Inputs) -> Made:
 @step("donor_sweep")
 def donor_sweep(
     cells: SweepName,
+    interventions: SweepEntry,
     tower: Inputs,
     alignment: Table,
     placebo_alignment: Table,
@@ -90,7 +97,9 @@ def donor_sweep(
     compute: Compute,
 ) -> Made:
     """Every cell of one site in one direction patched from the study's donors, for every item."""
-    from negtrace.patching.donor_sweeps import donations, donor_sweep
+    from negtrace.patching.donor_sweeps import COLUMNS, donations, donor_sweep
+    from negtrace.patching.interventions import named
+    from negtrace.patching.score_grid import under_name
     from negtrace.patching.scores import pictured
     from negtrace.patching.shards import take_shard
     from negtrace.progress import bar
@@ -99,7 +108,8 @@ def donor_sweep(
     loaded = compute.tower(tower)
     items = pictured(candidates, images)
     tables = (alignment, placebo_alignment, candidates)
-    given = donations(donors, site, direction, *tables, seed)
+    intervention = named(site, interventions)
+    given = donations(donors, intervention, direction, *tables, seed)
     _, items = take_shard(alignment, items, shard, shards)
     frame = donor_sweep(
         loaded,
@@ -107,7 +117,7 @@ def donor_sweep(
         items,
         images,
         scores,
-        site,
+        intervention,
         direction,
         seed,
         loaded.identity["logit_scale"],
@@ -115,7 +125,8 @@ def donor_sweep(
         progress=bar,
     )
     params = {"site": site, "direction": direction, "device": str(loaded.device)}
-    return Made({"donor_sweep": frame}, params, loaded.identity)
+    made = under_name(frame, site, intervention)[COLUMNS]
+    return Made({"donor_sweep": made}, params, loaded.identity)
 
 
 @step("donor_sweep")

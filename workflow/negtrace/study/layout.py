@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from negtrace.study.interventions import FIGURE as INTERVENTION
 from negtrace.study.places import DATASET_TABLES
 from negtrace.vocabulary import CONFIRMATIONS, FIGURES, SEGMENTS, SITES
 
@@ -83,10 +84,15 @@ def ledger_tables(study: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def plain_sweeps(study: Mapping[str, Any]) -> list[str]:
+    """Those of sites, without interventions of the study's own."""
+    return [sweep for sweep in sweeps(study) if sweep.split(".")[0] in SITES]
+
+
 def map_figure(sweep: str) -> str:
     """Name of the figure of one sweep's map."""
     site, direction = sweep.split(".")
-    return f"{SITES[site].figure}.{direction}"
+    return f"{SITES[site].figure if site in SITES else f'{INTERVENTION}.{site}'}.{direction}"
 
 
 def transfer_figure(sweep: str) -> str:

@@ -20,6 +20,7 @@ from negtrace.messages import did_you_mean
 from negtrace.study.contrasts import check_contrasts
 from negtrace.study.dataset_kinds import CODE, kinds, with_kinds
 from negtrace.study.extensions import MODELS, check_installed, is_code
+from negtrace.study.interventions import check_interventions
 from negtrace.study.known_models import check_name, text_model
 from negtrace.study.model_sources import brings_weights, is_path, local_path
 from negtrace.study.values import check_values, path_fault, shown
@@ -46,6 +47,7 @@ PATTERNS = {
     "^([0-9]+\\.[0-9]+(\\.[qkv])?|mlp\\.[0-9]+|read-out)$": (
         "is no receiver: use block.head such as '4.1' (in quotes), 4.1.q, mlp.4 or read-out"
     ),
+    "^[0-9]+\\.[0-9]+$": "is no head: use block.head, in quotes, such as '1.2'",
     "^(embedding|[0-9]+\\.[0-9]+|mlp\\.[0-9]+)$": (
         "is no sender: use embedding, block.head such as '1.2' (in quotes), or mlp.1"
     ),
@@ -65,6 +67,7 @@ def validate(config: Mapping[str, Any]) -> None:
         raise InputError(f"configuration: {describe(error)}")
     check_names(config)
     check_bases(config)
+    check_interventions(config)
     check_confirmation(config)
     check_planted(config)
     check_contrasts(config)

@@ -1,0 +1,119 @@
+"""Interventions that a study names: whether they are defined, and what they are in words.
+
+Imported when Snakemake builds the job graph: standard library only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from negtrace import vocabulary
+from negtrace.errors import InputError
+from negtrace.messages import did_you_mean
+from negtrace.vocabulary import SITES, Site
+
+# Of which sites there are windows of blocks and single heads; the last take a source run alone.
+WITH_WINDOWS = ("attn_out", "mlp_out", "head")
+OF_HEADS = tuple(name for name in SITES if name not in ("resid", "attn_out", "mlp_out"))
+FROM_SOURCE_ALONE = ("pattern",)
+
+# Stem of the figures of their maps.
+FIGURE = "intervention"
+
+REPLACED_BY = {
+    "zero": ", replaced by zeros",
+    "mean": ", replaced by its mean",
+    "random": ", moved in a random direction",
+}
+
+
+def check_combination(
+    site: str,
+    window: int = 1,
+    heads: Sequence[Any] | None = None,
+    head_sets: Sequence[Any] | None = None,
+    layers: Sequence[int] | None = None,
+    donor: str = "source",
+) -> None:
+    """Whether an intervention is defined for its site.
+
+    Raises:
+        InputError: it is not; says for which sites.
+    """
+    if window > 1 and site not in WITH_WINDOWS:
+        raise InputError(f"site {site} has no windows; use attn_out, mlp_out or head")
+    if head_sets is not None and (site != "head" or window > 1 or heads or layers):
+        raise InputError(
+            "sets of heads are defined for site head without a window, single heads or layers"
+        )
+    if heads is not None and site not in OF_HEADS:
+        raise InputError(f"site {site} has no single heads; use {', '.join(OF_HEADS)}")
+    if donor != "source" and site in FROM_SOURCE_ALONE:
+        raise InputError(f"site {site} can be patched from the source run only")
+
+
+def check_interventions(config: Mapping[str, Any]) -> None:
+    """Every site of the study is a site or an intervention, and every intervention is defined.
+
+    Raises:
+        InputError: names the key.
+    """
+    entries = config["interventions"]
+    for name, entry in entries.items():
+        key = f"configuration: interventions.{name}"
+        if name in SITES:
+            raise InputError(f"{key}: there is a site of that name; choose another")
+        options = {key: entry[key] for key in entry if key not in ("site", "positions")}
+        try:
+            check_combination(entry["site"], **options)
+        except InputError as error:
+            raise InputError(f"{key}: {error}") from error
+        if {*entry} == {"site"}:
+            raise InputError(
+                f"{key}: changes nothing about the site {entry['site']}; name that in study.sites"
+            )
+    known = [*SITES, *entries]
+    for number, site in enumerate(config["study"]["sites"]):
+        if site not in known:
+            raise InputError(
+                f"configuration: study.sites.{number} is {site!r}{did_you_mean(site, known)} "
+                f"(allowed: {', '.join(known)})"
+            )
+
+
+def used(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The interventions that the study sweeps."""
+    entries = config["interventions"]
+    return {name: entries[name] for name in config["study"]["sites"] if name in entries}
+
+
+def site_of(name: str, entries: Mapping[str, Any]) -> Site:
+    """A site as maps, figures and sentences need it, or an intervention as one.
+
+    Args:
+        entries: the configuration's ``interventions``.
+    """
+    if name in SITES:
+        return SITES[name]
+    entry = entries[name]
+    site = SITES[entry["site"]]
+    title = vocabulary.FIGURES[FIGURE].title
+    return Site(name, f"{in_words(entry)} ({name})", f"{FIGURE}.{name}", title, site.states)
+
+
+def in_words(entry: Mapping[str, Any]) -> str:
+    """What an intervention replaces, and by what."""
+    words = SITES[entry["site"]].label
+    if (window := entry.get("window", 1)) > 1:
+        words += f" of {window} blocks at once"
+    if "head_sets" in entry:
+        words = f"{len(entry['head_sets'])} sets of heads"
+    positions = entry.get("positions")
+    if positions == "each":
+        words += ", token by token"
+    elif positions == "all":
+        words += " at all tokens at once"
+    elif positions:
+        words += f" at {' and '.join(positions)}"
+    return words + REPLACED_BY.get(entry.get("donor", "source"), "")
