@@ -91,7 +91,7 @@ def mean_differences(tower: TextTower, half: Half) -> dict[int, torch.Tensor]:
         a vector [width] by hidden state; states where the two do not differ are left out.
     """
     pairs = half.pairs
-    total = 0.0
+    total: Any = 0.0
     for start in range(0, len(pairs), half.at_once):
         part = pairs[start : start + half.at_once]
         states = []
@@ -99,7 +99,7 @@ def mean_differences(tower: TextTower, half: Half) -> dict[int, torch.Tensor]:
             run = run_sentences(tower, [pair.sentence(polarity).tokens for pair in part])
             states.append(run.resid[:, torch.arange(len(part)), run.pooled].double())
         total = total + (states[0] - states[1]).sum(1)
-    found = (total / len(pairs)).to(tower.dtype)
+    found: torch.Tensor = (total / len(pairs)).to(tower.dtype)
     return {state: v for state, v in enumerate(found) if state and float(v.norm()) > 0}
 
 

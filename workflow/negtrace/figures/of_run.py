@@ -17,6 +17,7 @@ from negtrace.figures import (
     features,
     histogram_of_d,
     maps,
+    mending,
 )
 from negtrace.figures.donors import transfer_map
 from negtrace.figures.registry import drawn, drawn_from
@@ -33,6 +34,7 @@ __all__ = [
     "figures_of_run",
     "histogram_of_d",
     "maps",
+    "mending",
 ]
 
 

@@ -40,7 +40,7 @@ def patch_bytes(tower: TextTower, edit: Edit, about: Mapping[str, Any]) -> bytes
     """
     from safetensors.torch import save
 
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
     for (block, head), factor in edit.scales.items():
         scales = tensors.setdefault(f"blocks.{block}.head_scales", torch.ones(tower.shape.heads))
         scales[head - 1] = factor

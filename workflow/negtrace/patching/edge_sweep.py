@@ -31,7 +31,8 @@ from negtrace.patching.edges import (
     every_sender,
 )
 from negtrace.patching.forward_passes import Run, as_array, run_sentences
-from negtrace.patching.interventions import ROLES, Intervention
+from negtrace.patching.intervention_checks import ROLES
+from negtrace.patching.interventions import Intervention
 from negtrace.patching.random_direction import pair_seed, random_run
 from negtrace.patching.score_grid import ScoreGrid, Study, make_study
 from negtrace.patching.sentences import Sentence, SentencePair

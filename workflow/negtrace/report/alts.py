@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from negtrace.report import attribution, circuits, evidence, findings
+from negtrace.report.mending import of_mending
 from negtrace.report.templates import of_templates
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ def _sentences(section: Section, kind: str, of: str) -> Sequence[str]:
             return circuits.of_edges(section.circuit[0], alpha)
         case "attribution" if section.attribution is not None:
             return attribution.of_attribution(*section.attribution)
+        case "mending" if section.mending is not None:
+            return of_mending(section.mending)
         case "planted" if section.planted is not None:
             return evidence.of_planted(section.planted)
         case "templates" if (tables := section.templates.get(f"head.{of}")) is not None:

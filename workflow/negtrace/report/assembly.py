@@ -241,6 +241,7 @@ def section(
             else None
         ),
         interventions=config["interventions"],
+        mending=table("mending") if "mending" in study["confirm"] else None,
     )
     return found.with_data(
         explorer.blocks_of(found, table, numbers[folders[dataset]]),

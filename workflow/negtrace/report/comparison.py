@@ -11,7 +11,7 @@ from negtrace.report.blocks import plain
 from negtrace.report.routes import grids, route
 from negtrace.report.section import Section
 from negtrace.statistics.credible import credible, has_effect, named, over_all_items, pooled
-from negtrace.vocabulary import ALL
+from negtrace.vocabulary import ALL, in_sentence_order
 
 
 def row(section: Section) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from negtrace.report import (
     routes,
 )
 from negtrace.report.blocks import packed
+from negtrace.report.mending import of_mending
 from negtrace.report.pictures import Picture, picture
 from negtrace.report.templates import of_templates
 from negtrace.study import places
@@ -78,6 +79,7 @@ class Section:
         circuit: tables ``edge_map``, ``circuit`` and ``circuit_minimality``.
         attribution: tables ``attribution_trust`` and ``attribution_map``.
         interventions: those of the configuration.
+        mending: table of that name.
     """
 
     dataset: str
@@ -111,6 +113,7 @@ class Section:
     circuit: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame] | None = None
     attribution: tuple[pd.DataFrame, pd.DataFrame] | None = None
     interventions: Mapping[str, Any] = field(default_factory=dict)
+    mending: pd.DataFrame | None = None
 
     @property
     def heading(self) -> str:
@@ -183,6 +186,8 @@ class Section:
             said += circuits.of_circuit(circuit, needed, self.alpha)
         if self.attribution is not None:
             said += attribution.of_attribution(*self.attribution)
+        if self.mending is not None:
+            said += of_mending(self.mending)
         return list(map(self.said, said))
 
     def _of_map(self, sweep: str, table: pd.DataFrame) -> list[str]:

@@ -59,7 +59,7 @@ def groups(items: pd.DataFrame) -> Iterator[tuple[str, str, np.ndarray]]:
         for negation in ("caption", "foil", ALL) if measure in BY_NEGATION else (ALL,):
             inside = (items["negation"] == negation) | (negation == ALL)
             if inside.any():
-                yield measure, negation, inside.to_numpy()
+                yield str(measure), negation, inside.to_numpy()
 
 
 def means(items: pd.DataFrame) -> pd.Series:
