@@ -1,12 +1,19 @@
-"""Interventions of a study's own and a choice of items, in a real run of a small study."""
+"""Interventions of a study's own, a choice of items, and mending, in a real run."""
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
+import numpy as np
 import pandas as pd
 import pytest
+import torch
 from checkout import Checkout
 
+from negtrace.models.families import load
 from negtrace.models.tower_file import load_tower
+from negtrace.models.weight_patch import apply_patch
+from negtrace.models.weights import Weights
 from negtrace.patching.interventions import Intervention
 from negtrace.patching.restoration import sweep
 from negtrace.patching.scores import pictured
@@ -24,7 +31,9 @@ LEFT_OUT = 4
 def study(once) -> Checkout:
     def change(config: dict) -> None:
         config["study"].update(sites=["head", *ENTRIES])
+        config["study"]["confirm"] = ["mending"]
         config["interventions"] = ENTRIES
+        config["mending"] = {"heads": 1, "strengths": [0.5, 3], "amounts": [-2, 2], "draws": 3}
 
     def run(checkout: Checkout) -> None:
         checkout.configure(change)
@@ -95,3 +104,48 @@ def test_figures_and_report_call_an_intervention_what_it_is(study):
             "demo", "tiny", "rephrased", "figures", f"intervention.{name}.negate.svg"
         )
         assert "<svg" in figure.read_text()
+
+
+@pytest.mark.parametrize("kind", ["heads", "direction"])
+def test_a_patched_open_clip_model_gives_the_reported_numbers(study, kind):
+    """Patch, model and sentences as a user would take them: open_clip's own encode_text."""
+    spec = {"architecture": str(study.folder / "tiny.json"), "weights": "random", "seed": 0}
+    model, tokenizer = (loaded := load(spec, Weights(None, None, None, {}))).model, loaded.tokenizer
+    mended = table(study, "mended")
+    images = pd.read_parquet(study.path("demo", "tiny", "images.parquet"))
+    pictures = images.set_index("image_file")["embedding"]
+    candidates = table(study, "candidates").set_index("item_id")
+    for edit in ("none", kind):
+        of = mended[mended["edit"] == edit]
+        assert len(of) > 5
+        patch = study.path("demo", "tiny", "rephrased", f"mending.{kind}.safetensors")
+        items = candidates.loc[of["item_id"].astype(str)]
+        with apply_patch(model, patch) if edit != "none" else nullcontext(), torch.no_grad():
+            scores = [
+                model.encode_text(tokenizer.own(items[side].tolist()), normalize=True).numpy()
+                for side in ("caption", "foil")
+            ]
+        vectors = np.stack(list(pictures.loc[items["image_file"]]))
+        scale = float(model.logit_scale.exp())
+        d = scale * ((scores[0] - scores[1]) * vectors).sum(1)
+        np.testing.assert_allclose(d, of["d"], atol=1e-4)
+    changed = (
+        mended[mended["edit"] == kind]["d"].to_numpy() != mended[mended["edit"] == "none"]["d"]
+    )
+    grid = table(study, "mending_grid")
+    best = grid[(grid["edit"] == kind) & grid["chosen"]]["what"].item()
+    assert changed.any() == (best != "")
+
+
+def test_mending_is_in_tables_figure_and_report(study):
+    run = study.path("demo", "tiny", "rephrased")
+    weights = pd.read_csv(run / "layer_weights.csv")
+    assert weights[["layer", "component"]].to_numpy().tolist() == [
+        [layer, component] for layer in (1, 2) for component in ("attention", "mlp")
+    ]
+    shared = ["restoration", "restoration_ci_low", "restoration_ci_high"]
+    np.testing.assert_allclose(weights[shared], table(study, "layer_weights")[shared])
+    assert "<svg" in (run / "figures" / "mending.svg").read_text()
+    page = study.path("report.html").read_text()
+    assert "Scaling the found heads in every sentence" in page
+    assert "Adding the negation direction in every sentence" in page

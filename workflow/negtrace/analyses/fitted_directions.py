@@ -15,7 +15,7 @@ import pandas as pd
 from negtrace.analyses.head_sets import split_items
 from negtrace.models.tower import TextTower
 from negtrace.patching.forward_passes import as_array
-from negtrace.patching.interventions import ROLES
+from negtrace.patching.intervention_checks import ROLES
 from negtrace.patching.role_states import role_states
 from negtrace.patching.sentences import SentencePair
 from negtrace.patching.subspace import Key

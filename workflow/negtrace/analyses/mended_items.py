@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from negtrace.models.tower import TextTower
-from negtrace.patching.forward_passes import run_bytes
 from negtrace.patching.scores import item_vectors, pictured, scores, sentence_embeddings
 from negtrace.patching.sentences import sentence_pairs
 
@@ -51,9 +50,6 @@ class Half:
         self.other = other_affirmatives(kept, seed)
         self.logit_scale = tower.identity["logit_scale"]
         self.memory_gb = memory_gb
-        longest = max(len(pair.negated.tokens) for pair in self.pairs) + 1
-        one = run_bytes(tower.shape, longest, tower.dtype.itemsize)
-        self.at_once = max(1, int(memory_gb * 2**30 / 4 / one))
 
     def scores(self, tower: TextTower) -> pd.DataFrame:
         """The table ``scores`` of the items."""

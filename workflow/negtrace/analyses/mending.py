@@ -21,12 +21,15 @@ import numpy as np
 import pandas as pd
 import torch
 
+from negtrace.analyses.fitted_directions import moments_by, roles_of
 from negtrace.analyses.head_sets import HeadSet, other_sets, rank_heads, split_items
 from negtrace.analyses.mended_items import Half
+from negtrace.models.roles import POOLED
 from negtrace.models.tower import TextTower
 from negtrace.models.weight_edits import Edit, edited, scaled
-from negtrace.patching.forward_passes import run_sentences
+from negtrace.patching.sentences import SentencePair
 from negtrace.progress import silent
+from negtrace.statistics.directions import difference_of_means
 from negtrace.statistics.effect_sizes import DEFAULTS, Options
 from negtrace.statistics.mending import accuracy_and_d, means, mending_table
 
@@ -83,23 +86,19 @@ def direction_options(
     ]
 
 
-@torch.inference_mode()
-def mean_differences(tower: TextTower, half: Half) -> dict[int, torch.Tensor]:
+def mean_differences(
+    tower: TextTower, pairs: Sequence[SentencePair], memory_gb: float
+) -> dict[int, torch.Tensor]:
     """Mean over pairs of the negated minus the affirmative state, where sentences are read out.
 
     Returns:
         a vector [width] by hidden state; states where the two do not differ are left out.
     """
-    pairs = half.pairs
-    total: Any = 0.0
-    for start in range(0, len(pairs), half.at_once):
-        part = pairs[start : start + half.at_once]
-        states = []
-        for polarity in ("negated", "affirmative"):
-            run = run_sentences(tower, [pair.sentence(polarity).tokens for pair in part])
-            states.append(run.resid[:, torch.arange(len(part)), run.pooled].double())
-        total = total + (states[0] - states[1]).sum(1)
-    found: torch.Tensor = (total / len(pairs)).to(tower.dtype)
+    roles = roles_of(pairs, "negate")
+    at = roles[0] if tower.shape.pool == "first" else POOLED if POOLED in roles else "EOT"
+    half = {pair.pair_id: "" for pair in pairs}
+    of = moments_by(tower, pairs, at, "negate", half, products=False, memory_gb=memory_gb)[""]
+    found = torch.as_tensor(difference_of_means(of)).to(tower.weights["ln_final.bias"])
     return {state: v for state, v in enumerate(found) if state and float(v.norm()) > 0}
 
 
@@ -165,7 +164,7 @@ def mend(
     rng = np.random.default_rng(options.seed)
     found = tuple(sorted(rank_heads(tables["sweep"], tables["scores"], chosen)[:heads]))
     others = other_sets(found, tower.shape, draws, rng, matched=True)
-    vectors = mean_differences(tower, first)
+    vectors = mean_differences(tower, first.pairs, memory_gb)
     total = len(strengths) + len(amounts) * len(vectors) + len(others) + draws
     bar = progress(total=total, desc="mending", unit="edit")
     before = accuracy_and_d(first.scores(tower)["d"])
