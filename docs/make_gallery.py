@@ -31,6 +31,8 @@ def source(name: str) -> Path:
     if name == "templates":
         return Path("results/sentences/demo/standard/templates.negate.png")
     direction = f".{next(iter(DIRECTIONS))}" if name in BY_DIRECTION else ""
+    if name == "intervention":
+        direction = f".three-blocks.{next(iter(DIRECTIONS))}"
     if name == "transfer":
         direction = f".{next(iter(SITES))}.{next(iter(DIRECTIONS))}"
     return RUNS / "demo" / "rephrased" / "figures" / f"{name}{direction}.png"

@@ -309,3 +309,31 @@ def test_published_counts(real, wording, negations, edits, n_pairs):
 def test_unknown_wording(small):
     with pytest.raises(InputError, match=r"'rephrase' .* one of standard, rephrased"):
         pairs.candidates(small, "rephrase")
+
+
+def test_items_are_chosen_by_id_and_by_what_their_pairs_have():
+    table = pd.DataFrame(
+        {
+            "item_id": ["a", "b", "c", "d"],
+            "image_file": "x.png",
+            "negator": ["no", "not", None, "no"],
+            "edit": ["some_to_no", "other", "other", "a_to_no"],
+            "votes_caption": pd.array([3, 3, 3, 0], dtype="Int32"),
+        }
+    )
+    none = pd.DataFrame(columns=["item_id", "reason"])
+
+    def left(items=(), where=None):
+        why = pairs.unwanted(table, items, where or {})
+        kept, excluded = pairs.select(table, none, 2, unwanted=why)
+        assert len(kept) + len(excluded) == len(table)
+        return kept["item_id"].tolist(), dict(excluded.itertuples(index=False))
+
+    assert left() == (["a", "b", "c"], {"d": "fewer than 2 annotator votes for the caption"})
+    assert left(["b", "c"])[0] == ["b", "c"]
+    assert left(["b"])[1]["a"] == "not among filter.items"
+    kept, reasons = left(where={"negator": ["no", "never"]})
+    assert kept == ["a"]
+    assert reasons["b"] == "left out by filter.where, negator (not)"
+    assert reasons["c"] == "left out by filter.where, negator (none)"
+    assert left(["a", "b"], {"edit": ["other"]})[0] == ["b"]

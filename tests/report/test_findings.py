@@ -10,6 +10,7 @@ import pytest
 from conftest import effect_rows
 
 from negtrace.report import cautions, findings, routes
+from negtrace.vocabulary import SITES
 
 ALPHA = 0.05
 
@@ -284,8 +285,11 @@ def test_segments_have_no_say():
         ratio=table["ratio"].where(table["segment"] == "all", 9.0),
         p_fwer=table["p_fwer"].where(table["segment"] == "all", 0.9),
     )
-    for said in (findings.of_heads, findings.of_blocks):
-        assert said(turned, "restoration", ALPHA) == said(table, "restoration", ALPHA)
+    for said, what in (
+        (findings.of_heads, "restoration"),
+        (findings.of_blocks, SITES["mlp_out"]),
+    ):
+        assert said(turned, what, ALPHA) == said(table, what, ALPHA)
 
 
 def test_what_is_not_significant_is_not_named(accuracy):
@@ -293,7 +297,7 @@ def test_what_is_not_significant_is_not_named(accuracy):
     assert findings.of_heads(table, "restoration", ALPHA) == [
         "No single head has a significant mean restoration of 0.1 or more (all items)."
     ]
-    assert findings.of_blocks(table, "MLP output", ALPHA) == [
+    assert findings.of_blocks(table, SITES["mlp_out"], ALPHA) == [
         "No MLP output at a single token has a significant mean restoration of 0.1 or more"
         " (all items)."
     ]
@@ -330,7 +334,7 @@ def test_a_null_model_is_said_to_show_nothing(accuracy):
     said = [
         findings.headline(accuracy, resid, table, ALPHA),
         *findings.of_heads(table, "restoration", ALPHA),
-        *findings.of_blocks(table, "MLP output", ALPHA),
+        *findings.of_blocks(table, SITES["mlp_out"], ALPHA),
         *routes.of_resid(resid, ALPHA),
     ]
     assert len(said) == 4

@@ -5,18 +5,24 @@ from __future__ import annotations
 from contextlib import nullcontext
 
 import numpy as np
+import open_clip
 import pandas as pd
 import pytest
 import torch
+import yaml
 from checkout import Checkout
+from PIL import Image
 
+from negtrace.errors import InputError
 from negtrace.models.families import load
 from negtrace.models.tower_file import load_tower
 from negtrace.models.weight_patch import apply_patch
 from negtrace.models.weights import Weights
+from negtrace.notebook import Study
 from negtrace.patching.interventions import Intervention
 from negtrace.patching.restoration import sweep
 from negtrace.patching.scores import pictured
+from negtrace.statistics.effect_sizes import Options
 
 ENTRIES = {
     "both": {"site": "attn_out", "window": 2},
@@ -149,3 +155,58 @@ def test_mending_is_in_tables_figure_and_report(study):
     page = study.path("report.html").read_text()
     assert "Scaling the found heads in every sentence" in page
     assert "Adding the negation direction in every sentence" in page
+
+
+def test_a_notebook_has_the_pipeline_s_numbers(study):
+    run = Study.of_run(study.path("demo", "tiny", "rephrased"))
+    both = Intervention("attn_out", window=2)
+    statistics = yaml.safe_load(study.path("config.yaml").read_text())["statistics"]
+    found, written = run.map(both, options=Options(**statistics)), table(study, "map.both.negate")
+    measured = [*(f"ratio{end}" for end in ("", "_ci_low", "_ci_high")), "mean", "n_items"]
+    assert len(found) == len(written)
+    np.testing.assert_allclose(found[measured], written[measured], atol=1e-4)
+    np.testing.assert_allclose(found["p_fwer"], written["p_fwer"], atol=0.01)
+    edges = run.edges(["2.1", "read-out"])
+    assert set(edges["receiver"]) == {"2.1", "read-out"}
+    assert set(edges["n_items"]) <= set(written["n_items"])
+
+
+def test_a_notebook_reads_items_as_the_pipeline_does(study):
+    spec = {"architecture": str(study.folder / "tiny.json"), "weights": "random", "seed": 0}
+    loaded = load(spec, Weights(None, None, None, {}))
+    items = pd.read_parquet(study.path("demo", "items.parquet"))
+    images = [Image.open(study.path("demo", "source", "images", n)) for n in items["image_file"]]
+    own = Study.of_items(
+        loaded.model,
+        open_clip.get_tokenizer("ViT-B-32"),
+        items["caption"].tolist(),
+        items["foil"].tolist(),
+        images,
+        preprocess=loaded.preprocess,
+        wording="rephrased",
+    )
+    candidates = table(study, "candidates")
+    number = {str(n): item_id for n, item_id in enumerate(items["item_id"])}
+    assert [number[n] for n in own.candidates["item_id"]] == candidates["item_id"].tolist()
+    assert len(own.excluded) + len(own.candidates) == len(items)
+    alignment = ["pair_id", "polarity", "position", "token_id", "role"]
+    pd.testing.assert_frame_equal(
+        own.alignment[alignment].astype(str), table(study, "alignment")[alignment].astype(str)
+    )
+    np.testing.assert_allclose(own.scores["d"], table(study, "scores")["d"], atol=1e-4)
+    swept = own.sweep("head")
+    written = table(study, "sweep.head.negate")
+    np.testing.assert_allclose(swept["s_patched"], written["s_patched"], atol=1e-4)
+
+
+def test_a_notebook_refuses_items_that_are_no_pairs(study):
+    spec = {"architecture": str(study.folder / "tiny.json"), "weights": "random", "seed": 0}
+    loaded = load(spec, Weights(None, None, None, {}))
+    with pytest.raises(InputError, match="no item is a minimal pair; the first:"):
+        Study.of_items(
+            loaded.model,
+            open_clip.get_tokenizer("ViT-B-32"),
+            ["There are dogs."],
+            ["Cats sleep all day."],
+            torch.ones(24),
+        )

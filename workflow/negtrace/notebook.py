@@ -110,7 +110,8 @@ class Study:
                 "foil": several(foils, n, "foils"),
                 "image_file": several(names, n, "images"),
             }
-            items = item_table(pd.DataFrame(columns).to_dict("records"))
+            rows: Any = pd.DataFrame(columns).to_dict("records")
+            items = item_table(rows)
             worded, rejected = candidates(items, wording, contrast)
             if worded.empty:
                 raise InputError(f"no item is a minimal pair; the first: {rejected['reason'][0]}")

@@ -43,9 +43,9 @@ def mending_figure(grid: pd.DataFrame, table: pd.DataFrame, settings: Mapping[st
         settings: the configuration's ``figures``.
     """
     figure, axes = new_figure(figure_width(settings), HEIGHT, 2, 2, height_ratios=[1, 1.5])
-    for axis, (edit, label) in zip(axes[0], EDITS.items(), strict=True):
+    for axis, edit in zip(axes[0], EDITS, strict=True):
         _tried(axis, grid[grid["edit"] == edit], edit)
-        axis.set(title=label, ylabel="mean d, half for choosing")
+        axis.set_ylabel("mean d, half for choosing")
     axes[0, 0].set_xlabel("factor")
     axes[0, 1].set_xlabel("amount, in mean differences")
     shares = ~table["measure"].astype(str).str.endswith("mean_d")
@@ -77,15 +77,8 @@ def _tried(axis: Axes, grid: pd.DataFrame, edit: str) -> None:
     best = grid[grid["chosen"]].iloc[0]
     axis.plot(best["strength"], best["mean_d"], "o", ms=8, mfc="none", mec="black")
     named = f"hidden state {best['what']}" if edit == "direction" else best["what"]
-    what = "no edit" if best["what"] == "" else f"{named}: {best['strength']:g}"
-    axis.annotate(
-        f"{what} (accuracy {best['accuracy']:.3f})",
-        (best["strength"], best["mean_d"]),
-        (0.98, 0.04),
-        textcoords="axes fraction",
-        ha="right",
-        fontsize=7,
-    )
+    what = "no edit" if best["what"] == "" else f"{named}, {best['strength']:g}"
+    axis.set_title(f"{EDITS[edit]}\nchosen: {what} (accuracy {best['accuracy']:.3f})")
 
 
 def _differences(axis: Axes, table: pd.DataFrame, label: str) -> None:
@@ -112,5 +105,5 @@ def _differences(axis: Axes, table: pd.DataFrame, label: str) -> None:
     axis.plot([], [], "|", ms=7, color=DRAWN_COLOUR, label="mean of random edits")
     names = [MEASURES[measure] + NEGATIONS[negation] for measure, negation in rows]
     axis.set_yticks(list(place.values()), names)
-    axis.xaxis.set_major_locator(MaxNLocator(5))
+    axis.xaxis.set_major_locator(MaxNLocator(4))
     axis.set_xlabel(label)
