@@ -16,9 +16,9 @@ STEPS = sorted(step_source.steps())
 LOADING = {"tower", "alignment", "images", "identity"}
 RUNNING = {
     *("tower", "alignment", "runs", "sweep", "donor_sweep", "attention", "identity"),
-    *("contributions", "ablation", "edges", "circuit", "attribution"),
+    *("contributions", "ablation", "edges", "circuit", "attribution", "mending"),
 }
-SWEEPING = {"sweep", "donor_sweep", "ablation", "edges", "circuit"}
+SWEEPING = {"sweep", "donor_sweep", "ablation", "edges", "circuit", "mending"}
 ENGINE = SWEEPING | {"runs"}
 MODEL_STEPS = RUNNING | LOADING | {"subject_segmentation"}
 FEATURES = {"features", "attention_maps"}
@@ -28,7 +28,7 @@ GROUPED = {
     *("segments", "restoration_map", "study_tests", "attention_maps"),
     *("contribution_map", "contributions", "ablation", "specification", "report", "template_maps"),
     *("confounds", "edges", "edge_map", "circuit", "attribution_map"),
-    *("atlas", "head_matches", "base_difference"),
+    *("atlas", "head_matches", "base_difference", "mending"),
 }
 
 

@@ -11,10 +11,8 @@ import yaml
 from negtrace.errors import InputError
 from negtrace.patching.interventions import Intervention, named
 from negtrace.patching.sites import SITES as PLACES
+from negtrace.study.combinations import FROM_SOURCE_ALONE, WITH_WINDOWS, WITHOUT_HEADS
 from negtrace.study.interventions import (
-    FROM_SOURCE_ALONE,
-    OF_HEADS,
-    WITH_WINDOWS,
     in_words,
     site_of,
     used,
@@ -96,7 +94,7 @@ def test_names_have_to_be_free_and_known(config):
 def test_what_sites_can_do_is_said_once(config):
     """The lists that the job graph reads, against the engine's sites."""
     assert set(WITH_WINDOWS) == {name for name, site in PLACES.items() if site.windows}
-    assert set(OF_HEADS) == {name for name, site in PLACES.items() if site.by_head}
+    assert set(WITHOUT_HEADS) == {name for name, site in PLACES.items() if not site.by_head}
     assert set(FROM_SOURCE_ALONE) == {n for n, site in PLACES.items() if site.same_positions}
     assert {n for n, site in SITES.items() if site.states} == {
         n for n, site in PLACES.items() if site.counts_hidden_states

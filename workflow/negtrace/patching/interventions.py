@@ -18,7 +18,7 @@ from negtrace.patching.intervention_checks import (
 )
 from negtrace.patching.sentences import Sentence
 from negtrace.patching.sites import SITES, Cell, Site, head_set
-from negtrace.study.interventions import check_combination
+from negtrace.study.combinations import check_combination
 
 Donor = Literal["source", "random", "zero", "mean", "base", "given"]
 

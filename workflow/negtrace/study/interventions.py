@@ -5,18 +5,13 @@ Imported when Snakemake builds the job graph: standard library only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from negtrace import vocabulary
 from negtrace.errors import InputError
 from negtrace.messages import did_you_mean
+from negtrace.study.combinations import check_combination
 from negtrace.vocabulary import SITES, Site
-
-# Of which sites there are windows of blocks and single heads; the last take a source run alone.
-WITH_WINDOWS = ("attn_out", "mlp_out", "head")
-OF_HEADS = tuple(name for name in SITES if name not in ("resid", "attn_out", "mlp_out"))
-FROM_SOURCE_ALONE = ("pattern",)
 
 # Stem of the figures of their maps.
 FIGURE = "intervention"
@@ -26,31 +21,6 @@ REPLACED_BY = {
     "mean": ", replaced by its mean",
     "random": ", moved in a random direction",
 }
-
-
-def check_combination(
-    site: str,
-    window: int = 1,
-    heads: Sequence[Any] | None = None,
-    head_sets: Sequence[Any] | None = None,
-    layers: Sequence[int] | None = None,
-    donor: str = "source",
-) -> None:
-    """Whether an intervention is defined for its site.
-
-    Raises:
-        InputError: it is not; says for which sites.
-    """
-    if window > 1 and site not in WITH_WINDOWS:
-        raise InputError(f"site {site} has no windows; use attn_out, mlp_out or head")
-    if head_sets is not None and (site != "head" or window > 1 or heads or layers):
-        raise InputError(
-            "sets of heads are defined for site head without a window, single heads or layers"
-        )
-    if heads is not None and site not in OF_HEADS:
-        raise InputError(f"site {site} has no single heads; use {', '.join(OF_HEADS)}")
-    if donor != "source" and site in FROM_SOURCE_ALONE:
-        raise InputError(f"site {site} can be patched from the source run only")
 
 
 def check_interventions(config: Mapping[str, Any]) -> None:
@@ -98,8 +68,7 @@ def site_of(name: str, entries: Mapping[str, Any]) -> Site:
         return SITES[name]
     entry = entries[name]
     site = SITES[entry["site"]]
-    title = vocabulary.FIGURES[FIGURE].title
-    return Site(name, f"{in_words(entry)} ({name})", f"{FIGURE}.{name}", title, site.states)
+    return site._replace(name=name, label=f"{in_words(entry)} ({name})", figure=f"{FIGURE}.{name}")
 
 
 def in_words(entry: Mapping[str, Any]) -> str:
