@@ -74,7 +74,7 @@ class TransformerLensBridge(TransformerLensBatched):
 
 
 def tokenizer() -> object:
-    """A tokenizer of one word, so that none is fetched."""
+    """A tokenizer of one word, so that none is fetched; with a start token it would be."""
     from tokenizers import Tokenizer
     from tokenizers.models import WordLevel
     from transformers import PreTrainedTokenizerFast
@@ -82,5 +82,5 @@ def tokenizer() -> object:
     words = Tokenizer(WordLevel({"<|endoftext|>": 0}, unk_token="<|endoftext|>"))
     end = "<|endoftext|>"
     return PreTrainedTokenizerFast(
-        tokenizer_object=words, bos_token=end, eos_token=end, pad_token=end, unk_token=end
+        tokenizer_object=words, eos_token=end, pad_token=end, unk_token=end
     )

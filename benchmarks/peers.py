@@ -321,6 +321,7 @@ class NnsightInvokes(Peer):
 
     name = "nnsight, batched invokes"
     package = "nnsight"
+    items_at_once = 6
 
     def __init__(self, subject: Subject) -> None:
         from nnsight import NNsight
