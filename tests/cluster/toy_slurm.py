@@ -18,6 +18,8 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+import psutil
+
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun")
 ACCOUNTING_PROGRAMS = ("slurmdbd", "sacctmgr", "mariadbd", "mariadb-install-db", "mariadb")
 NODES = ("n1", "n2")
@@ -71,6 +73,16 @@ class ToySlurm:
         with suppress(AssertionError):
             _wait(lambda: not self.run("squeue", "--noheader").strip())
         self._daemons.close()
+        self._end_steps()
+
+    def _end_steps(self) -> None:
+        """Kill what jobs have left behind: those of a node that went down outlive it."""
+        configuration = self.environment["SLURM_CONF"]
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                environment = process.environ()
+                if environment.get("SLURM_CONF") == configuration and "SLURM_JOB_ID" in environment:
+                    process.kill()
 
     def run(self, *command: str) -> str:
         """What one of Slurm's commands prints; empty if it fails."""

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -56,14 +57,15 @@ def kill_a_job(run: subprocess.Popen[bytes]) -> None:
     """Kill a step that has surely not ended: it was stopped before."""
     while run.poll() is None:
         for process in steps_of(run):
-            try:
+            with suppress(psutil.NoSuchProcess):
                 process.suspend()
-                stopped = process.status() == psutil.STATUS_STOPPED
-                process.kill()
-            except psutil.NoSuchProcess:
-                continue
-            if stopped:
-                return
+                while (status := process.status()) != psutil.STATUS_STOPPED:
+                    if status == psutil.STATUS_ZOMBIE:
+                        break
+                    time.sleep(0.001)
+                else:
+                    process.kill()
+                    return
         time.sleep(0.01)
     pytest.fail("no job was left to kill")
 
