@@ -1,11 +1,12 @@
-// Attention of one head to the negator in one pair: both sentences aligned, and all heads in small.
+// Attention of one head in one pair: to the negator, both sentences aligned; and whole where it is kept.
 
 import { block } from "./blocks.js";
 import { choice, h, room } from "./dom.js";
 import { framed, tools } from "./figure.js";
-import { number } from "./format.js";
+import { number, token } from "./format.js";
 import { drawn } from "./grid.js";
 import { sentences } from "./itemtable.js";
+import { patternView } from "./patterns.js";
 import { rows } from "./tables.js";
 
 /** @typedef {import("./study.js").Context} Context */
@@ -14,15 +15,21 @@ import { rows } from "./tables.js";
 export async function attentionView(context) {
   const { section, state, set, link } = context;
   const { words } = section;
-  const [attention, known] = await Promise.all([
+  const [attention, known, patterns] = await Promise.all([
     block(`${section.id}-attention`),
     block(`${section.id}-items`),
+    block(`${section.id}-patterns`),
   ]);
   const pairs = rows(known.pairs);
   const heads = rows(attention.heads);
   const names = heads.map(({ layer, head }) => `${layer}.${head}`);
-  const number_ = pairs.findIndex((pair) => pair.pair_id === state.pair);
-  const pair = number_ < 0 ? 0 : number_;
+  /** @type {number[]} */
+  const kept = patterns.map((/** @type {import("./patterns.js").Pattern} */ one) => one.pair);
+  // Those with whole patterns first; without a choice the one of median d is shown.
+  const order = [...kept, ...pairs.map((_, number) => number).filter((number) => !kept.includes(number))];
+  const asked = pairs.findIndex((pair) => pair.pair_id === state.pair);
+  const pair = asked < 0 ? order[Math.floor(kept.length / 2)] : asked;
+  const pattern = patterns[kept.indexOf(pair)];
   const of = attention.pairs[pair];
   const weights = (/** @type {"to_negated" | "to_affirmative"} */ side, /** @type {number} */ head) =>
     of.queries.map((/** @type {number} */ _, /** @type {number} */ query) => {
@@ -43,7 +50,7 @@ export async function attentionView(context) {
   const strongest = names[selectivity.indexOf(Math.max(...selectivity.map((one) => one ?? -Infinity)))];
   const head = names.indexOf(state.head && names.includes(state.head) ? state.head : strongest);
   const step = (/** @type {number} */ by) => () =>
-    set({ pair: pairs[(pair + by + pairs.length) % pairs.length].pair_id });
+    set({ pair: pairs[order[(order.indexOf(pair) + by + order.length) % order.length]].pair_id });
   const layers = [...new Set(heads.map((one) => one.layer))];
   const numbers = [...new Set(heads.map((one) => one.head))];
   const at = (/** @type {number} */ row, /** @type {number} */ column) =>
@@ -82,7 +89,11 @@ export async function attentionView(context) {
       choice("Head (block.head)", names, names[head], (value) => set({ head: value }), "head"),
       choice(
         "Pair",
-        pairs.map((one) => [one.pair_id, one.negated]),
+        order.map((number) => [
+          pairs[number].pair_id,
+          pairs[number].negated,
+          kept.includes(number) ? "whole patterns, from lowest to highest d" : `attention to ${words.negator}`,
+        ]),
         pairs[pair].pair_id,
         (value) => set({ pair: value }),
         "pair",
@@ -107,7 +118,7 @@ export async function attentionView(context) {
         { class: "panel" },
         h("h3", {}, `Head ${heads[head].head} of block ${heads[head].layer}: attention to ${words.negator}`),
         table(data, words),
-        h("p", { class: "soft" }, `From each token to ${words.negator} in the ${words.negated} sentence, to its counterpart in the ${words.affirmative} one, and the difference, in steps of 0.01. Attention to other tokens is in no table.`),
+        h("p", { class: "soft" }, `From each token to ${words.negator} in the ${words.negated} sentence, to its counterpart in the ${words.affirmative} one, and the difference, in steps of 0.01.`),
         tools({
           name: `${section.id}_attention_${names[head]}_${pairs[pair].pair_id}`,
           data,
@@ -116,6 +127,9 @@ export async function attentionView(context) {
         }),
       ),
     ),
+    pattern
+      ? patternView(context, { pattern, of, heads, head, steps: attention.steps, pair: pairs[pair], kept: kept.length })
+      : h("p", { class: "soft" }, `Attention from every token to every other is kept of ${kept.length} pairs, the first ones of the list.`),
   );
 }
 
@@ -151,8 +165,8 @@ function table(data, words) {
           h(
             "tr",
             {},
-            h("th", { scope: "row" }, shown(row.negated)),
-            h("td", { class: "text" }, shown(row.affirmative)),
+            h("th", { scope: "row" }, token(row.negated)),
+            h("td", { class: "text" }, row.affirmative === null ? "–" : token(row.affirmative)),
             bar(row.to_negator),
             bar(row.to_counterpart),
             bar(row.difference, "difference"),
@@ -162,10 +176,3 @@ function table(data, words) {
     ),
   );
 }
-
-/** @param {string | null} token */
-function shown(token) {
-  if (token === null) return "–";
-  return token.replace("<start_of_text>", "SOT").replace("<end_of_text>", "EOT");
-}
-

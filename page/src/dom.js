@@ -48,16 +48,22 @@ export function s(tag, attributes = {}, ...children) {
 /**
  * A labelled choice.
  * @param {string} label
- * @param {(string | [string, string])[]} options names, or names with what is shown
+ * @param {(string | [string, string] | [string, string, string])[]} options names, or names with what
+ *   is shown, and in which group
  * @param {string} value @param {(value: string) => void} changed
  * @param {string} [name] of the control, to find it by
  */
 export function choice(label, options, value, changed, name = label) {
   const pairs = options.map((option) => (Array.isArray(option) ? option : [option, option]));
+  const groups = [...new Set(pairs.map(([, , group]) => group))];
+  const of = (/** @type {string | undefined} */ wanted) =>
+    pairs
+      .filter(([, , group]) => group === wanted)
+      .map(([key, shown]) => h("option", { value: key, selected: key === value }, shown));
   const select = h(
     "select",
     { name, change: () => changed(select.value) },
-    ...pairs.map(([key, shown]) => h("option", { value: key, selected: key === value }, shown)),
+    ...groups.flatMap((group) => (group === undefined ? of(group) : [h("optgroup", { label: group }, ...of(group))])),
   );
   select.disabled = pairs.length < 2;
   return h("label", { class: "choice" }, h("span", {}, label), select);

@@ -29,6 +29,11 @@ export function interval(low, high, form = number) {
   return bounded ? `${form(low)} to ${form(high)}` : "";
 }
 
+/** @param {string} text a token as a tokenizer gives it */
+export function token(text) {
+  return text.replace("<start_of_text>", "SOT").replace("<end_of_text>", "EOT");
+}
+
 /** @param {number | null | undefined} count @param {string} noun */
 export function counted(count, noun) {
   return count === null || count === undefined ? "–" : `${count} ${noun}${count === 1 ? "" : "s"}`;

@@ -16,6 +16,7 @@ import { number } from "./format.js";
  * @property {(row: number, column: number) => boolean} [known] whether it is so by definition
  * @property {(row: number, column: number) => string} [about] a cell in words
  * @property {(row: number, column: number) => string} [written] on a cell, in the place of its value
+ * @property {(row: number, column: number) => (number | null)[][]} [inside] a cell's own small map
  * @property {number} limit of the colours
  * @property {number} [width] what there is to fill, in pixels
  * @property {boolean} [small] without labels and keys
@@ -27,6 +28,8 @@ import { number } from "./format.js";
 const SMALLEST = { width: 16, height: 18 };
 const LARGEST = { width: 58, height: 34 };
 const NUMBERED = 34; // from this width on cells hold their number
+const FAINT = 0.04; // of the limit: what is less is not drawn in a cell's own map
+const LETTER = 7; // what a letter of a label takes, in pixels
 const UNSURE = 0.42; // of a cell's side: the square of a value that does not differ from 0
 
 /**
@@ -34,13 +37,18 @@ const UNSURE = 0.42; // of a cell's side: the square of a value that does not di
  */
 export function drawn(grid) {
   const { rows, columns, small = false, width: room = 560 } = grid;
-  const left = small ? 0 : 18 + 7 * Math.max(...rows.map((row) => String(row).length));
+  const longest = (/** @type {(string | number)[]} */ labels) => LETTER * Math.max(...labels.map((label) => String(label).length));
+  const left = small ? 0 : 18 + longest(rows);
   const top = small ? 0 : 4;
-  const bottom = small ? 0 : 36;
   const fitting = Math.floor((room - left) / Math.max(1, columns.length));
   const width = small ? fitting : Math.min(LARGEST.width, Math.max(SMALLEST.width, fitting));
+  // Words that are too long for their column stand upright; of numbers some are left out.
+  const upright = !small && columns.some((label) => typeof label === "string") && longest(columns) > width;
+  const bottom = small ? 0 : upright ? 26 + longest(columns) : 36;
   const height = small
     ? Math.min(width, 14)
+    : grid.inside
+    ? width
     : Math.min(LARGEST.height, Math.max(SMALLEST.height, 0.7 * width));
   const whole = [left + width * columns.length + 1, top + height * rows.length + bottom];
   const svg = s("svg", {
@@ -76,7 +84,7 @@ export function drawn(grid) {
     svg.append(line);
   });
   if (!small) {
-    axis(svg, grid, { left, top: top + height * rows.length, width });
+    axis(svg, grid, { left, top: top + height * rows.length, width, bottom, upright });
     keys(svg, grid);
   }
   return svg;
@@ -99,12 +107,14 @@ function cell(grid, row, column, place, first) {
     width: width * share,
     height: height * share,
   };
-  const back = sure ? null : s("rect", { ...place, width, height, class: "unsure" });
-  const front = s("rect", { ...box, style: `fill: ${fill(value, grid.limit)}` });
+  const back = sure && !grid.inside ? null : s("rect", { ...place, width, height, class: "unsure" });
+  const front = grid.inside
+    ? within(grid.inside(row, column), { ...place, width, height }, grid.limit)
+    : s("rect", { ...box, style: `fill: ${fill(value, grid.limit)}` });
   if (grid.small) return s("g", {}, back, front);
   const pinned = grid.pinned !== null && grid.pinned !== undefined && first;
   const written =
-    place.width >= NUMBERED && value !== null && (known || Math.abs(value) >= 0.005 * grid.limit);
+    !grid.inside && place.width >= NUMBERED && value !== null && (known || Math.abs(value) >= 0.005 * grid.limit);
   return s(
     "g",
     {
@@ -135,26 +145,50 @@ function cell(grid, row, column, place, first) {
   );
 }
 
-/** @param {SVGSVGElement} svg @param {Grid} grid @param {{left: number, top: number, width: number}} place */
-function axis(svg, grid, { left, top, width }) {
-  const step = Math.ceil(22 / width);
+/**
+ * A map of a cell's own, what is faint left out.
+ * @param {(number | null)[][]} values @param {{x: number, y: number, width: number, height: number}} place
+ * @param {number} limit
+ */
+function within(values, { x, y, width, height }, limit) {
+  const [down, across] = [height / values.length, width / Math.max(1, ...values.map((line) => line.length))];
+  return s(
+    "g",
+    { "shape-rendering": "crispEdges" },
+    ...values.flatMap((line, row) =>
+      line.map((value, column) =>
+        value !== null && Math.abs(value) >= FAINT * limit &&
+        s("rect", { x: x + across * column, y: y + down * row, width: across, height: down, style: `fill: ${fill(value, limit)}` }),
+      ),
+    ),
+  );
+}
+
+/**
+ * @param {SVGSVGElement} svg @param {Grid} grid
+ * @param {{left: number, top: number, width: number, bottom: number, upright: boolean}} place
+ */
+function axis(svg, grid, { left, top, width, bottom, upright }) {
+  const step = upright ? 1 : Math.ceil(22 / width);
   grid.columns.forEach((label, column) => {
     if (column % step === 0)
       svg.append(
         s(
           "text",
-          {
-            class: "tick",
-            x: left + width * (column + 0.5),
-            y: top + 13,
-            "text-anchor": "middle",
-          },
+          upright
+            ? {
+                class: "tick",
+                transform: `translate(${left + width * (column + 0.5)} ${top + 6}) rotate(-90)`,
+                "text-anchor": "end",
+                "dominant-baseline": "central",
+              }
+            : { class: "tick", x: left + width * (column + 0.5), y: top + 13, "text-anchor": "middle" },
           label,
         ),
       );
   });
   const middle = left + (width * grid.columns.length) / 2;
-  svg.append(s("text", { class: "axis", x: middle, y: top + 30, "text-anchor": "middle" }, grid.columnLabel));
+  svg.append(s("text", { class: "axis", x: middle, y: top + bottom - 6, "text-anchor": "middle" }, grid.columnLabel));
 }
 
 const STEPS = /** @type {Record<string, [number, number]>} */ ({

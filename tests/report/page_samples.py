@@ -202,6 +202,7 @@ def run_tables(model: str, effect: float, size: tuple[int, int]) -> dict[str, An
         ),
         "alignment": alignment(sorted(set(pairs))),
         "attention": attention(sorted(set(pairs)), size, draw),
+        "attention_patterns": attention_patterns(sorted(set(pairs))[::2], size),
         "sweep.resid.negate": resid(scores, size[0], draw),
         "sweep.head.negate": by_head(scores, size, draw),
     }
@@ -279,3 +280,19 @@ def attention(pairs: list[str], size: tuple[int, int], draw: np.random.Generator
     table = pd.DataFrame(rows, columns=["pair_id", "layer", "head", "query_position", "a_negated"])
     roles = [WORDS[query] for query in table["query_position"]]
     return table.assign(a_affirmative=draw.uniform(0, 0.2, len(table)), role=roles)
+
+
+def attention_patterns(pairs: list[str], size: tuple[int, int]) -> pd.DataFrame:
+    """Every token looks at itself; head 2 of block 1 looks from EOT at the negator alone."""
+    rows = [
+        (pair, side, layer, head, query, key,
+         float(key == (3 if (side, layer, head, query) == ("negated", 1, 2, 7) else query)))
+        for pair in pairs
+        for side in ("negated", "affirmative")
+        for layer in range(1, size[0] + 1)
+        for head in range(1, size[1] + 1)
+        for query in range(8)
+        for key in range(query + 1)
+    ]  # fmt: skip
+    names = ["pair_id", "polarity", "layer", "head", "query_position", "key_position", "attention"]
+    return pd.DataFrame(rows, columns=names)

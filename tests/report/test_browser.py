@@ -253,6 +253,17 @@ def test_a_head_opens_its_attention(opened):
     assert page.locator("select[name=head]").input_value() == "1.2"
     cells = page.locator(".attention tbody tr").last.locator("th, td").all_inner_texts()
     assert cells[:3] == ["EOT", "EOT", "0.90"]
+    overview, whole = page.locator("#view figure").nth(1), page.locator("#view figure").nth(2)
+    assert overview.locator("g.cell").count() == 12
+    assert page.locator("optgroup").first.locator("option").count() == 9
+    seen = pd.read_csv(io.BytesIO(saved(page, "Data as CSV", "#view figure >> nth=2")))
+    from_last = seen[(seen["query_position"] == 7) & (seen["difference"] != 0)]
+    assert from_last[["key", "difference"]].to_numpy().tolist() == [["no", 1], ["EOT", -1]]
+    assert whole.locator("g.cell[aria-label='From EOT to no: 1.00']").count() == 1
+    page.select_option("select[name=shown]", "affirmative")
+    page.wait_for_selector("g.cell[aria-label='From EOT to EOT: 1.00']")
+    page.locator("#view figure").nth(1).locator("g.cell[data-row='0'][data-column='1']").click()
+    page.wait_for_function("document.querySelector('select[name=head]').value === '2.1'")
     before = page.locator("select[name=pair]").input_value()
     page.get_by_role("button", name="next pair").click()
     page.wait_for_function(f"document.querySelector('select[name=pair]').value !== '{before}'")
@@ -347,4 +358,4 @@ def test_a_large_report_has_its_data_beside_it(opened, tmp_path, monkeypatch):
     page = opened(path=path)
     assert page.locator("#explore svg.grid g.cell").count() == 32
     assert "block-study" in made.html
-    assert len(made.beside) == 3 * 5 + 1
+    assert len(made.beside) == 3 * 6 + 1

@@ -6,7 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from negtrace.report.explorer import attention_block, item_block, map_columns, value_block
+from negtrace.report.explorer import (
+    attention_block,
+    item_block,
+    map_columns,
+    patterns_block,
+    value_block,
+)
 
 HEADS = pd.array([1, 2], dtype="Int16")
 
@@ -130,6 +136,24 @@ def test_attention_goes_by_head_and_query_from_the_negator_on():
     assert pair["to_affirmative"] == [5, None, 5, 5, None, 5]
     assert pair["counterpart"] == [0, 1, None, 3]
     assert pair["negated"] == ["there", "no", "dogs", "."]
+
+
+def test_whole_patterns_go_by_head_query_and_key_of_the_pairs_that_are_shown():
+    names = ["pair_id", "polarity", "layer", "head", "query_position", "key_position", "attention"]
+    rows = [
+        (pair, side, 1, head, query, key, head / 10 + query / 100 + (side == "negated") / 2)
+        for pair in ("q", "left out", "p")
+        for side, tokens in (("negated", (0, 2)), ("affirmative", (0,)))
+        for head in (1, 2)
+        for query in tokens
+        for key in tokens
+        if key <= query
+    ]
+    found = patterns_block(pd.DataFrame(rows, columns=names), ["p", "q"])
+    assert [one["pair"] for one in found] == [1, 0]
+    assert found[0]["negated_tokens"] == [0, 2]
+    assert found[0]["negated"] == [60, None, 62, 62, 70, None, 72, 72]
+    assert found[0]["affirmative"] == [10, 20]
 
 
 def test_a_table_with_a_cell_twice_is_refused():

@@ -110,9 +110,11 @@ rule attention:
     input:
         tower=TOWER_FILES,
         alignment=f"{OF_RUN}/alignment.parquet",
+        scores=f"{OF_RUN}/scores.parquet",
     output:
         attention=f"{OF_RUN}/attention.parquet",
         selectivity=f"{OF_RUN}/selectivity.parquet",
+        attention_patterns=f"{OF_RUN}/attention_patterns.parquet",
     log:
         log_of("attention", RUN),
     benchmark:

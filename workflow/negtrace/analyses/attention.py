@@ -11,11 +11,13 @@ the tokens in which the source sentence differs are looked at in its place.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from negtrace.models.alignment import looked_at
 from negtrace.models.tower import TextTower
@@ -104,16 +106,24 @@ def _attention_to(
 
     Null for a sentence without keys.
     """
-    run = run_sentences(tower, [s.tokens for s in sentences])
-    n = run.resid.shape[2]
-    mask = attention_mask(run.hidden, tower)
-    wanted = torch.zeros(len(sentences), n, device=run.resid.device)
+    n = max(len(sentence.tokens) for sentence in sentences)
+    wanted = torch.zeros(len(sentences), n, device=tower.device)
     for row, places in enumerate(keys):
         wanted[row, list(places)] = 1
     wanted[[row for row, places in enumerate(keys) if not places]] = torch.nan
-    attention = []
+    attention = [
+        torch.einsum("bhqk,bk->bhq", pattern, wanted.to(pattern.dtype))
+        for pattern in patterns(tower, sentences)
+    ]
+    return torch.stack(attention).float().cpu().numpy()
+
+
+def patterns(
+    tower: TextTower, sentences: Sequence[Sentence]
+) -> Iterator[Float[Tensor, "batch heads queries keys"]]:
+    """Attention weights of every block, the first first; rows behind a sentence's end mean nothing."""
+    run = run_sentences(tower, [sentence.tokens for sentence in sentences])
+    mask = attention_mask(run.hidden, tower)
     for qkv in run.qkv:
         q, k, _ = map(tower.split_heads, qkv.chunk(3, dim=-1))
-        pattern = tower.attention_pattern(q, k, mask)  # [batch, head, query, key]
-        attention.append(torch.einsum("bhqk,bk->bhq", pattern, wanted.to(pattern.dtype)))
-    return torch.stack(attention).float().cpu().numpy()
+        yield tower.attention_pattern(q, k, mask)

@@ -68,6 +68,7 @@ def blocks_of(
     if len(attention):
         seen = attention_block(attention, table("alignment"), known["pairs"]["pair_id"])
         blocks["attention"] = {**seen, "steps": STEPS_OF_ATTENTION}
+        blocks["patterns"] = patterns_block(table("attention_patterns"), known["pairs"]["pair_id"])
     return blocks
 
 
@@ -209,6 +210,35 @@ def attention_block(
             }
         )
     return {"heads": columns(heads), "pairs": found}
+
+
+def patterns_block(patterns: pd.DataFrame, pairs: list[str]) -> list[dict[str, Any]]:
+    """Whole attention patterns, a record for each pair that has them, in the order of the table.
+
+    Args:
+        patterns: table ``attention_patterns``.
+        pairs: ids of the pairs in the order of their numbers; others are left out.
+
+    Returns:
+        of each: its number; for both sentences the positions of its tokens, and a list of heads
+        (as in `attention_block`) x queries x keys in 1/`STEPS_OF_ATTENTION`, None where a token is
+        not seen.
+    """
+    number = {pair: n for n, pair in enumerate(pairs)}
+    found: dict[int, dict[str, Any]] = {}
+    for (pair, side), rows in patterns.groupby(["pair_id", "polarity"], observed=True, sort=False):
+        if pair not in number:
+            continue
+        tokens = sorted(set(rows["query_position"]))
+        axes = ["layer", "head", "query_position", "key_position"]
+        wanted: Any = pd.MultiIndex.from_product(
+            [sorted(set(rows[name])) for name in axes[:2]] + [tokens, tokens], names=axes
+        )
+        weights = rows.set_index(axes)["attention"].reindex(wanted)
+        record = found.setdefault(number[pair], {"pair": number[pair]})
+        record[f"{side}_tokens"] = plain(tokens)
+        record[str(side)] = _integers(weights * STEPS_OF_ATTENTION)
+    return list(found.values())
 
 
 def _integers(values: Any) -> list[int | None]:

@@ -142,15 +142,17 @@ def gather_donors(scores: Table, donor_parts: Tables, files: Inputs) -> Made:
     return Made({"donor_sweep": whole}, {**made["params"], "shards": len(files)}, made["model"])
 
 
-@step("attention", "selectivity")
-def attention(tower: Inputs, alignment: Table, compute: Compute) -> Made:
-    """Attention to the negator, and each head's selectivity for it."""
+@step("attention", "selectivity", "attention_patterns")
+def attention(tower: Inputs, alignment: Table, scores: Table, compute: Compute) -> Made:
+    """Attention to the negator, each head's selectivity for it, and whole patterns of a few pairs."""
     from negtrace.analyses.attention import negator_attention, selectivity
+    from negtrace.analyses.attention_patterns import attention_patterns, example_pairs
 
     loaded = compute.tower(tower)
     found = negator_attention(loaded, alignment, compute.memory_gb)
-    return Made(
-        {"attention": found, "selectivity": selectivity(found)},
-        {"device": str(loaded.device)},
-        loaded.identity,
-    )
+    made = {
+        "attention": found,
+        "selectivity": selectivity(found),
+        "attention_patterns": attention_patterns(loaded, alignment, example_pairs(scores)),
+    }
+    return Made(made, {"device": str(loaded.device)}, loaded.identity)

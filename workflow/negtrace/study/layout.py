@@ -62,7 +62,7 @@ def tables(study: Mapping[str, Any]) -> list[str]:
         *("sentences", "scores", "certificate"),
         *(f"sweep.{sweep}" for sweep in sweeps(study)),
         *(f"donor_sweep.{sweep}" for sweep in sweeps(study) if study["donors"]),
-        *("attention", "selectivity", "segments", "accuracy"),
+        *("attention", "selectivity", "attention_patterns", "segments", "accuracy"),
         *(f"{table}.{sweep}" for sweep in sweeps(study) for table in MAP_TABLES),
         *("selectivity_map", "attention_map", "selectivity_correlation"),
         *FEATURE_TABLES,
