@@ -101,16 +101,7 @@ def used_definitions(module: str, names: Iterable[str]) -> Definitions:
 
     A function's own imports count as its definition's; the module's count where their name is used.
     """
-    lines = _text(module).splitlines()
-    defined: dict[str, ast.stmt] = {}
-    bound: dict[str, set[tuple[str, str]]] = {}
-    for node in _parsed(module).body:
-        for name in _names_of(node):
-            defined[name] = node
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            for alias in node.names:
-                taken = _imports_in(module, node, alias)
-                bound.setdefault(alias.asname or alias.name.split(".")[0], set()).update(taken)
+    lines, defined, bound = _top_level(module)
     found = Definitions({}, set())
     waiting = set(names)
     while waiting:
@@ -127,6 +118,24 @@ def used_definitions(module: str, names: Iterable[str]) -> Definitions:
     return found
 
 
+@cache
+def _top_level(
+    module: str,
+) -> tuple[list[str], dict[str, ast.stmt], dict[str, set[tuple[str, str]]]]:
+    """A module's lines, its statements by the name that they define, its imports by that they bind."""
+    defined: dict[str, ast.stmt] = {}
+    bound: dict[str, set[tuple[str, str]]] = {}
+    for node in _parsed(module).body:
+        for name in _names_of(node):
+            defined[name] = node
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            for alias in node.names:
+                taken = _imports_in(module, node, alias)
+                bound.setdefault(alias.asname or alias.name.split(".")[0], set()).update(taken)
+    return _text(module).splitlines(), defined, bound
+
+
+@cache
 def _free_names(node: ast.stmt) -> set[str]:
     """Names that a definition uses and does not bind itself."""
     used, own = set(), set()
@@ -173,11 +182,14 @@ def _imports_in(module: str, tree: ast.AST, only: ast.alias | None = None) -> se
 
 def _statements(tree: ast.AST) -> Iterator[ast.AST]:
     """A tree and all statements in it; their expressions, which are most of it, left out."""
-    yield tree
-    for field in ("body", "orelse", "handlers", "finalbody", "cases"):
-        inner = getattr(tree, field, ())
-        for node in inner if isinstance(inner, list) else ():
-            yield from _statements(node)
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for field in ("body", "orelse", "handlers", "finalbody", "cases"):
+            inner = getattr(node, field, ())
+            if isinstance(inner, list):
+                waiting += inner
 
 
 def table_structure(table: str) -> str:
