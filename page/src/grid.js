@@ -27,6 +27,7 @@ import { number } from "./format.js";
 
 const SMALLEST = { width: 16, height: 18 };
 const LARGEST = { width: 58, height: 34 };
+const LARGEST_INSIDE = 88; // of a cell with a map of its own, which is square
 const NUMBERED = 34; // from this width on cells hold their number
 const FAINT = 0.04; // of the limit: what is less is not drawn in a cell's own map
 const LETTER = 7; // what a letter of a label takes, in pixels
@@ -41,7 +42,7 @@ export function drawn(grid) {
   const left = small ? 0 : 18 + longest(rows);
   const top = small ? 0 : 4;
   const fitting = Math.floor((room - left) / Math.max(1, columns.length));
-  const width = small ? fitting : Math.min(LARGEST.width, Math.max(SMALLEST.width, fitting));
+  const width = small ? fitting : Math.min(grid.inside ? LARGEST_INSIDE : LARGEST.width, Math.max(SMALLEST.width, fitting));
   // Words that are too long for their column stand upright; of numbers some are left out.
   const upright = !small && columns.some((label) => typeof label === "string") && longest(columns) > width;
   const bottom = small ? 0 : upright ? 26 + longest(columns) : 36;

@@ -2,6 +2,7 @@
 
 import { block } from "./blocks.js";
 import { h } from "./dom.js";
+import { tools } from "./figure.js";
 import { number } from "./format.js";
 import { sorted } from "./tables.js";
 
@@ -76,6 +77,16 @@ export function itemTable(context, items, { sort, columns, pairs }) {
       ),
     ),
     more,
+    tools({
+      name: `${context.section.id}_items`,
+      data: items.map((item) => ({
+        ...Object.fromEntries(["item_id", "image_file", ...columns].map((name) => [name, item[name]])),
+        negated: pairs[item.pair].negated,
+        affirmative: pairs[item.pair].affirmative,
+      })),
+      files: ["segments", "features"].map((table) => `${context.section.folder}/${table}.parquet`),
+      link: context.link(),
+    }),
   );
 }
 

@@ -45,11 +45,14 @@ function files(of, name) {
   return [`results/${of[0].dataset}/{model}/${of[0].wording}/${name}.parquet`];
 }
 
-/** @param {Row[]} of */
+/** Items and pairs of each model. @param {Row[]} of */
 function counted(of) {
-  const items = of.map((row) => row.n_items);
-  const [least, most] = [Math.min(...items), Math.max(...items)];
-  return `${least === most ? least : `${least} to ${most}`} items`;
+  const range = (/** @type {string} */ name) => {
+    const counts = of.map((row) => row[name]);
+    const [least, most] = [Math.min(...counts), Math.max(...counts)];
+    return least === most ? least : `${least} to ${most}`;
+  };
+  return `${range("n_items")} items, ${range("n_pairs")} pairs`;
 }
 
 const CENTRE = /** @type {const} */ ({ labelAnchor: "center", labelArrow: "none" });
@@ -87,7 +90,7 @@ function size(of) {
     name: "models_accuracy",
     title: "Accuracy against size",
     picture,
-    caption: [`Share of ${counted(of)} with d above 0, against all parameters of the model (logarithmic); bars are intervals over clusters of pairs, the line is chance.`],
+    caption: [`Share of items with d above 0 (${counted(of)}), against all parameters of the model (logarithmic); bars are intervals over clusters of pairs, the line is chance.`],
     data: of.map(({ model, parameters, accuracy, accuracy_ci_low, accuracy_ci_high, n_items }) => ({ model, parameters, accuracy, accuracy_ci_low, accuracy_ci_high, n_items })),
     files: files(of, "atlas"),
     link: LINK,
@@ -190,7 +193,7 @@ function matched(found, of) {
     picture,
     caption: [
       `Which head of each model has the profile (restoration, attention to the negator by token) most like that of a head of ${found[0].reference}; colour: coefficient of identity, −1 to 1. ` +
-      `Small: not mutual, or the same in fewer than 95% of resampled clusters. ${counted(found)}.`,
+      `Small: not mutual, or the same in fewer than 95% of resampled clusters. ${counted(of)}.`,
     ],
     data: found.map(({ reference, reference_layer, reference_head, model, layer, head, identity, identity_ci_low, identity_ci_high, second, share, mutual, n_items }) => ({ reference, reference_layer, reference_head, model, layer, head, identity, identity_ci_low, identity_ci_high, second, share, mutual: String(mutual), n_items })),
     files: files(of, "head_matches"),

@@ -84,7 +84,7 @@ export function patternView({ section, state, set, link }, { pattern, of, heads,
     about: (row, column) => `Head ${numbers[row]} of block ${layers[column]}: largest ${number(largest(grids[at(row, column)]))}`,
     inside: (row, column) => grids[at(row, column)],
     limit: 1,
-    width: room(560),
+    width: room(430),
     pinned: [numbers.indexOf(heads[head].head), layers.indexOf(heads[head].layer)],
     chosen: (row, column) => set({ head: `${layers[column]}.${numbers[row]}` }),
   });

@@ -38,9 +38,7 @@ def test_patterns_are_torchs_own_of_both_sentences(causal):
             assert len(rows) == 3 * 3 * n * (n + 1) // 2
             expected = torch_attention(causal.model, tokens)
             for row in rows.itertuples():
-                weight = expected[row.layer - 1][
-                    row.head - 1, row.query_position, row.key_position
-                ]
+                weight = expected[row.layer - 1][row.head - 1, row.query_position, row.key_position]
                 assert row.attention == pytest.approx(float(weight), abs=1e-6)
     keys = ["pair_id", "polarity", "layer", "head", "query_position"]
     np.testing.assert_allclose(found.groupby(keys)["attention"].sum(), 1, atol=1e-5)

@@ -39,7 +39,7 @@ def test_confirmation_in_words():
             )
         ],
         columns=["negation", "null", "measure", "full", "found", "drawn_mean", "p", "n_sets"],
-    )
+    ).assign(n_items=230, n_pairs=174)
     ablations = pd.DataFrame(
         [("all", "found", 2, "1.2 3.4"), ("all", "random", 2, "1.1 1.3")],
         columns=["negation", "purpose", "k", "heads"],
@@ -47,6 +47,7 @@ def test_confirmation_in_words():
     said = evidence.of_confirmation(confirmation, ablations)
     assert "the 2 heads that restore most" in said[0]
     assert "(block.head: 1.2 3.4)" in said[0]
+    assert "take the other half (230 items, 174 pairs) from 90.0% right" in said[0]
     assert "from 90.0% right and mean d 3.00 to 60.0% and 1.00" in said[0]
     assert said[1].endswith("random heads leave mean d at 2.50 on average; one-sided p 0.01.")
     assert "layer-matched heads" in said[2]

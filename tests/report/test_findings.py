@@ -248,13 +248,13 @@ def test_caution_for_another_segment_with_denominators_near_zero():
 def test_headline(accuracy):
     restoring = heads({(4, 2): (0.5, 0.4), (7, 1): (0.3, 0.3)})
     assert findings.headline(accuracy, cte(), restoring, ALPHA) == (
-        "The caption scores higher than the foil in 68.6% of items. The effect of the negation is"
-        " mostly off the determiner from hidden state 4 on, shows at subject_first with up to"
+        "The caption scores higher than the foil in 68.6% of 490 items. The effect of the negation"
+        " is mostly off the determiner from hidden state 4 on, shows at subject_first with up to"
         " 0.37 (hidden state 4) and is mostly at EOT from hidden state 9 on. The head that restores"
         " most is head 2 of block 4 (0.45)."
     )
     assert findings.headline(accuracy, None, None, ALPHA) == (
-        "The caption scores higher than the foil in 68.6% of items."
+        "The caption scores higher than the foil in 68.6% of 490 items."
     )
 
 
@@ -379,11 +379,11 @@ def test_caution_for_a_preference_that_does_not_cancel():
     table = correct_cte()
     one_sided = table.assign(n_items=table["n_items"].mask(table["negation"] == "foil", 20))
     (sentence,) = cautions.of_cautions(one_sided, "correct")
-    assert "the negation is in the caption in 78% of items" in sentence
+    assert "the negation is in the caption in 78% of 92 items" in sentence
     # As under the contrast caption, which has no other side.
     alone = table[table["negation"] != "foil"]
     (sentence,) = cautions.of_cautions(alone, "correct")
-    assert "the negation is in the caption in 100% of items" in sentence
+    assert "the negation is in the caption in 100% of 72 items" in sentence
 
 
 def test_caution_for_few_clusters_of_equal_size():

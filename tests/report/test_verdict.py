@@ -57,7 +57,7 @@ def test_an_ablation_that_random_heads_match_speaks_against_it(found):
          (("random", 0.01), ("layer_matched", 0.4))]
         + [("all", "random", "accuracy", 1.0, 0.5, 0.9, 0.01, 9)],
         columns=["negation", "null", "measure", "full", "found", "drawn_mean", "p", "n_sets"],
-    )  # fmt: skip
+    ).assign(n_items=230, n_pairs=174)  # fmt: skip
     ablations = pd.DataFrame({"negation": ["all"], "purpose": "found", "k": 2, "heads": "1.2 2.1"})
     minimality = pd.DataFrame(
         {"layer": [1, 2], "head": [2, 1], "loss": [1.0, 0.1], "p_fwer": [0.01, 0.6]}

@@ -121,7 +121,7 @@ def _attention_to(
 def patterns(
     tower: TextTower, sentences: Sequence[Sentence]
 ) -> Iterator[Float[Tensor, "batch heads queries keys"]]:
-    """Attention weights of every block, the first first; rows behind a sentence's end mean nothing."""
+    """Attention weights of every block in turn; rows behind a sentence's end mean nothing."""
     run = run_sentences(tower, [sentence.tokens for sentence in sentences])
     mask = attention_mask(run.hidden, tower)
     for qkv in run.qkv:

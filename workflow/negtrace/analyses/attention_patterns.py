@@ -22,7 +22,7 @@ EXAMPLES = 9
 
 
 def example_pairs(scores: pd.DataFrame, count: int = EXAMPLES) -> list[str]:
-    """Pairs of the items of lowest, median and highest d and of those evenly between, in that order.
+    """Pairs of the items of lowest and highest d and of those evenly between, from the lowest on.
 
     Args:
         scores: table ``scores``.
@@ -50,7 +50,9 @@ def attention_patterns(
     sentences = [known[pair].sentence(polarity) for pair, polarity in both]
     found = torch.stack(list(patterns(tower, sentences))).float().cpu().numpy()
     parts = [
-        _rows(found[:, number], sentence, tower.shape.causal).assign(pair_id=pair, polarity=polarity)
+        _rows(found[:, number], sentence, tower.shape.causal).assign(
+            pair_id=pair, polarity=polarity
+        )
         for number, ((pair, polarity), sentence) in enumerate(zip(both, sentences, strict=True))
     ]
     return pd.concat(parts, ignore_index=True)

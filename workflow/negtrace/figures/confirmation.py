@@ -84,7 +84,7 @@ def direct_against_total(
         axis.scatter(shown["direct"], shown["total"], s=14, color=BAR_COLOUR, linewidth=0)
         _label_largest(axis, shown)
         count = int(shown["n_items"].max()) if len(shown) else 0
-        axis.set(title=f"negation in {negation} (n = {count})", xlabel="direct share of mean d")
+        axis.set(title=f"negation in {negation} ({count} items)", xlabel="direct share of mean d")
     axes[0, 0].set_ylabel("mean restoration (total effect)")
     titled(figure, "Direct and total effect of each head", segment_label(restoration, wanted))
     figure.set_layout_engine("constrained")
@@ -159,7 +159,7 @@ def ablated_against_random(
             p = results["p"][null, measure]
             axis.set_xlabel(f"{QUANTITY_LABELS[measure]} (p = {p:.2g})")
             axis.yaxis.get_major_locator().set_params(integer=True)
-        axes[0, column].set_title(f"{NULL_LABELS[null]} (n = {len(drawn)})")
+        axes[0, column].set_title(f"{NULL_LABELS[null]} ({len(drawn)} sets)")
     for axis in axes[:, 0]:
         axis.set_ylabel("random sets")
     which = found["heads"] if found["k"] <= LABELLED_HEADS else f"{found['k']} heads"
@@ -212,7 +212,7 @@ def faithfulness_curves(curves: pd.DataFrame, settings: Mapping[str, Any]) -> Fi
             axis.xaxis.set_major_formatter(FuncFormatter(lambda k, _: f"{k:g}"))
             axis.minorticks_off()
         count = int(shown["n_items"].max()) if len(shown) else 0
-        axes[0, column].set_title(f"negation in {negation} (n = {count})")
+        axes[0, column].set_title(f"negation in {negation} ({count} items)")
         axes[1, column].set_xlabel("k, number of heads")
     for axis, quantity in zip(axes[:, 0], quantities, strict=True):
         axis.set_ylabel(QUANTITY_LABELS[quantity])

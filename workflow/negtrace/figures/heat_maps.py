@@ -190,7 +190,7 @@ def heat_maps(
         _hatch(axis, shown.failing[negation])
         few = ", few clusters" if shown.few[negation] else ""
         which = f"negation in {negation}" if number == 0 else shown.label
-        axis.set(title=f"{which} (n = {shown.counts[negation]}{few})", xlabel="", ylabel="")
+        axis.set(title=f"{which} ({shown.counts[negation]} items{few})", xlabel="", ylabel="")
         axis.tick_params(axis="y", rotation=0, length=0, labelleft=column == 0)
         last = number == len(stacked) - 1 and not below
         axis.tick_params(axis="x", rotation=0, length=0, labelbottom=last)

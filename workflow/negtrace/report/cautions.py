@@ -57,8 +57,8 @@ def _of_balance(table: pd.DataFrame) -> list[str]:
     if not caption + foil or BALANCED[0] <= share <= BALANCED[1]:
         return []
     return [
-        f"Caution: the negation is in the caption in {share:.0%} of items; what a model prefers"
-        " whatever the picture does not cancel over both, and passes for an effect."
+        f"Caution: the negation is in the caption in {share:.0%} of {caption + foil} items; what a"
+        " model prefers whatever the picture does not cancel over both, and passes for an effect."
     ]
 
 

@@ -116,7 +116,8 @@ def of_confirmation(confirmation: pd.DataFrame, ablations: pd.DataFrame) -> list
     accuracy, mean_d = (overall.xs(name, level="measure").iloc[0] for name in MEASURES)
     said = [
         f"Ablated together (means in their place), the {plural(found['k'], 'head')} that restore"
-        f" most on one half of the pairs (block.head: {found['heads']}) take the other half from"
+        f" most on one half of the pairs (block.head: {found['heads']}) take the other half"
+        f" ({plural(accuracy['n_items'], 'item')}, {plural(accuracy['n_pairs'], 'pair')}) from"
         f" {accuracy['full']:.1%} right and mean d {mean_d['full']:.2f} to"
         f" {accuracy['found']:.1%} and {mean_d['found']:.2f}."
     ]

@@ -66,7 +66,10 @@ def headline(
         alpha: level of the family-wise error.
     """
     overall = accuracy.set_index("negation").loc[ALL]
-    said = [f"The caption scores higher than the foil in {overall['accuracy']:.1%} of items."]
+    said = [
+        f"The caption scores higher than the foil in {overall['accuracy']:.1%} of"
+        f" {plural(overall['n_items'], 'item')}."
+    ]
     maps = [table for table in (resid, heads) if table is not None and len(over_all_items(table))]
     if maps and not any(has_effect(table) for table in maps):
         return f"{said[0]} {NO_EFFECT}."

@@ -151,6 +151,8 @@ def render(
                     **{one.anchor: columns(one.summary) for one in comparisons},
                     **{one.anchor: columns(one.curve) for one in choices},
                     **({"models": columns(atlas.rows)} if atlas else {}),
+                    **{f"{one.anchor}-accuracy": columns(one.accuracy) for one in sections},
+                    **_small_tables(sections[leading]),
                 },
             }
         ),
@@ -160,6 +162,22 @@ def render(
         script=(TEMPLATES / "report.js").read_text(encoding="utf-8"),
     )
     return Page(html, beside, table.to_csv(index=False))
+
+
+def _small_tables(section: Section) -> dict[str, dict[str, list[Any]]]:
+    """The maps of the verdict as tables, by name: a row per cell."""
+    return {
+        f"verdict-{sweep}": columns(
+            pd.DataFrame(
+                {"layer": layer, small["by"]: row, "ratio": value, "sure": sure}
+                for row, values, marks in zip(
+                    small["rows"], small["values"], small["sure"], strict=True
+                )
+                for layer, value, sure in zip(small["layers"], values, marks, strict=True)
+            )
+        )
+        for sweep, small in comparison.small_maps(section).items()
+    }
 
 
 def _script(name: str, text: str) -> str:

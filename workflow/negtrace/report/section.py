@@ -31,7 +31,7 @@ from negtrace.report.templates import of_templates
 from negtrace.study import places
 from negtrace.study.interventions import FIGURE as INTERVENTION
 from negtrace.study.interventions import site_of
-from negtrace.vocabulary import CONTRASTS, CONTROLS, FIGURES, SEGMENTS, SITES, Site
+from negtrace.vocabulary import ALL, CONTRASTS, CONTROLS, FIGURES, SEGMENTS, SITES, Site
 
 DEMO_NOTICE = (
     "This is the demo world: the method at work on a small subject with a known task. It says "
@@ -240,11 +240,20 @@ class Section:
         return [
             one._replace(
                 title=self.said(one.title),
-                caption=list(map(self.said, one.caption)),
+                caption=[*map(self.said, one.caption), *self._counts(one.name)],
                 alt=alts.alt(self, one.name, self.said(one.title)),
             )
             for one in shown
         ]
+
+    def _counts(self, name: str) -> list[str]:
+        """Of what a figure is that every run has; others say it themselves."""
+        kind = name.partition("-")[0]
+        if kind not in FIGURES or not FIGURES[kind].of_run:
+            return []
+        overall: Any = self.accuracy.set_index("negation").loc[ALL]
+        items = findings.plural(overall["n_items"], "item")
+        return [f"Of {items}, {findings.plural(overall['n_pairs'], 'distinct pair')} of sentences."]
 
     @property
     def plain_pictures(self) -> list[Picture]:

@@ -144,7 +144,7 @@ def gather_donors(scores: Table, donor_parts: Tables, files: Inputs) -> Made:
 
 @step("attention", "selectivity", "attention_patterns")
 def attention(tower: Inputs, alignment: Table, scores: Table, compute: Compute) -> Made:
-    """Attention to the negator, each head's selectivity for it, and whole patterns of a few pairs."""
+    """Attention to the negator, selectivity of heads for it, and whole patterns of a few pairs."""
     from negtrace.analyses.attention import negator_attention, selectivity
     from negtrace.analyses.attention_patterns import attention_patterns, example_pairs
 

@@ -122,7 +122,7 @@ def used_definitions(module: str, names: Iterable[str]) -> Definitions:
 def _top_level(
     module: str,
 ) -> tuple[list[str], dict[str, ast.stmt], dict[str, set[tuple[str, str]]]]:
-    """A module's lines, its statements by the name that they define, its imports by that they bind."""
+    """A module's lines, its statements by what they define, its imports by what they bind."""
     defined: dict[str, ast.stmt] = {}
     bound: dict[str, set[tuple[str, str]]] = {}
     for node in _parsed(module).body:
