@@ -87,7 +87,7 @@ def test_points_are_heads_with_roles_added_up(maps):
         points = axis.collections[0].get_offsets()
         expected = [(first + second, total) for first, second, total in HEADS.values()]
         np.testing.assert_allclose(points, factor * np.array(expected))
-        assert axis.get_title() == f"negation in {negation} (n = {7 * factor})"
+        assert axis.get_title() == f"negation in {negation} ({7 * factor} items)"
         labels = {text.get_text(): text.xy for text in axis.texts}
         assert set(labels) == {"1.1", "2.1", "2.3", "2.2"}
         assert labels["1.1"] == pytest.approx((0.3 * factor, 0.9 * factor))
@@ -123,8 +123,8 @@ def test_found_set_stands_in_the_distribution_of_random_sets(means):
         assert {x for x, _ in lines(axis, "nothing ablated")[0]} == {6.0}
     assert random.get_xlabel() == "mean d (p = 0.5)"
     assert figure.axes[0].get_xlabel() == "accuracy (p = 0.5)"
-    assert figure.axes[0].get_title() == "any heads (n = 3)"
-    assert figure.axes[1].get_title() == "heads of the same blocks (n = 1)"
+    assert figure.axes[0].get_title() == "any heads (random sets: 3)"
+    assert figure.axes[1].get_title() == "heads of the same blocks (random sets: 1)"
     assert "(1.1 2.2) in 4 items" in figure.get_suptitle()
 
 

@@ -18,7 +18,7 @@ OTHERS = ("caption", "columns")
     ("text", "wanted"),
     [
         ("Negation in the foil: 12 items.", "Source in the foil: 12 items."),
-        ("negation in caption (n = 3)", "source in caption (n = 3)"),
+        ("negation in caption (3 items)", "source in caption (3 items)"),
         ("the effect of the negation", "the effect of the contrast"),
         ("the negation's effect", "the contrast's effect"),
         ("Attention to the negator by query", "Attention to the words that differ by query"),

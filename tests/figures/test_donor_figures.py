@@ -46,10 +46,10 @@ def test_the_placebo_stands_under_the_map_of_its_segment(own, donors, effect, sc
     figure = maps.segment_map(own, SETTINGS | {"effect": effect}, "correct", donors)
     titles = [axis.get_title() for axis in maps_axes(figure)]
     assert titles == [
-        "negation in foil (n = 81)",
-        "negation in caption (n = 72)",
-        "placebo (n = 81)",
-        "placebo (n = 72)",
+        "negation in foil (81 items)",
+        "negation in caption (72 items)",
+        "placebo (81 items)",
+        "placebo (72 items)",
     ]
     grids = [drawn(axis) for axis in maps_axes(figure)]
     for negation, real, placebo in zip(("foil", "caption"), grids[:2], grids[2:], strict=True):

@@ -82,7 +82,7 @@ def test_correlation_map_shows_the_table_on_one_symmetric_scale(correlations):
         mesh = axis.collections[0]
         np.testing.assert_allclose(mesh.get_array().reshape(2, 3), CORRELATIONS[negation])
         assert mesh.get_clim() == (-0.2034, 0.2034)
-        assert axis.get_title() == f"negation in {negation} (n = 240)"
+        assert axis.get_title() == f"negation in {negation} (240 items)"
     assert list(panels(figure)) == ["foil", "caption"]
 
 
@@ -102,7 +102,7 @@ def test_similarity_points_and_line(features):
         zip(foil["caption_foil_similarity"], foil["d"], strict=True)
     )
     np.testing.assert_allclose(lines(axes["foil"], "-"), [[[0.9, 1.0], [0.96, 1.6]]])
-    assert axes["foil"].get_title() == "negation in foil (n = 4): r = 1.00"
+    assert axes["foil"].get_title() == "negation in foil (4 items): r = 1.00"
     assert lines(axes["foil"], "--") == []
 
 
@@ -116,7 +116,7 @@ def test_similarity_marks_the_most_frequent_pair_and_fits_without_it(features):
     captions = features[features["negation"] == "caption"]
     r = np.corrcoef(captions["caption_foil_similarity"], captions["d"])[0, 1]
     assert axis.get_title() == (
-        f"negation in caption (n = 7): r = {r:.2f}\nwithout the marked items: r = -1.00"
+        f"negation in caption (7 items): r = {r:.2f}\nwithout the marked items: r = -1.00"
     )
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
     assert texts == ["There are no people.", "without them"]
@@ -128,7 +128,7 @@ def test_area_points_and_accuracy_curve(features):
     axes = panels(figure)
     assert [x for x, _ in points(axes["foil"])] == [0.0, 0.1, 0.3, 0.5]
     # No subject of a negated caption is in its image: nothing to correlate with.
-    assert axes["caption"].get_title() == "negation in caption (n = 7): r not defined"
+    assert axes["caption"].get_title() == "negation in caption (7 items): r not defined"
     assert lines(axes["caption"], "-") == []
     curves = [axis for axis in figure.axes if axis.get_xlabel().startswith("least share")]
     shown = [axis.lines[0].get_xydata().tolist() for axis in curves]
@@ -140,7 +140,7 @@ def test_area_points_and_accuracy_curve(features):
 def test_items_without_an_area_are_not_counted(features):
     fewer = features.assign(subject_area=features["subject_area"].where(features.index != 3))
     axes = panels(drawn_by.d_against_area(fewer, accuracy_above_area(fewer), SETTINGS))
-    assert axes["foil"].get_title().startswith("negation in foil (n = 3): r = 0.98")
+    assert axes["foil"].get_title().startswith("negation in foil (3 items): r = 0.98")
 
 
 def test_tokens_are_whole_numbers(features):

@@ -148,7 +148,7 @@ def test_cte_map_shows_the_table_with_roles_in_sentence_order():
     for negation, axis in panels.items():
         np.testing.assert_allclose(drawn(axis)[3:], CTE[negation])
         np.testing.assert_array_equal(drawn(axis)[:3], 0)
-        assert axis.get_title() == f"negation in {negation} (n = {ITEMS[negation]})"
+        assert axis.get_title() == f"negation in {negation} ({ITEMS[negation]} items)"
     assert figure.get_suptitle().endswith(": correct items")
     written = {text.get_text() for text in panels["caption"].texts}
     assert {"0.60", "-0.02", "0", "1.00"} <= written
@@ -441,7 +441,7 @@ def test_panels_whose_tests_rest_on_few_clusters_say_so():
     titles = [axis.get_title() for axis in heat_axes(figures.cte_map(table, SETTINGS)).values()]
     assert titles == [
         f"negation in foil (n = {ITEMS['foil']}, few clusters)",
-        f"negation in caption (n = {ITEMS['caption']})",
+        f"negation in caption ({ITEMS['caption']} items)",
     ]
     untested = table.assign(p_fwer=np.nan)
     figure = figures.cte_map(untested, SETTINGS)

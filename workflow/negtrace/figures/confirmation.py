@@ -159,7 +159,7 @@ def ablated_against_random(
             p = results["p"][null, measure]
             axis.set_xlabel(f"{QUANTITY_LABELS[measure]} (p = {p:.2g})")
             axis.yaxis.get_major_locator().set_params(integer=True)
-        axes[0, column].set_title(f"{NULL_LABELS[null]} ({len(drawn)} sets)")
+        axes[0, column].set_title(f"{NULL_LABELS[null]} (random sets: {len(drawn)})")
     for axis in axes[:, 0]:
         axis.set_ylabel("random sets")
     which = found["heads"] if found["k"] <= LABELLED_HEADS else f"{found['k']} heads"

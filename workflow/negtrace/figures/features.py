@@ -147,7 +147,7 @@ def _panels(
         axis.axhline(0, color="0.8", linewidth=0.6, zorder=0)
         axis.scatter(items[x], items["d"], s=9, color="0.45", alpha=0.55, linewidth=0)
         _line(axis, items, x)
-        title = f"negation in {negation}, {len(items)} items: {_strength(items, x)}"
+        title = f"negation in {negation} ({len(items)} items): {_strength(items, x)}"
         axis.set(title=title, xlabel=label)
     return figure, axes
 
