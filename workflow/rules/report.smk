@@ -191,6 +191,7 @@ rule report:
         ANALYSIS
     params:
         code=code_hash("report"),
+        study=as_json(STUDY),
         alpha=ALPHA,
         folders=picture_folders,
     shell:

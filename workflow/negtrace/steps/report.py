@@ -146,14 +146,22 @@ def merged_config(config: dict[str, Any], merged_config: Output) -> None:
 
 
 @step()
-def report(config: Input, alpha: float, folders: Entry, report: Output, comparison: Output) -> None:
+def report(
+    config: Input, study: Entry, alpha: float, folders: Entry, report: Output, comparison: Output
+) -> None:
     """Gather the tables and figures of a study into one HTML file; a large one has data beside."""
     import shutil
 
+    import yaml
+
+    from negtrace.errors import InputError
     from negtrace.report.assembly import report_of
     from negtrace.report.page import BESIDE
     from negtrace.tables.store import write_text
 
+    # Of results that were copied without .snakemake, Snakemake does not know what they were made by.
+    if yaml.safe_load(config.read_text(encoding="utf-8"))["study"] != study:
+        raise InputError(f"{config}: this is another study's: delete it and run again")
     page = report_of(config, config.parent, alpha, folders)
     shutil.rmtree(report.with_name(BESIDE), ignore_errors=True)
     for name, text in page.beside.items():
