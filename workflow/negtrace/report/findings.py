@@ -65,7 +65,7 @@ def headline(
         resid, heads: ``restoration_map`` of sites resid and head, where they were swept.
         alpha: level of the family-wise error.
     """
-    overall = accuracy.set_index("negation").loc[ALL]
+    overall: Any = accuracy.set_index("negation").loc[ALL]
     said = [
         f"The caption scores higher than the foil in {overall['accuracy']:.1%} of"
         f" {plural(overall['n_items'], 'item')}."

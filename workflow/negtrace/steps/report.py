@@ -159,7 +159,7 @@ def report(
     from negtrace.report.page import BESIDE
     from negtrace.tables.store import write_text
 
-    # Of results that were copied without .snakemake, Snakemake does not know what they were made by.
+    # Of results that were copied without .snakemake, Snakemake does not know what made them.
     if yaml.safe_load(config.read_text(encoding="utf-8"))["study"] != study:
         raise InputError(f"{config}: this is another study's: delete it and run again")
     page = report_of(config, config.parent, alpha, folders)
