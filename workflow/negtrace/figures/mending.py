@@ -52,7 +52,7 @@ def mending_figure(grid: pd.DataFrame, table: pd.DataFrame, settings: Mapping[st
     _differences(axes[1, 0], table[shares], "difference, share of items")
     _differences(axes[1, 1], table[~shares], "difference, logits")
     n = int(table["n_items"].max())
-    figure.suptitle(f"Edited model against the model as it is: the other half (n = {n})")
+    figure.suptitle(f"Edited model against the model as it is: {n} items of the other half")
     figure.set_layout_engine("constrained")
     handles, labels = axes[1, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
