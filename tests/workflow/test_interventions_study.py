@@ -38,6 +38,7 @@ def study(once) -> Checkout:
     def change(config: dict) -> None:
         config["study"].update(sites=["head", *ENTRIES])
         config["study"]["confirm"] = ["mending"]
+        config["datasets"]["demo"]["items"] = 60
         config["interventions"] = ENTRIES
         config["mending"] = {"heads": 1, "strengths": [0.5, 3], "amounts": [-2, 2], "draws": 3}
 
@@ -46,7 +47,16 @@ def study(once) -> Checkout:
         checkout.run("results/demo/pairs.rephrased.parquet")
         pairs = pd.read_parquet(checkout.path("demo", "pairs.rephrased.parquet"))
         wanted = pairs["item_id"].tolist()[LEFT_OUT:]
-        checkout.configure(lambda config: (change(config), config.update(filter={"items": wanted})))
+        chosen = {"items": wanted, "where": {"edit": ["some_to_no"]}}
+
+        def controlled(config: dict) -> None:
+            change(config)
+            config["filter"] = chosen
+            config["study"]["controls"] = ["neutral"]
+
+        checkout.configure(controlled)
+        checkout.run("results/demo-neutral/pairs.rephrased.parquet")
+        checkout.configure(lambda config: (change(config), config.update(filter=chosen)))
         checkout.run()
 
     return once("interventions", run)
@@ -96,7 +106,16 @@ def test_what_brings_nothing_from_a_source_has_no_donors(study):
 
 def test_maps_are_of_the_chosen_items_alone(study):
     excluded = pd.read_parquet(study.path("demo", "excluded.rephrased.parquet"))
-    assert (excluded["reason"] == "not among filter.items").sum() == LEFT_OUT
+    by_edit = excluded["reason"].str.startswith("left out by filter.where, edit")
+    assert by_edit.any()
+    assert (excluded["reason"] == "not among filter.items").sum() >= LEFT_OUT
+    wanted = yaml.safe_load(study.path("config.yaml").read_text())["filter"]["items"]
+    pairs = pd.read_parquet(study.path("demo", "pairs.rephrased.parquet"))
+    assert set(pairs["edit"]) == {"some_to_no"}
+    assert set(pairs["item_id"]) < set(wanted)
+    control = pd.read_parquet(study.path("demo-neutral", "pairs.rephrased.parquet"))
+    assert set(control["item_id"]) <= set(pairs["item_id"])
+    assert set(control["edit"]) == {"neutral"}
     known = set(table(study, "segments")["item_id"])
     assert not known & set(excluded["item_id"])
     assert table(study, "map.both.negate")["n_items"].max() == len(known)

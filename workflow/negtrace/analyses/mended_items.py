@@ -132,6 +132,6 @@ def retrieval_ranks(
     match = np.zeros((len(texts), len(files)), dtype=bool)
     match[caption, image] = True
     matching = np.where(match, cosine, -np.inf)
-    above_images = ((cosine > matching.max(0)) & ~match).sum(0)
-    above_captions = ((cosine > matching.max(1)[:, None]) & ~match).sum(1)
+    above_images = (cosine > matching.max(0)).sum(0)
+    above_captions = (cosine > matching.max(1)[:, None]).sum(1)
     return 1 + above_images[image], 1 + above_captions[caption]
