@@ -36,7 +36,7 @@ NEGATIONS = {"caption": ", negation in caption", "foil": ", negation in foil", A
 @draws("mending", "mending_grid", "mending")
 @styled
 def mending_figure(grid: pd.DataFrame, table: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
-    """Above: mean d and accuracy by strength; below: differences with intervals.
+    """Above: mean d by strength; below: differences with intervals.
 
     Args:
         grid, table: tables ``mending_grid`` and ``mending``.
@@ -78,7 +78,7 @@ def _tried(axis: Axes, grid: pd.DataFrame, edit: str) -> None:
     axis.plot(best["strength"], best["mean_d"], "o", ms=8, mfc="none", mec="black")
     named = f"hidden state {best['what']}" if edit == "direction" else best["what"]
     what = "no edit" if best["what"] == "" else f"{named}, {best['strength']:g}"
-    axis.set_title(f"{EDITS[edit]}\nchosen: {what} (accuracy {best['accuracy']:.3f})")
+    axis.set_title(f"{EDITS[edit]}\nchosen: {what}")
 
 
 def _differences(axis: Axes, table: pd.DataFrame, label: str) -> None:
