@@ -111,7 +111,8 @@ async function body(context, chosen, table, pinned) {
       : found[effect];
   const largest = Math.max(0, ...table.map((row) => Math.abs(value(row) ?? 0))) || 1;
   const limit = chosen.own ? largest : isShare ? 1 : study.largest;
-  const [first, second] = (pinned ?? "").split(".");
+  const [first, ...rest] = (pinned ?? "").split(".");
+  const second = rest.join("."); // a set of heads has points of its own
   const place = /** @type {[number, number]} */ ([
     labels.findIndex((one) => String(one) === second),
     layers.indexOf(Number(first)),
