@@ -54,7 +54,7 @@ def test_every_difference_stands_in_the_row_of_its_measure():
     np.testing.assert_allclose(np.diff(heads[:, 1]), -1)
     low, high = shares.containers[0][2][0].get_segments()[0]
     np.testing.assert_allclose([low[0], high[0]], [0.4, 0.7])
-    assert "n = 9" in figure.get_suptitle()
+    assert "9 items of the other half" in figure.get_suptitle()
 
 
 def test_a_map_of_an_intervention_has_rows_for_what_is_patched_together():
