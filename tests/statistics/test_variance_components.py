@@ -59,3 +59,11 @@ def test_no_component_without_couples():
     found = components(y, np.arange(3), np.arange(3))
     assert np.isnan(found.first[0])
     assert np.isnan(found.share[0])
+
+
+def test_a_cell_that_one_level_alone_has_gets_no_interval():
+    """A role that only one template's sentences have: leaving that template out leaves nothing."""
+    values = np.arange(6.0)[:, None]
+    low, high = component_intervals(values, np.zeros(6, int), np.arange(6))
+    assert np.isnan(low.first).all()
+    assert np.isnan(high.first).all()

@@ -17,8 +17,12 @@ LOADING = {"tower", "alignment", "images", "identity"}
 RUNNING = {
     *("tower", "alignment", "runs", "sweep", "donor_sweep", "attention", "identity"),
     *("contributions", "ablation", "edges", "circuit", "attribution", "mending"),
+    *("directions", "head_writes"),
 }
-SWEEPING = {"sweep", "donor_sweep", "ablation", "edges", "circuit", "mending"}
+SWEEPING = {
+    *("sweep", "donor_sweep", "ablation", "edges", "circuit", "mending"),
+    *("directions", "head_writes"),
+}
 ENGINE = SWEEPING | {"runs"}
 MODEL_STEPS = RUNNING | LOADING | {"subject_segmentation"}
 FEATURES = {"features", "attention_maps"}
@@ -29,6 +33,7 @@ GROUPED = {
     *("contribution_map", "contributions", "ablation", "specification", "report", "template_maps"),
     *("confounds", "edges", "edge_map", "circuit", "attribution_map"),
     *("atlas", "head_matches", "base_difference", "mending"),
+    *("directions", "direction_map", "head_writes", "mechanism"),
 }
 
 
@@ -67,8 +72,11 @@ def hashes() -> dict[str, str]:
         ("negtrace/patching/restoration.py", ENGINE),
         ("negtrace/patching/tail_block.py", ENGINE | {"attribution"}),
         ("negtrace/patching/tails.py", ENGINE | {"attribution"}),
-        ("negtrace/patching/donor_sweeps.py", {"donor_sweep", "edges"}),
-        ("negtrace/statistics/donor_map.py", {"restoration_map", "edge_map", "circuit"}),
+        ("negtrace/patching/donor_sweeps.py", {"donor_sweep", "edges", "head_writes"}),
+        (
+            "negtrace/statistics/donor_map.py",
+            {"restoration_map", "edge_map", "circuit", "direction_map", "mechanism"},
+        ),
         ("negtrace/patching/forward_passes.py", RUNNING),
         ("negtrace/models/linear.py", MODEL_STEPS),
         ("negtrace/models/openclip.py", LOADING),

@@ -106,6 +106,8 @@ def test_shipped_configuration_is_valid(config):
         ("figures/width_cm", 3, "must be at least 8"),
         ("figures/palette", "viridis", r"figures\.palette.*allowed: vlag, icefire"),
         ("figures/annotate", "yes", "must be true or false"),
+        ("direction/shrinkage", 0, r"direction\.shrinkage is 0"),
+        ("mechanism/least", -1, r"mechanism\.least is -1"),
         ("figures/formats", ["pdf"], r"figures\.formats\.0 is 'pdf'.*allowed: svg, png"),
     ],
 )
@@ -125,6 +127,13 @@ def test_contributions_of_a_post_norm_tower_are_refused_before_any_job(config, t
     config["models"]["demo"]["architecture"] = str(tmp_path / "mine.json")
     with pytest.raises(InputError, match=r"whose text tower \(text\)"):
         validate(config)
+
+
+def test_directions_need_the_hidden_states(config):
+    config = changed(config, "study/confirm", ["direction"])
+    validate(config)
+    with pytest.raises(InputError, match="direction, which needs the site resid; add it to"):
+        validate(changed(config, "study/sites", ["head"]))
 
 
 @pytest.mark.parametrize("base", ["demo", "contrast", "dem"])

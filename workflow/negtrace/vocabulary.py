@@ -273,6 +273,19 @@ CONFIRMATIONS = by_name(
         ("attribution",),
     ),
     Confirmation("mending", ("mended", "mending_grid", "mending", "layer_weights"), ("mending",)),
+    Confirmation(
+        "mechanism",
+        ("head_parts", "head_writes", "head_part_map", "head_write_map", "mechanism"),
+        ("mechanism",),
+    ),
+    Confirmation(
+        "direction",
+        (
+            *("directions", "direction_accuracy", "direction_cosines"),
+            *("direction_map", "direction_transfer"),
+        ),
+        ("directions",),
+    ),
 )
 
 
@@ -314,6 +327,8 @@ FIGURES = by_name(
     Figure("circuit", "The strong edges, by token and block"),
     Figure("attribution", "Effects by gradients, beside those by patching"),
     Figure("mending", "Mending: what an edit of the weights does to other items"),
+    Figure("mechanism", "What acting heads are owed to, and what they write"),
+    Figure("directions", "Share of d along the negation direction"),
     Figure("specification", "The named heads under other choices"),
     Figure("selectivity", "Negator selectivity by head", of_run=True),
     Figure("attention_by_role", "Attention to the negator by query token", of_run=True),

@@ -1,5 +1,12 @@
 # Tables and figures of several runs, as the rules read them that gather them.
 
+# Of confirmations: what no figure is drawn from.
+PER_ITEM = (
+    *("contributions", "edges", "attributions", "mended"),
+    *("head_parts", "head_writes"),
+    *("directions", "direction_accuracy", "direction_cosines"),
+)
+
 
 def parts_of(table):
     """What one job makes of a kind of table: every sweep of a run, or a shard of one."""
@@ -48,7 +55,7 @@ def figure_tables(wildcards):
         "confirmation": [
             f"{OF_RUN}/{name}.parquet"
             for name in layout.confirmation_tables(STUDY)
-            if name not in ("contributions", "edges", "attributions", "mended")
+            if name not in PER_ITEM
         ],
     }
 
@@ -81,6 +88,12 @@ def of_templates():
     return expand(
         files, dataset=names, model=STUDY["models"], wording=STUDY["wordings"]
     )
+
+
+def designs_if_any(wildcards):
+    """Input function: template and negator of every item, of a templates dataset."""
+    kind = config["datasets"][wildcards.dataset]["kind"]
+    return DESIGNS if kind == "templates" else []
 
 
 def swept(*sites):

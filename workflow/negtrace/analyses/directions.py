@@ -1,9 +1,9 @@
 """Negation directions of a study: fitted on one half of the clusters, patched into the other.
 
 At every role and hidden state two directions are fitted (`statistics/directions.py`) and patched
-alone (`patching/subspace.py`), beside random directions along which states are moved as far.  Where
-a design says in which template, with which negator, a pair is written, each one's own direction is
-patched into the pairs of all others, at the token that is read out.
+alone (`patching/subspace.py`).  Where that is worth something, states are moved as far along random
+directions, too.  Where a design says in which template, with which negator, a pair is written, each
+one's own direction is patched into the pairs of all others, at the token that is read out.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from negtrace.patching.scores import pictured
 from negtrace.patching.sentences import SentencePair, sentence_pairs
 from negtrace.patching.subspace import Key, Subspace
 from negtrace.progress import silent
-from negtrace.statistics.directions import difference_of_means, unit
+from negtrace.statistics.directions import RANDOM, difference_of_means, unit
+from negtrace.statistics.map_values import item_values
 from negtrace.vocabulary import BASE_OF
 
-RANDOM = "random"
 PLACE = ["direction", "layer", "position", "role"]
 FITTED = ["method", "draw", "factor", "fitted_on", "tested_on"]
 COLUMNS = ["item_id", "pair_id", *PLACE, *FITTED, "s_patched", "restoration"]
@@ -55,6 +55,7 @@ def study_directions(
     direction: str,
     draws: int,
     shrinkage: float,
+    least: float,
     seed: int,
     memory_gb: float = 2.0,
     progress: Callable[..., Any] = silent,
@@ -65,8 +66,10 @@ def study_directions(
         tables: alignment, candidates, images, scores and segments.
         designs: template and negator of every item of a templates dataset, or None.
         direction: ``negate`` or ``affirm``.
-        draws: random directions at every role and hidden state.
+        draws: random directions at every hidden state.
         shrinkage: of the probe (`directions.probe`).
+        least: share of d that a direction is worth somewhere at a role, for random ones to be
+            patched there.
         seed: of the halves and of random directions.
         memory_gb, progress: as in `restoration.sweep`.
 
@@ -88,12 +91,15 @@ def study_directions(
     fitted = fitted_directions(tower, pairs, direction, half, shrinkage, memory_gb)
 
     def patched(
-        read: Mapping[Key, Tensor], write: Mapping[Key, Tensor], role: str | None = None
+        read: Mapping[Key, Tensor],
+        write: Mapping[Key, Tensor],
+        role: str | None = None,
+        of: pd.DataFrame = alignment,
     ) -> pd.DataFrame:
         subspace = Subspace(direction, half, read, write)
         swept = sweep(
             tower,
-            alignment,
+            of,
             items,
             tables["images"],
             tables["scores"],
@@ -108,9 +114,14 @@ def study_directions(
 
     along = {method: units(fitted.vectors[method]) for method in METHODS}
     parts = [patched(along[m], along[m]).assign(method=m) for m in METHODS]
+    roles = strong_roles(parts, tables["scores"], segments, least)
+    strong = alignment.assign(
+        counterpart=alignment["counterpart"].where(alignment["role"].isin(roles))
+    )
     for draw in range(1, draws + 1):
         noise = random_units(along["difference"], f"{seed}|{draw}")
-        parts.append(patched(along["difference"], noise).assign(method=RANDOM, draw=draw))
+        swept = patched(along["difference"], noise, of=strong)
+        parts.append(swept.assign(method=RANDOM, draw=draw))
     told = told_by(tower, pairs, direction, half, fitted, segments, memory_gb)
     cosines = [pd.DataFrame(columns=COSINES)]
     role = read_role(tower, pairs, direction)
@@ -132,6 +143,19 @@ def study_directions(
             parts.append(swept.assign(fitted_on=name, tested_on=swept["item_id"].map(tested_on)))
     found_all = pd.concat([part.reindex(columns=COLUMNS) for part in parts], ignore_index=True)
     return found_all, told, pd.concat(cosines, ignore_index=True)[COSINES]
+
+
+def strong_roles(
+    patched: Sequence[pd.DataFrame], scores: pd.DataFrame, segments: pd.DataFrame, least: float
+) -> list[str]:
+    """Roles at which some direction of some hidden state is worth a share of d, either way."""
+    found: set[str] = set()
+    for swept in patched:
+        values = item_values(swept, scores, segments)
+        sums = values.groupby(["layer", "role"], observed=True)[["change", "d"]].sum()
+        strong = sums[sums["change"].abs() >= least * sums["d"].abs()]
+        found |= set(strong.index.get_level_values("role").astype(str))
+    return sorted(found)
 
 
 def random_units(like: Mapping[Key, Tensor], seed: str) -> dict[Key, Tensor]:

@@ -14,9 +14,11 @@ from negtrace.figures import (
     attribution,
     circuit,
     confirmation,
+    directions,
     features,
     histogram_of_d,
     maps,
+    mechanism,
     mending,
 )
 from negtrace.figures.donors import transfer_map
@@ -29,11 +31,13 @@ __all__ = [
     "attribution",
     "circuit",
     "confirmation",
+    "directions",
     "drawn_from",
     "features",
     "figures_of_run",
     "histogram_of_d",
     "maps",
+    "mechanism",
     "mending",
 ]
 

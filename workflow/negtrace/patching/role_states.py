@@ -1,4 +1,4 @@
-"""Hidden states of pairs at the tokens of a role, in both runs."""
+"""Runs of pairs at the tokens of a role: both hidden states, and what heads do there."""
 
 from __future__ import annotations
 
@@ -6,22 +6,40 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from negtrace.models.tower import TextTower
 from negtrace.patching.batch_sizes import batch_sizes
-from negtrace.patching.forward_passes import run_sentences
+from negtrace.patching.forward_passes import Run, run_sentences
 from negtrace.patching.sentences import SentencePair
 from negtrace.vocabulary import BASE_OF, SOURCE_OF
+
+Places = tuple[Int[Tensor, " rows"], Int[Tensor, " rows"]]  # sentence and position
 
 
 class RoleStates(NamedTuple):
     """One row per token of the base sentence that has a counterpart in the source sentence."""
 
     pairs: list[int]  # index of each row's pair
-    source: Float[Tensor, "hidden_states rows width"]
-    base: Float[Tensor, "hidden_states rows width"]
+    base_run: Run
+    source_run: Run
+    base_at: Places
+    source_at: Places
+
+    @property
+    def base(self) -> Float[Tensor, "hidden_states rows width"]:
+        return self.base_run.resid[:, *self.base_at]
+
+    @property
+    def source(self) -> Float[Tensor, "hidden_states rows width"]:
+        return self.source_run.resid[:, *self.source_at]
+
+    def z_changes(self, block: int) -> Float[Tensor, "rows width"]:
+        """How the heads' z change from base to source."""
+        source = self.source_run.z[block - 1][self.source_at]
+        changes: Tensor = source - self.base_run.z[block - 1][self.base_at]
+        return changes
 
 
 @torch.inference_mode()
@@ -52,11 +70,13 @@ def role_states(
     for start in range(0, len(having), sizes.pairs):
         batch = having[start : start + sizes.pairs]
         sentences = [bases[i].tokens for i in batch] + [sources[i].tokens for i in batch]
-        resid = run_sentences(tower, sentences).resid
+        both = run_sentences(tower, sentences)
         at = [(entry, own, other) for entry, i in enumerate(batch) for _, own, other in rows[i]]
         entry, own, other = torch.tensor(at, device=tower.device).T
         yield RoleStates(
             [i for i in batch for _ in rows[i]],
-            resid[:, entry + len(batch), other],
-            resid[:, entry, own],
+            both.part(slice(len(batch))),
+            both.part(slice(len(batch), None)),
+            (entry, own),
+            (entry, other),
         )

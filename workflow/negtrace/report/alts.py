@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from negtrace.report import attribution, circuits, evidence, findings
+from negtrace.report import attribution, circuits, directions, evidence, findings, mechanism
 from negtrace.report.mending import of_mending
 from negtrace.report.templates import of_templates
 
@@ -43,6 +43,10 @@ def _sentences(section: Section, kind: str, of: str) -> Sequence[str]:
             return attribution.of_attribution(*section.attribution)
         case "mending" if section.mending is not None:
             return of_mending(section.mending)
+        case "mechanism" if section.mechanism is not None:
+            return mechanism.of_mechanism(*section.mechanism, alpha)
+        case "directions" if section.directions is not None:
+            return directions.of_directions(*section.directions, alpha)
         case "planted" if section.planted is not None:
             return evidence.of_planted(section.planted)
         case "templates" if (tables := section.templates.get(f"head.{of}")) is not None:

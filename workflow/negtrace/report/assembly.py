@@ -242,6 +242,16 @@ def section(
         ),
         interventions=config["interventions"],
         mending=table("mending") if "mending" in study["confirm"] else None,
+        mechanism=(
+            (table("mechanism"), table("head_part_map"), table("head_write_map"))
+            if "mechanism" in study["confirm"]
+            else None
+        ),
+        directions=(
+            (table("direction_map"), table("direction_transfer"))
+            if "direction" in study["confirm"]
+            else None
+        ),
     )
     return found.with_data(
         explorer.blocks_of(found, table, numbers[folders[dataset]]),

@@ -19,8 +19,10 @@ from negtrace.report import (
     attribution,
     cautions,
     circuits,
+    directions,
     evidence,
     findings,
+    mechanism,
     robustness,
     routes,
 )
@@ -80,6 +82,7 @@ class Section:
         attribution: tables ``attribution_trust`` and ``attribution_map``.
         interventions: those of the configuration.
         mending: table of that name.
+        mechanism, directions: tables, as `of_mechanism` and `of_directions` take them.
     """
 
     dataset: str
@@ -114,6 +117,8 @@ class Section:
     attribution: tuple[pd.DataFrame, pd.DataFrame] | None = None
     interventions: Mapping[str, Any] = field(default_factory=dict)
     mending: pd.DataFrame | None = None
+    mechanism: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame] | None = None
+    directions: tuple[pd.DataFrame, pd.DataFrame] | None = None
 
     @property
     def heading(self) -> str:
@@ -188,6 +193,10 @@ class Section:
             said += attribution.of_attribution(*self.attribution)
         if self.mending is not None:
             said += of_mending(self.mending)
+        if self.mechanism is not None:
+            said += mechanism.of_mechanism(*self.mechanism, self.alpha)
+        if self.directions is not None:
+            said += directions.of_directions(*self.directions, self.alpha)
         return list(map(self.said, said))
 
     def _of_map(self, sweep: str, table: pd.DataFrame) -> list[str]:

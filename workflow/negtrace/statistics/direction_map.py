@@ -15,21 +15,29 @@ import numpy as np
 import pandas as pd
 
 from negtrace.statistics.credible import credible, with_placebo
+from negtrace.statistics.directions import ANOTHER, RANDOM, SAME
 from negtrace.statistics.donor_map import donor_map
 from negtrace.statistics.effect_sizes import DEFAULTS, Options, cell_tests, effect_map, with_limits
 from negtrace.statistics.map_values import SUPPORT, cluster_sums, item_values, support
 from negtrace.statistics.resampling import share_interval
 from negtrace.vocabulary import ALL
 
-RANDOM = "random"
-SAME, ANOTHER = "the same", "another"
-
 ENDS = ("", "_ci_low", "_ci_high")
 PLACE = ["direction", "layer", "role"]
 COLUMNS = [
     *("negation", *PLACE, "method"),
     *(f"{name}{end}" for name in ("ratio", "difference", "share") for end in ENDS),
-    *("p", "p_fwer", "q_fdr", "random", "random_highest", "exceeds_random", "kept", "least"),
+    *(
+        "whole",
+        "p",
+        "p_fwer",
+        "q_fdr",
+        "random",
+        "random_highest",
+        "exceeds_random",
+        "kept",
+        "least",
+    ),
     *(f"accuracy{end}" for end in ENDS),
     *SUPPORT,
 ]
@@ -65,7 +73,8 @@ def direction_map(
 
     Returns:
         `COLUMNS`: ratio, the share of d, and difference (logits), with tests of the latter; share
-        of what the whole hidden state does (null where that is not significant); random, the mean
+        of what the whole hidden state does (null where that is not significant), which is `whole`
+        of d; random, the mean
         ratio of random directions, and random_highest, the largest there is; accuracy, the share of
         states of pairs that the direction was not fitted to, on the right side of the middle (over
         both negations); kept, whether it is significant, exceeds random directions and is worth
@@ -76,7 +85,7 @@ def direction_map(
     """
     whole = segments.assign(segment="")  # segments are chosen by d, and nothing is tested there
     cells = as_cells(directions[directions["factor"].isna()])
-    full = sweep[sweep["eligible"] & ~sweep["known"]]
+    full = sweep[sweep["eligible"]]
     key = ["item_id", *PLACE, "position"]
     noise = cells[cells["method"] == RANDOM]
     mean = noise.groupby(key, observed=True)["s_patched"].mean().rename("s_random").reset_index()
@@ -94,7 +103,8 @@ def direction_map(
         # How much of a cell's own effect another source has: here, of the whole state's.
         of_whole = donor_map(full, scores, along.assign(donor="transfer"), whole, options)
         same = ["negation", *PLACE]
-        share = of_whole[[*same, *(f"share{end}" for end in ENDS)]]
+        share = of_whole.rename(columns={"ratio": "whole"})
+        share = share[[*same, "whole", *(f"share{end}" for end in ENDS)]]
         found = found.merge(share, on=same, how="left").merge(drawn, on=same, how="left")
         found = found.merge(told_cells[told_cells["method"] == method], on=PLACE, how="left")
         beyond = found["exceeds_placebo"].astype(object).eq(True)
@@ -175,4 +185,5 @@ def direction_transfer(
     alike = np.where(own["fitted_on"] == own["tested_on"], SAME, ANOTHER)
     means = own.assign(fitted_on=alike, tested_on=ALL).groupby(key)["cosine"].mean().reset_index()
     both = pd.concat([own, means], ignore_index=True)
-    return table.astype(plain).merge(both, on=key, how="left")[TRANSFER]
+    table = table.astype(plain).merge(both, on=key, how="left")
+    return table.astype({"layer": int, "cosine": float})[TRANSFER]

@@ -22,6 +22,10 @@ from jaxtyping import Float, Float64
 States = Float[np.ndarray, "*states n width"]
 Vectors = Float64[np.ndarray, "*states width"]
 
+# As tables have them: directions that are not fitted, and levels of a design set against an item's.
+RANDOM = "random"
+SAME, ANOTHER = "the same", "another"
+
 # Variance of states that are all the same, as a share of their squares.
 ROUNDING = 1e-12
 

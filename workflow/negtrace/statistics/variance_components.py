@@ -43,7 +43,7 @@ def components(
     Returns:
         null where no two values share a level of one grouping only, or none shares neither.
     """
-    both = first * (second.max() + 1) + second
+    both = first * (second.max(initial=0) + 1) + second
     every, of_first, of_second, of_both = (
         _squared_differences(values, groups)
         for groups in (np.zeros(len(values), int), first, second, both)

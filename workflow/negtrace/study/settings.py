@@ -185,6 +185,11 @@ def check_confirmation(config: Mapping[str, Any]) -> None:
             f"configuration: study.confirm is {study['confirm']}, which needs the site head; add "
             "it to study.sites, or set study.confirm to []"
         )
+    if "direction" in study["confirm"] and "resid" not in study["sites"]:
+        raise InputError(
+            "configuration: study.confirm has direction, which needs the site resid; add it to "
+            "study.sites, or leave direction out of study.confirm"
+        )
 
 
 def check_planted(config: Mapping[str, Any]) -> None:
