@@ -81,8 +81,7 @@ class Section:
         circuit: tables ``edge_map``, ``circuit`` and ``circuit_minimality``.
         attribution: tables ``attribution_trust`` and ``attribution_map``.
         interventions: those of the configuration.
-        mending: table of that name.
-        mechanism, directions: tables, as `of_mechanism` and `of_directions` take them.
+        mending, mechanism, directions: tables of these, as `of_mending` and so on take them.
     """
 
     dataset: str
