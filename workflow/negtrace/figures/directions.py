@@ -85,7 +85,7 @@ def direction_figure(table: pd.DataFrame, settings: Mapping[str, Any]) -> Figure
         axis.set_ylabel("share of d")
     for axis in panels[len(roles) :]:
         axis.set_axis_off()
-    figure.suptitle(f"Share of d along the negation direction (n = {rows['n_items'].max()})")
+    figure.suptitle(f"Share of d along the negation direction ({rows['n_items'].max()} items)")
     figure.set_layout_engine("constrained")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
