@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import yaml
 from negtrace.errors import InputError
 from negtrace.patching.interventions import Intervention, named
 from negtrace.patching.sites import SITES as PLACES
+from negtrace.steps.command_line import units
 from negtrace.study.combinations import FROM_SOURCE_ALONE, WITH_WINDOWS, WITHOUT_HEADS
 from negtrace.study.interventions import (
     in_words,
@@ -19,6 +21,7 @@ from negtrace.study.interventions import (
 )
 from negtrace.study.layout import figures, map_figure, plain_sweeps, sweeps
 from negtrace.study.settings import validate
+from negtrace.study.step_source import steps
 from negtrace.vocabulary import SITES
 
 ROOT = Path(__file__).parents[2]
@@ -122,3 +125,12 @@ def test_interventions_in_words():
         "hidden state",
     )
     assert site_of("head", VALID) is SITES["head"]
+
+
+def test_a_sweep_is_recorded_with_its_own_intervention_alone():
+    """Or another one in the study would compute it again."""
+    paths = [Path(f"r/sweep.{name}.negate.parquet") for name in ("head", "ends")]
+    options = Namespace(sweep=paths, interventions=VALID)
+    found = list(units(steps()["sweep"], options))
+    assert [one.sweep for one in found] == paths
+    assert [one.interventions for one in found] == [None, VALID["ends"]]
