@@ -12,6 +12,7 @@ import { rows } from "./tables.js";
 /** @typedef {import("./tables.js").Row} Row */
 
 const LINK = "#models";
+const MOST_NAMED = 12;
 
 /** @param {HTMLElement} root @param {Study} study with an atlas */
 export function models(root, study) {
@@ -73,12 +74,13 @@ function size(of) {
       height: 300,
       marginLeft: 48,
       marginBottom: 42,
-      x: { type: "log", label: "parameters, millions", domain: [Math.min(...ends) / 1.6, Math.max(...ends) * 1.6], ticks: 4, tickFormat: (at) => String(Number(at.toPrecision(2))), ...CENTRE },
+      x: { type: "log", label: "parameters, millions", domain: [Math.min(...ends) / 1.6, Math.max(...ends) * 2], ticks: 4, tickFormat: (at) => String(Number(at.toPrecision(2))), ...CENTRE },
       y: { label: "accuracy", domain: [0, 1], grid: true, ticks: 5, ...CENTRE },
       marks: [
         Plot.ruleY([0.5], { stroke: "var(--soft)", strokeDasharray: "3 3" }),
         Plot.ruleX(known, { x: (row) => row.parameters / 1e6, y1: "accuracy_ci_low", y2: "accuracy_ci_high", stroke: "var(--accent)" }),
         Plot.dot(known, { x: (row) => row.parameters / 1e6, y: "accuracy", r: 4, fill: "var(--accent)" }),
+        Plot.text(named(known), { x: (row) => row.parameters / 1e6, y: "accuracy", text: "names", dx: 8, textAnchor: "start", fill: "var(--soft)" }),
         tip(known, (/** @type {Row} */ row) => row.parameters / 1e6, "accuracy", (row) =>
           `${row.model}\n${number(row.parameters / 1e6, 1)} M, accuracy ${number(row.accuracy)}\n${interval(row.accuracy_ci_low, row.accuracy_ci_high)}`),
       ],
@@ -94,6 +96,19 @@ function size(of) {
     data: of.map(({ model, parameters, accuracy, accuracy_ci_low, accuracy_ci_high, n_items }) => ({ model, parameters, accuracy, accuracy_ci_low, accuracy_ci_high, n_items })),
     files: files(of, "atlas"),
     link: LINK,
+  });
+}
+
+/**
+ * Names beside points, those of one place together; none where there are too many to be read.
+ * @param {Row[]} of
+ */
+function named(of) {
+  if (of.length > MOST_NAMED) return [];
+  const place = (/** @type {Row} */ row) => `${row.parameters.toPrecision(2)} ${row.accuracy.toFixed(2)}`;
+  return [...new Set(of.map(place))].map((at) => {
+    const here = of.filter((row) => place(row) === at);
+    return { ...here[0], names: here.map((row) => row.model).join("\n") };
   });
 }
 

@@ -82,7 +82,7 @@ def test_sentences_give_intervals_and_say_what_has_none(atlas):
         " 0.35], first 0.50 [0.40, 0.60]; none can be given for none.",
         "The effect is spread over this many heads: first 2.00 [1.90, 2.10], other 3.00 [2.90,"
         " 3.10]; none can be given for none.",
-        "Of 2 heads that restore in first, other has 1 that do the same: 1.1 in 3.4 (0.90 [0.85,"
+        "Of 2 heads named in first, other has 1 that does the same: 1.1 in 3.4 (0.90 [0.85,"
         " 0.95]).",
         "other against first, by head: 2 of 3 cells differ (family-wise in the map, 0.05;"
         " 30 items), most at head 1 of block 2: 0.10 → -0.30, a difference of -0.40 [-0.50,"

@@ -48,6 +48,11 @@ class Atlas:
         return list(values.to_dict("records"))
 
     @property
+    def varying(self) -> list[str]:
+        """What of dataset, wording and direction tells the rows apart, beside the model."""
+        return [name for name in GROUP if self.rows[name].nunique() > 1]
+
+    @property
     def sentences(self) -> list[str]:
         """What the tables say, group by group."""
         groups: list[Any] = list(self.rows.groupby(GROUP, observed=True, sort=False))
@@ -79,8 +84,8 @@ class Atlas:
             ]
             reference = named["reference"].iloc[0]
             yield (
-                f"Of {plural(len(named), 'head')} that restore in {reference}, {model} has"
-                f" {len(sure)} that do the same" + (f": {listed(pairs)}." if pairs else ".")
+                f"Of {plural(len(named), 'head')} named in {reference}, {model} has"
+                f" {len(sure)} that {'does' if len(sure) == 1 else 'do'} the same" + (f": {listed(pairs)}." if pairs else ".")
             )
 
     def _of_differences(self, group: tuple[str, str, str]) -> Iterator[str]:
@@ -124,7 +129,7 @@ class Atlas:
                 observed=True,
                 sort=False,
             )
-            if (small := small_map(_as_map(rows), self.alpha))
+            if rows["p_fwer"].notna().any() and (small := small_map(_as_map(rows), self.alpha))
         ]
         places = self.matches[[*GROUP, "reference_layer", "reference_head"]].astype(str)
         wanted = {
