@@ -62,9 +62,12 @@ gallery: .venv/run.stamp
 		--configfile docs/gallery.yaml
 	$(BIN)/python docs/make_gallery.py
 
-# Which rule needs which, for the documentation (needs graphviz).
+# Which rule needs which, for the documentation (needs graphviz): of a study that does everything,
+# but for rules that download.
 rulegraph: .venv/run.stamp
-	$(BIN)/snakemake --rulegraph dot | dot -Tsvg > docs/rulegraph.svg
+	$(BIN)/snakemake --rulegraph dot --configfile docs/gallery.yaml workflow/studies/atlas_demo.yaml \
+		--config 'study={datasets: [demo, sentences], donors: [placebo, transfer], confirm: [contributions, ablation, edges, attribution, mending]}' \
+		| dot -Tsvg > docs/rulegraph.svg
 
 page: page/node_modules/.package-lock.json
 	cd page && npm run check && npm test && npm run build
