@@ -85,7 +85,8 @@ class Atlas:
             reference = named["reference"].iloc[0]
             yield (
                 f"Of {plural(len(named), 'head')} named in {reference}, {model} has"
-                f" {len(sure)} that {'does' if len(sure) == 1 else 'do'} the same" + (f": {listed(pairs)}." if pairs else ".")
+                f" {len(sure)} that {'does' if len(sure) == 1 else 'do'} the same"
+                + (f": {listed(pairs)}." if pairs else ".")
             )
 
     def _of_differences(self, group: tuple[str, str, str]) -> Iterator[str]:
