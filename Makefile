@@ -66,7 +66,7 @@ gallery: .venv/run.stamp
 # but for rules that download.
 rulegraph: .venv/run.stamp
 	$(BIN)/snakemake --rulegraph dot --configfile docs/gallery.yaml workflow/studies/atlas_demo.yaml \
-		--config 'study={datasets: [demo, sentences], donors: [placebo, transfer], confirm: [contributions, ablation, edges, attribution, mending]}' \
+		--config 'study={datasets: [demo, sentences], donors: [placebo, transfer], confirm: [contributions, ablation, edges, attribution, mending, mechanism, direction]}' \
 		| dot -Tsvg > docs/rulegraph.svg
 
 page: page/node_modules/.package-lock.json
