@@ -183,7 +183,7 @@ def test_random_senders_move_as_far_in_another_direction(causal):
 
 @pytest.mark.parametrize("structure", POST_NORM)
 def test_towers_that_normalise_the_stream_itself_are_refused(tiny_models, structure):
-    with pytest.raises(InputError, match="leave edges and attribution out of"):
+    with pytest.raises(InputError, match="leave these three out of"):
         edges(Study(tiny_models[structure], PAIRS[:1]), ["2.1"])
 
 

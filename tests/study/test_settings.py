@@ -122,7 +122,10 @@ def test_contributions_of_a_post_norm_tower_are_refused_before_any_job(config, t
     )
     with pytest.raises(InputError, match=r"contributions are not defined for models\.demo"):
         validate(config)
-    validate(changed(config, "study/confirm", ["ablation"]))
+    for name in ("edges", "attribution", "mechanism"):
+        with pytest.raises(InputError, match=rf"confirm: {name} are not defined for models\.demo"):
+            validate(changed(config, "study/confirm", ["ablation", name]))
+    validate(changed(config, "study/confirm", ["ablation", "direction"]))
     (tmp_path / "mine.json").write_text('{"model_cfg": {"text_cfg": {"hf_model_name": "text"}}}')
     config["models"]["demo"]["architecture"] = str(tmp_path / "mine.json")
     with pytest.raises(InputError, match=r"whose text tower \(text\)"):

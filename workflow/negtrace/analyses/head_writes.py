@@ -149,8 +149,8 @@ def axes_at(
         negation[other(fitted_on)] = unit(difference_of_means(of))
         centre[other(fitted_on)] = of.base / of.n
     own_half = [half[pair.pair_id] for pair in pairs]
-    nouns, whole = np.zeros((2, len(pairs), states, width)), np.zeros((len(pairs), states))
-    nouns, counts = nouns[0], np.zeros(len(pairs))
+    nouns = np.zeros((len(pairs), states, width))
+    whole, counts = np.zeros((len(pairs), states)), np.zeros(len(pairs))
     for found in role_states(tower, pairs, role, NEGATE, memory_gb):
         base, source = (as_array(x.double()) for x in (found.base, found.source))
         for row, pair in enumerate(found.pairs):

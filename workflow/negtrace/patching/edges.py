@@ -70,9 +70,9 @@ def check_stream(shape: TowerShape) -> None:
     """
     if shape.post_norm or shape.pool == "mean":
         raise InputError(
-            "edges and attribution are not defined for this text tower: its residual stream is "
+            "edges, attribution and mechanism are not defined for this text tower: its stream is "
             "normalised on the way or averaged, so that a component's output does not reach others "
-            "as it was written; leave edges and attribution out of study.confirm"
+            "as it was written; leave these three out of study.confirm"
         )
 
 

@@ -54,6 +54,9 @@ PATTERNS = {
     "^https?://[^/]+/.+": "is no address: it starts with http:// or https:// and names a file",
 }
 
+# Confirmations of what components write: the residual stream has to be a sum.
+NEED_A_SUM = ("contributions", "edges", "attribution", "mechanism")
+
 
 def validate(config: Mapping[str, Any]) -> None:
     """Check the configuration against its schema, its names and the local files it mentions.
@@ -170,15 +173,16 @@ def check_bases(config: Mapping[str, Any]) -> None:
 def check_confirmation(config: Mapping[str, Any]) -> None:
     """What the study confirms has been swept, and is defined for its models."""
     study = config["study"]
-    for name in study["models"] if "contributions" in study["confirm"] else ():
+    asked = [one for one in study["confirm"] if one in NEED_A_SUM]
+    for name in study["models"] if asked else ():
         entry = config["models"][name]
         if "plant" in entry or entry.get("family"):
             continue
         if text := text_model(entry["architecture"]):
             raise InputError(
-                f"configuration: study.confirm: contributions are not defined for models.{name}, "
-                f"whose text tower ({text}) normalises its residual stream on the way; set "
-                "study.confirm to [ablation]"
+                f"configuration: study.confirm: {', '.join(asked)} are not defined for "
+                f"models.{name}, whose text tower ({text}) normalises its residual stream on the "
+                "way; leave that out of study.confirm"
             )
     if study["confirm"] and "head" not in study["sites"]:
         raise InputError(
