@@ -142,6 +142,8 @@ def study_directions(
             swept = patched(of_level, of_level, role).assign(method="difference", factor=factor)
             parts.append(swept.assign(fitted_on=name, tested_on=swept["item_id"].map(tested_on)))
     found_all = pd.concat([part.reindex(columns=COLUMNS) for part in parts], ignore_index=True)
+    names = found_all[["factor", "fitted_on", "tested_on"]].astype(object)
+    found_all[names.columns] = names.where(names.notna(), None)  # null in all rows is no float
     return found_all, told, pd.concat(cosines, ignore_index=True)[COSINES]
 
 
