@@ -109,6 +109,9 @@ def test_nothing_is_found_where_the_circuit_is_off():
     found = Found(active=False)
     # Shares of a d of almost nothing say nothing; logits do: the planted flag is worth more than 5.
     assert found.map["difference"].abs().max() < 0.25
+    names = found.directions[["factor", "fitted_on", "tested_on"]]
+    assert set(map(str, names.dtypes)) == {"object"}  # NaN is no word to Parquet
+    assert names.isna().all(axis=None)
     assert found.transfer.empty
     assert found.cosines.empty
     nothing = found.map.assign(random=np.nan)
