@@ -440,7 +440,7 @@ def test_panels_whose_tests_rest_on_few_clusters_say_so():
     table = effect_table("all", True).assign(few_clusters=lambda rows: rows["negation"] == "foil")
     titles = [axis.get_title() for axis in heat_axes(figures.cte_map(table, SETTINGS)).values()]
     assert titles == [
-        f"negation in foil (n = {ITEMS['foil']}, few clusters)",
+        f"negation in foil ({ITEMS['foil']} items, few clusters)",
         f"negation in caption ({ITEMS['caption']} items)",
     ]
     untested = table.assign(p_fwer=np.nan)

@@ -48,7 +48,7 @@ def test_the_first_run_makes_report_tables_figures_and_benchmarks(finished):
     assert {path.suffix for path in (run / "figures").iterdir()} == {".svg", ".png"}
     config = yaml.safe_load(finished.path("config.yaml").read_text())
     assert config["study"]["title"] == "A small study"
-    assert config["filter"] == {"min_votes": 2}
+    assert config["filter"]["min_votes"] == 2
     computing = FORWARD | SWEEPS | ANALYSIS | {"pairs", "segments", "figures", "report"}
     measured = {path.name.split(".")[0] for path in finished.path("benchmarks").iterdir()}
     assert measured == computing
@@ -310,7 +310,9 @@ def test_bfloat16_records_its_deviation(study):
     [
         (
             "patching/restoration.py",
-            {"runs", "sweep", "donor_sweep", "segments"} | ANALYSIS | OUTPUT - {"merged_config"},
+            {"runs", "sweep", "donor_sweep", "attention", "segments"}
+            | ANALYSIS
+            | OUTPUT - {"merged_config"},
         ),
         (
             "analyses/attention.py",

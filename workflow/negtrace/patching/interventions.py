@@ -54,10 +54,10 @@ class Intervention:
     positions: str | tuple[str, ...] | None = None
     window: int = 1
     head_sets: tuple[tuple[tuple[int, int], ...], ...] | None = None
-    heads: tuple[tuple[int, int], ...] | None = None
-    layers: tuple[int, ...] | None = None
     donor: Donor = "source"
     seed: int = 0
+    heads: tuple[tuple[int, int], ...] | None = None
+    layers: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         check_choice("site", self.site, SITES)
