@@ -470,3 +470,15 @@ def test_snakemakes_own_report_shows_figures_and_tables(study):
     page = (study.folder / "own.html").read_text()
     for shown in ("comparison of all runs", "Restoration by head", "the whole report"):
         assert shown in page
+
+
+def test_no_report_is_made_from_the_configuration_of_another_study(study):
+    shutil.rmtree(study.folder / ".snakemake")  # results that were copied without it
+    study.configure(lambda config: config["study"].update(title="Another study"))
+    study.path("report.html").unlink()
+    printed = study.run(fails=True)
+    said = "results/config.yaml: this is another study's: delete it and run again"
+    assert said in printed.rstrip().splitlines()[-1]
+    study.path("config.yaml").unlink()
+    study.run()
+    assert "<title>Another study" in study.path("report.html").read_text()
