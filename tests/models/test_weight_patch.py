@@ -81,6 +81,12 @@ def test_a_patch_says_what_it_is(causal, tmp_path):
     assert made["shape"] == {"layers": 3, "heads": 3, "width": 24}
 
 
+def test_the_same_edit_is_the_same_bytes(causal):
+    about = {"seed": 0, "strength": 3}
+    files = {patch_bytes(causal.tower, an_edit(causal), about) for _ in range(20)}
+    assert len(files) == 1
+
+
 def test_other_models_and_files_are_refused(causal, tiny_models, tmp_path):
     file = tmp_path / "patch.safetensors"
     file.write_bytes(patch_bytes(causal.tower, an_edit(causal), {}))

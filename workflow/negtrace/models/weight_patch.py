@@ -48,8 +48,8 @@ def patch_bytes(tower: TextTower, edit: Edit, about: Mapping[str, Any]) -> bytes
         tensors[f"states.{state}.added"] = vector.detach().float().cpu().contiguous()
     shape = {name: getattr(tower.shape, name) for name in ("layers", "heads", "width")}
     described = {"weights_sha256": weights_sha256(tower), "shape": shape, "about": dict(about)}
-    metadata = {name: json.dumps(value, sort_keys=True) for name, value in described.items()}
-    return save(tensors, {"format": FORMAT, **metadata})
+    # One entry: several would be written in another order every time.
+    return save(tensors, {FORMAT: json.dumps(described, sort_keys=True)})
 
 
 def read_patch(file: Path | str) -> tuple[Edit, dict[str, Any]]:
@@ -62,11 +62,11 @@ def read_patch(file: Path | str) -> tuple[Edit, dict[str, Any]]:
 
     try:
         with safe_open(str(file), framework="pt") as opened:
-            metadata = dict(opened.metadata() or {})
+            described = (opened.metadata() or {}).get(FORMAT)
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise InputError(f"{file}: no readable patch ({one_line(error)})") from error
-    if metadata.pop("format", None) != FORMAT:
+    if described is None:
         raise InputError(f"{file}: no weight patch of this version of negtrace")
     scales, added = {}, {}
     for name, tensor in tensors.items():
@@ -77,7 +77,7 @@ def read_patch(file: Path | str) -> tuple[Edit, dict[str, Any]]:
             for head, factor in enumerate(tensor.tolist(), start=1):
                 if factor != 1:
                     scales[int(number), head] = factor
-    return Edit(scales, added), {name: json.loads(value) for name, value in metadata.items()}
+    return Edit(scales, added), json.loads(described)
 
 
 class AppliedPatch:
