@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from test_ablation import study_of_two_carriers
-from test_planted import LOGIT_SCALE, THRESHOLDS, Control
+from test_planted import Control
 
 from negtrace.analyses.circuits import COLUMNS, circuit_heads, measured_circuit, shares
 from negtrace.analyses.edges import chosen_receivers, study_edges
@@ -29,20 +29,11 @@ LEAST = 0.1  # what random heads carry is less
 def found(active: bool, direction: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """All edges of a planted tower: their map, and those that are kept."""
     control = Control(PLANT, active)
-    control.tower.identity["logit_scale"] = LOGIT_SCALE
-    tables = {
-        "alignment": control.alignment,
-        "placebo_alignment": control.alignment[:0],
-        "candidates": control.items,
-        "images": control.images,
-        "scores": control.scores,
-    }
     names = [name + part for name in RECEIVERS[:-1] for part in ("", ".q", ".k", ".v")]
     into = receivers_named([*names, RECEIVERS[-1], "read-out"], control.tower.shape)
-    edges = study_edges(control.tower, tables, into, None, [direction], seed=0)
+    edges = study_edges(control.tower, control.tables, into, None, [direction], seed=0)
     assert edges["s_placebo"].notna().all()
-    items = segments(control.scores, control.items, THRESHOLDS)
-    table = edge_map(edges, control.scores, items, LEAST, QUICK)
+    table = edge_map(edges, control.scores, control.tables["segments"], LEAST, QUICK)
     return table, kept_edges(table)
 
 

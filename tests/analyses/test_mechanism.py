@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from test_planted import LOGIT_SCALE, THRESHOLDS, Control
+from test_planted import Control
 from test_restoration import Study
 
 from negtrace.analyses.head_parts import head_parts
@@ -18,7 +18,6 @@ from negtrace.patching.head_writes import write_lengths, writes_along
 from negtrace.patching.sentences import sentence_pairs
 from negtrace.report.mechanism import of_mechanism
 from negtrace.statistics.effect_sizes import Options
-from negtrace.statistics.groups import segments
 from negtrace.statistics.mechanism import part_map, verdicts, write_map
 
 PLANT = Plant((1, 2), (3, 1), layers=3, heads=2, width=32, seed=1)
@@ -32,16 +31,8 @@ class Found:
 
     def __init__(self, active: bool, direction: str) -> None:
         control = Control(PLANT, active)
-        control.tower.identity["logit_scale"] = LOGIT_SCALE
-        tables = {
-            "alignment": control.alignment,
-            "placebo_alignment": control.alignment[:0],
-            "candidates": control.items,
-            "images": control.images,
-            "scores": control.scores,
-            "segments": segments(control.scores, control.items, THRESHOLDS),
-        }
-        self.tower, self.tables = control.tower, tables
+        self.tower, self.tables = control.tower, control.tables
+        tables = self.tables
         self.heads = control.sweep("head", direction)
         self.parts = head_parts(control.tower, tables, direction, seed=0)
         self.writes = head_writes(control.tower, tables, seed=0)

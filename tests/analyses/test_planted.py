@@ -78,12 +78,25 @@ class Control:
     def __init__(self, plant: Plant, active: bool = True) -> None:
         self.plant = plant
         self.tower = text_tower(planted_model(plant, active))
+        self.tower.identity["logit_scale"] = LOGIT_SCALE
         self.items = demo_items()
         self.images = image_embeddings(self.items, self.tower.shape.embed_dim)
         self.tokenizer = TOKENIZER
         self.alignment = align(self.items, self.tokenizer, self.tower.shape)
         sentences = sentence_embeddings(self.tower, self.alignment)
         self.scores = scores(self.items, sentences, self.images, LOGIT_SCALE)
+
+    @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """As confirmations take them; no pair has a neutral swap."""
+        return {
+            "alignment": self.alignment,
+            "placebo_alignment": self.alignment[:0],
+            "candidates": self.items,
+            "images": self.images,
+            "scores": self.scores,
+            "segments": segments(self.scores, self.items, THRESHOLDS),
+        }
 
     def sweep(self, site: str, direction: str = "negate") -> pd.DataFrame:
         tables = (self.alignment, self.items, self.images, self.scores)

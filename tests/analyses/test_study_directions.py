@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from test_planted import LOGIT_SCALE, THRESHOLDS, Control
+from test_planted import Control
 
 from negtrace.analyses.directions import cosines_of, study_directions
 from negtrace.analyses.fitted_directions import fitted_directions, halves, other
@@ -18,7 +18,6 @@ from negtrace.report.directions import of_directions
 from negtrace.statistics.direction_map import direction_map, direction_transfer
 from negtrace.statistics.directions import RANDOM, unit
 from negtrace.statistics.effect_sizes import Options
-from negtrace.statistics.groups import segments
 
 PLANT = Plant((1, 2), (3, 1), layers=3, heads=2, width=32, seed=1)
 FLAGGED = {
@@ -34,15 +33,7 @@ class Found:
 
     def __init__(self, active: bool, designed: bool = False) -> None:
         control = Control(PLANT, active)
-        control.tower.identity["logit_scale"] = LOGIT_SCALE
-        self.tower = control.tower
-        self.tables = {
-            "alignment": control.alignment,
-            "candidates": control.items,
-            "images": control.images,
-            "scores": control.scores,
-            "segments": segments(control.scores, control.items, THRESHOLDS),
-        }
+        self.tower, self.tables = control.tower, control.tables
         designs = None
         if designed:
             ids = control.items["item_id"].astype(str)

@@ -22,11 +22,11 @@ from negtrace.analyses.fitted_directions import (
     halves,
     moments_by,
     other,
+    read_role,
     told_by,
 )
 from negtrace.analyses.templates import FACTORS
 from negtrace.models.tower import TextTower
-from negtrace.patching.forward_passes import run_sentences
 from negtrace.patching.interventions import Intervention
 from negtrace.patching.random_direction import pair_seed, unit_vectors
 from negtrace.patching.restoration import sweep
@@ -36,7 +36,6 @@ from negtrace.patching.subspace import Key, Subspace
 from negtrace.progress import silent
 from negtrace.statistics.directions import RANDOM, difference_of_means, unit
 from negtrace.statistics.map_values import item_values
-from negtrace.vocabulary import BASE_OF
 
 PLACE = ["direction", "layer", "position", "role"]
 FITTED = ["method", "draw", "factor", "fitted_on", "tested_on"]
@@ -167,14 +166,6 @@ def random_units(like: Mapping[Key, Tensor], seed: str) -> dict[Key, Tensor]:
         noise = unit_vectors(pair_seed(0, f"{seed}|{role}"), (len(of), 1, 1, of.shape[-1]))
         by_role[role] = noise[:, 0, 0]
     return {(half, role): by_role[role] for half, role in like}
-
-
-def read_role(tower: TextTower, pairs: Sequence[SentencePair], direction: str) -> str:
-    """Role of the token that is read out; EOT where the mean of all is."""
-    if tower.shape.pool == "mean":
-        return "EOT"
-    base = pairs[0].sentence(BASE_OF[direction])
-    return base.roles[int(run_sentences(tower, [base.tokens]).pooled[0])]
 
 
 def levels_of(

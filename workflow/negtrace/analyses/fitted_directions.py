@@ -14,7 +14,7 @@ import pandas as pd
 
 from negtrace.analyses.head_sets import split_items
 from negtrace.models.tower import TextTower
-from negtrace.patching.forward_passes import as_array
+from negtrace.patching.forward_passes import as_array, run_sentences
 from negtrace.patching.intervention_checks import ROLES
 from negtrace.patching.role_states import role_states
 from negtrace.patching.sentences import SentencePair
@@ -49,6 +49,12 @@ def halves(segments: pd.DataFrame, seed: int) -> dict[str, str]:
     """Half that each pair lies in, ``0`` or ``1``; a cluster lies in one."""
     both = split_items(segments, seed)
     return {str(pair): str(i) for i, half in enumerate(both) for pair in half["pair_id"].unique()}
+
+
+def clusters_of(segments: pd.DataFrame) -> pd.Series:
+    """The cluster of every pair, by pair_id."""
+    by_pair = segments.drop_duplicates("pair_id").set_index("pair_id")
+    return by_pair["cluster_id"].astype(object)
 
 
 def other(half: str) -> str:
@@ -112,6 +118,14 @@ def roles_of(pairs: Sequence[SentencePair], direction: str) -> list[str]:
     return [role for role in ROLES if role in there]
 
 
+def read_role(tower: TextTower, pairs: Sequence[SentencePair], direction: str) -> str:
+    """Role of the token that is read out; EOT where the mean of all is."""
+    if tower.shape.pool == "mean":
+        return "EOT"
+    base = pairs[0].sentence(BASE_OF[direction])
+    return base.roles[int(run_sentences(tower, [base.tokens]).pooled[0])]
+
+
 def told_by(
     tower: TextTower,
     pairs: Sequence[SentencePair],
@@ -122,7 +136,7 @@ def told_by(
     memory_gb: float,
 ) -> pd.DataFrame:
     """`TOLD`: how many of a pair's states at a role its directions tell apart."""
-    cluster = segments.drop_duplicates("pair_id").set_index("pair_id")["cluster_id"].astype(object)
+    cluster = clusters_of(segments)
     parts = []
     for role in roles_of(pairs, direction):
         for states in role_states(tower, pairs, role, direction, memory_gb):

@@ -25,7 +25,13 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from negtrace.analyses.fitted_directions import halves, moments_by, other, roles_of
+from negtrace.analyses.fitted_directions import (
+    clusters_of,
+    halves,
+    moments_by,
+    other,
+    roles_of,
+)
 from negtrace.models.tower import TextTower
 from negtrace.patching.edges import check_stream
 from negtrace.patching.forward_passes import as_array
@@ -79,7 +85,7 @@ def head_writes(
     swaps = [pair for pair in sentence_pairs(tables["placebo_alignment"]) if pair.pair_id in half]
     place = {pair.pair_id: i for i, pair in enumerate(pairs)}
     role_of = strongest_roles(tower, pairs, memory_gb)
-    cluster = segments.drop_duplicates("pair_id").set_index("pair_id")["cluster_id"].astype(object)
+    cluster = clusters_of(segments)
     parts = []
     roles = [role for role in roles_of(pairs, NEGATE) if role in set(role_of.ravel())]
     bar = progress(total=len(roles), desc="writes of heads", unit="role")

@@ -18,7 +18,7 @@ from negtrace.patching.restoration import sweep
 from negtrace.patching.scores import pictured
 from negtrace.progress import silent
 from negtrace.statistics.effect_sizes import DEFAULTS, Options, effect_map
-from negtrace.statistics.map_values import SUPPORT
+from negtrace.statistics.map_values import ENDS, SUPPORT
 from negtrace.vocabulary import ALL
 
 COMPONENTS = {"attention": "attn_out", "mlp": "mlp_out"}
@@ -56,8 +56,7 @@ def layer_weights(
         found = effect_map(swept, tables["scores"], tables["segments"], options)
         rows = found[(found["negation"] == ALL) & (found["segment"] == ALL)]
         parts.append(rows.assign(component=component))
-    ends = ("", "_ci_low", "_ci_high")
-    renamed = {f"ratio{end}": f"restoration{end}" for end in ends}
+    renamed = {f"ratio{end}": f"restoration{end}" for end in ENDS}
     table = pd.concat(parts).rename(columns=renamed)
     columns = ["layer", "component", *renamed.values(), *SUPPORT]
     return table.sort_values(["layer", "component"], ignore_index=True)[columns]

@@ -21,10 +21,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from negtrace.analyses.fitted_directions import moments_by, roles_of
+from negtrace.analyses.fitted_directions import moments_by, read_role
 from negtrace.analyses.head_sets import HeadSet, other_sets, rank_heads, split_items
 from negtrace.analyses.mended_items import Half
-from negtrace.models.roles import POOLED
 from negtrace.models.tower import TextTower
 from negtrace.models.weight_edits import Edit, edited, scaled
 from negtrace.patching.sentences import SentencePair
@@ -94,8 +93,7 @@ def mean_differences(
     Returns:
         a vector [width] by hidden state; states where the two do not differ are left out.
     """
-    roles = roles_of(pairs, "negate")
-    at = roles[0] if tower.shape.pool == "first" else POOLED if POOLED in roles else "EOT"
+    at = read_role(tower, pairs, "negate")
     half = {pair.pair_id: "" for pair in pairs}
     of = moments_by(tower, pairs, at, "negate", half, products=False, memory_gb=memory_gb)[""]
     found = torch.as_tensor(difference_of_means(of)).to(tower.weights["ln_final.bias"])

@@ -16,7 +16,7 @@ import pandas as pd
 from negtrace.statistics.agreement import agreement
 from negtrace.statistics.consensus import by_level, consensus
 from negtrace.statistics.effect_sizes import DEFAULTS, Options
-from negtrace.statistics.map_values import CELL, item_values
+from negtrace.statistics.map_values import CELL, ENDS, item_values
 from negtrace.statistics.variance_components import (
     COMPONENTS,
     component_intervals,
@@ -26,7 +26,7 @@ from negtrace.statistics.variance_components import (
 FACTORS = ("template", "negator")
 VARIANCE_COLUMNS = [
     *CELL,
-    *(f"{name}{end}" for name in COMPONENTS for end in ("", "_ci_low", "_ci_high")),
+    *(f"{name}{end}" for name in COMPONENTS for end in ENDS),
     *("n_templates", "n_subjects"),
 ]
 

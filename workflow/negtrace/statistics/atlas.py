@@ -19,7 +19,7 @@ from jaxtyping import Float
 
 from negtrace.statistics.clusters import FEWEST_CLUSTERS
 from negtrace.statistics.effect_sizes import Options
-from negtrace.statistics.map_values import cluster_sums, item_values
+from negtrace.statistics.map_values import ENDS, cluster_sums, item_values
 from negtrace.statistics.resampling import resamples, share_interval
 from negtrace.vocabulary import EDITED_ROLES
 
@@ -62,7 +62,7 @@ def model_row(run: Run, direction: str, options: Options) -> dict[str, Any]:
     counts = by_cluster.agg(["sum", "size"]).to_numpy(float)
     limits = share_interval(counts[:, :1], counts[:, 1:], options.level)
     found: dict[str, Any] = {"layers": None, "n_heads": None}
-    found |= {f"{name}{end}": np.nan for name in QUANTITIES for end in ("", "_ci_low", "_ci_high")}
+    found |= {f"{name}{end}": np.nan for name in QUANTITIES for end in ENDS}
     found |= _named("accuracy", counts[:, 0].sum() / counts[:, 1].sum(), np.ravel(limits))
     can = has_share(segments, options)
     if (sweep := run.sweeps.get(f"resid.{direction}")) is not None:

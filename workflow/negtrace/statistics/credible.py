@@ -110,6 +110,16 @@ def with_placebo(table: pd.DataFrame, donors: pd.DataFrame, alpha: float) -> pd.
     return table.assign(exceeds_placebo=exceeds.where(tested, None).to_numpy())
 
 
+def placebo_change(table: pd.DataFrame, donors: pd.DataFrame) -> np.ndarray:
+    """Mean change by the placebo of every cell of a map (logits); null where there is none.
+
+    Args:
+        donors: as in `with_placebo`.
+    """
+    found = _matched(table, donors[donors["donor"] == "placebo"], ["difference_donor"])
+    return found["difference_donor"].to_numpy(float)
+
+
 def _matched(table: pd.DataFrame, other: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     """Rows of another table for those of a map, in the map's order; null where there is none."""
     plain = {name: object for name in KEY if name != "head"} | {"head": "Int16"}

@@ -14,30 +14,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from negtrace.statistics.credible import credible, with_placebo
+from negtrace.statistics.credible import credible
 from negtrace.statistics.directions import ANOTHER, RANDOM, SAME
 from negtrace.statistics.donor_map import donor_map
-from negtrace.statistics.effect_sizes import DEFAULTS, Options, cell_tests, effect_map, with_limits
-from negtrace.statistics.map_values import SUPPORT, cluster_sums, item_values, support
+from negtrace.statistics.effect_sizes import DEFAULTS, Options, cell_tests, with_limits
+from negtrace.statistics.map_values import ENDS, SUPPORT, cluster_sums, item_values, support
+from negtrace.statistics.placebo import beside_placebo
 from negtrace.statistics.resampling import share_interval
 from negtrace.vocabulary import ALL
 
-ENDS = ("", "_ci_low", "_ci_high")
 PLACE = ["direction", "layer", "role"]
 COLUMNS = [
     *("negation", *PLACE, "method"),
     *(f"{name}{end}" for name in ("ratio", "difference", "share") for end in ENDS),
-    *(
-        "whole",
-        "p",
-        "p_fwer",
-        "q_fdr",
-        "random",
-        "random_highest",
-        "exceeds_random",
-        "kept",
-        "least",
-    ),
+    *("whole", "p", "p_fwer", "q_fdr", "random", "random_highest", "exceeds_random", "kept"),
+    "least",
     *(f"accuracy{end}" for end in ENDS),
     *SUPPORT,
 ]
@@ -74,11 +65,10 @@ def direction_map(
     Returns:
         `COLUMNS`: ratio, the share of d, and difference (logits), with tests of the latter; share
         of what the whole hidden state does (null where that is not significant), which is `whole`
-        of d; random, the mean
-        ratio of random directions, and random_highest, the largest there is; accuracy, the share of
-        states of pairs that the direction was not fitted to, on the right side of the middle (over
-        both negations); kept, whether it is significant, exceeds random directions and is worth
-        `least`.
+        of d; random, the mean ratio of random directions, and random_highest, the largest there is;
+        accuracy, the share of states of pairs that the direction was not fitted to, on the right
+        side of the middle (over both negations); kept, whether it is significant, exceeds random
+        directions and is worth `least`.
 
     Raises:
         InputError: see `map_values.item_values`.
@@ -88,18 +78,13 @@ def direction_map(
     full = sweep[sweep["eligible"]]
     key = ["item_id", *PLACE, "position"]
     noise = cells[cells["method"] == RANDOM]
-    mean = noise.groupby(key, observed=True)["s_patched"].mean().rename("s_random").reset_index()
+    mean = noise.groupby(key, observed=True)["s_patched"].mean().rename("s_placebo").reset_index()
     drawn = random_ratios(noise, scores, segments)
     told_cells = accuracy(told, options.level)
     parts = []
     for method in dict.fromkeys(cells.loc[cells["method"] != RANDOM, "method"].astype(str)):
-        along = cells[cells["method"] == method]
-        found = effect_map(along, scores, whole, options)
-        placebo = along.merge(mean, on=key).assign(donor="placebo")
-        placebo = placebo.assign(s_patched=placebo["s_random"])
-        found = with_placebo(
-            found, donor_map(along, scores, placebo, whole, options), 1 - options.level
-        )
+        along = cells[cells["method"] == method].merge(mean, on=key, how="left", validate="1:1")
+        found = beside_placebo(along, scores, segments, options)
         # How much of a cell's own effect another source has: here, of the whole state's.
         of_whole = donor_map(full, scores, along.assign(donor="transfer"), whole, options)
         same = ["negation", *PLACE]

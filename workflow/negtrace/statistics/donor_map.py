@@ -39,6 +39,7 @@ from negtrace.statistics.effect_sizes import (
 )
 from negtrace.statistics.map_values import (
     CELL,
+    ENDS,
     MAP,
     SUPPORT,
     cluster_sums,
@@ -48,7 +49,6 @@ from negtrace.statistics.map_values import (
 )
 from negtrace.vocabulary import ALL, DONORS
 
-ENDS = ("", "_ci_low", "_ci_high")
 BEYOND = [f"beyond{end}" for end in ENDS]
 SHARE = [f"share{end}" for end in ENDS]
 COLUMNS = [

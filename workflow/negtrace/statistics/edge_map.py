@@ -6,16 +6,14 @@ one map, and so one family of corrected p-values (`effect_sizes.py`, `donor_map.
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
-from negtrace.statistics.credible import credible, with_placebo
-from negtrace.statistics.donor_map import donor_map
-from negtrace.statistics.effect_sizes import DEFAULTS, Options, effect_map
-from negtrace.statistics.map_values import SUPPORT
+from negtrace.statistics.credible import credible
+from negtrace.statistics.effect_sizes import DEFAULTS, Options
+from negtrace.statistics.map_values import ENDS, SUPPORT
+from negtrace.statistics.placebo import beside_placebo
 
 EDGE = ["sender", "receiver", "role"]
-ENDS = ("", "_ci_low", "_ci_high")
 COLUMNS = [
     *("negation", "direction", *EDGE),
     *(f"{name}{end}" for name in ("ratio", "difference") for end in ENDS),
@@ -56,19 +54,7 @@ def edge_map(
         eligible=True,
         known=False,
     )
-    placebo = cells[cells["s_placebo"].notna()].assign(donor="placebo")
-    placebo["s_patched"] = placebo["s_placebo"]
-    # Segments are chosen by d and have no tests: edges are tested, so none is described.
-    whole = segments.assign(segment="")
-    found = effect_map(cells, scores, whole, options)
-    donors = donor_map(cells, scores, placebo, whole, options)
-    found = with_placebo(found, donors, 1 - options.level)
-    key = ["negation", "direction", "layer"]
-    other = donors[[*key, "difference_donor"]].rename(columns={"difference_donor": "placebo"})
-    if donors.empty:
-        found = found.assign(placebo=np.nan)
-    else:
-        found = found.merge(other.astype({"layer": int}), on=key, how="left")
+    found = beside_placebo(cells, scores, segments, options)
     names = plain.assign(number=numbered)[["number", "sender", "receiver"]].drop_duplicates(
         "number"
     )

@@ -39,6 +39,7 @@ from negtrace.errors import InputError
 from negtrace.statistics.clusters import FEW_CLUSTERS, FEWEST_CLUSTERS
 from negtrace.statistics.map_values import (
     CELL,
+    ENDS,
     ROUNDING,
     SUPPORT,
     ClusterSums,
@@ -148,7 +149,7 @@ def effect_map(
                 few_clusters=effective < FEW_CLUSTERS,
             )
         )
-    limits = [f"{name}{end}" for name in ESTIMATES for end in ("", "_ci_low", "_ci_high")]
+    limits = [f"{name}{end}" for name in ESTIMATES for end in ENDS]
     counted = ["n", *SUPPORT, "n_effective", "few_clusters"]
     columns = ["negation", "segment", *CELL, "known", *limits, "sd", *TESTS, *counted]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)

@@ -18,6 +18,8 @@ from negtrace.vocabulary import BASE_OF
 MAP = ["site", "direction"]
 CELL = [*MAP, "layer", "head", "role"]
 SUPPORT = ["n_items", "n_pairs", "n_clusters"]
+# What follows an estimate's name: itself, and the limits of its interval.
+ENDS = ("", "_ci_low", "_ci_high")
 
 # Column of the base sentence's score, by direction.
 BASE_SCORE = {direction: f"s_{base}" for direction, base in BASE_OF.items()}

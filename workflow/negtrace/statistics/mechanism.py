@@ -16,14 +16,13 @@ import numpy as np
 import pandas as pd
 
 from negtrace.statistics.clusters import FEWEST_CLUSTERS
-from negtrace.statistics.credible import credible, with_placebo
-from negtrace.statistics.donor_map import donor_map
-from negtrace.statistics.effect_sizes import DEFAULTS, Options, effect_map, interval_of
-from negtrace.statistics.map_values import SUPPORT
+from negtrace.statistics.credible import credible
+from negtrace.statistics.effect_sizes import DEFAULTS, Options, interval_of
+from negtrace.statistics.map_values import ENDS, SUPPORT
+from negtrace.statistics.placebo import beside_placebo
 from negtrace.statistics.resampling import sign_flip_tests
 from negtrace.vocabulary import ALL
 
-ENDS = ("", "_ci_low", "_ci_high")
 RATIO = [f"ratio{end}" for end in ENDS]
 HEAD = ["layer", "head"]
 PART_MAP = [
@@ -73,7 +72,6 @@ def part_map(
     Raises:
         InputError: see `map_values.item_values`.
     """
-    whole = segments.assign(segment="")  # segments are chosen by d, and nothing is tested there
     cells = parts.assign(
         site=parts["part"].astype(str),
         position=pd.array([pd.NA] * len(parts), dtype="Int16"),
@@ -82,26 +80,12 @@ def part_map(
         known=False,
     ).astype({"head": "Int16"})
     tables = [
-        beside_placebo(part, scores, whole, options)
+        beside_placebo(part, scores, segments, options)
         for _, part in cells.groupby("site", sort=False)
     ]
-    found = pd.concat(tables, ignore_index=True)
+    found = pd.concat(tables, ignore_index=True).astype({"head": "int16"})
     kept = credible(found, 1 - options.level) & (found["ratio"].abs() >= least)
     return found.assign(part=found["site"], kept=kept, least=least)[PART_MAP]
-
-
-def beside_placebo(
-    cells: pd.DataFrame, scores: pd.DataFrame, segments: pd.DataFrame, options: Options
-) -> pd.DataFrame:
-    """`effect_map` of one part, with the placebo's change and whether it is exceeded."""
-    placebo = cells[cells["s_placebo"].notna()].assign(donor="placebo")
-    placebo["s_patched"] = placebo["s_placebo"]
-    donors = donor_map(cells, scores, placebo, segments, options)
-    found = with_placebo(effect_map(cells, scores, segments, options), donors, 1 - options.level)
-    key = ["negation", "direction", *HEAD]
-    plain = dict.fromkeys(key, object)
-    other = donors[[*key, "difference_donor"]].rename(columns={"difference_donor": "placebo"})
-    return found.astype(plain).merge(other.astype(plain), on=key, how="left")
 
 
 def write_map(writes: pd.DataFrame, least: float, options: Options = DEFAULTS) -> pd.DataFrame:

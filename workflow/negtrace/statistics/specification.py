@@ -15,6 +15,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from negtrace.statistics.credible import NOTABLE, TOP_HEADS, named
+from negtrace.statistics.map_values import ENDS
 from negtrace.vocabulary import EFFECTS
 
 HEAD = ["layer", "head"]
@@ -52,7 +53,7 @@ def by_another_pair(donor_map: pd.DataFrame) -> pd.DataFrame:
     Args:
         donor_map: table of that name; without the donor transfer there are no rows.
     """
-    own = {f"ratio_donor{end}": f"ratio{end}" for end in ("", "_ci_low", "_ci_high")}
+    own = {f"ratio_donor{end}": f"ratio{end}" for end in ENDS}
     own["difference_donor"] = "difference"
     transfer = donor_map[donor_map["donor"] == "transfer"]
     return transfer.drop(columns=list(own.values())).rename(columns=own)
