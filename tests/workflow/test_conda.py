@@ -6,13 +6,14 @@ Whether the real conda-forge has the pinned versions shows only there (CONTRIBUT
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from checkout import ROOT, Checkout
+from checkout import ROOT, Checkout, without_times
 
 pytest.importorskip("rattler", reason="needs py-rattler, which solves conda environments")
 
@@ -113,9 +114,11 @@ def test_the_study_in_conda_environments_gives_the_same_values(finished, conda, 
     found, expected = study.results(), finished.results()
     assert found.keys() == expected.keys()
     different = [Path(name) for name in found if found[name] != expected[name]]
-    # Tables name the packages of the environment that they come from.
-    assert {path.suffix for path in different} == {".parquet"}
-    for path in different:
+    # Tables name the packages of the environment that they come from, the report their hashes.
+    assert {path.suffix for path in different} == {".parquet", ".html"}
+    pages = [without_times(of.path("report.html").read_bytes()) for of in (study, finished)]
+    assert len({re.sub(rb"(sha256 of \w+: )\w{64}", rb"\1", page) for page in pages}) == 1
+    for path in (path for path in different if path.suffix == ".parquet"):
         tables = [pq.read_table(of.path(path)) for of in (study, finished)]
         assert tables[0].equals(tables[1]), path
     assert "Nothing to be done" in study.run("-n")  # without conda: no reason to run again

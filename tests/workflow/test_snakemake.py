@@ -71,6 +71,13 @@ def test_room_for_jobs_reruns_none_of_them(study):
     assert set(study.jobs("-n")) == {"merged_config", "report", "all"}
 
 
+def test_a_model_may_have_threads_of_its_own(study):
+    study.configure(lambda config: config["models"]["tiny"].update(threads=3))
+    assert set(study.jobs("-n")) == {"merged_config", "report", "all"}
+    commands = study.run("-n", "-p", "--cores", "4", "--forcerun", "sweep")
+    assert re.search(r"steps sweep .*--threads=3", commands)
+
+
 def test_touched_files_rerun_nothing(study):
     for path in (study.folder / "tiny.json", study.path("demo", "source", "existence.json")):
         path.touch()

@@ -44,7 +44,7 @@ from negtrace.study import (
     layout,
     places,
 )
-from negtrace.study.code_hash import code_hash
+from negtrace.study.kept_hashes import code_hash
 from negtrace.study.dataset_kinds import CODE, download_of, downloaded_name, kinds
 from negtrace.study.folder_state import state_of
 from negtrace.study.last_words import last_words
@@ -97,13 +97,14 @@ STUDY = config["study"]
 SWEEPS = layout.sweeps(STUDY)
 SHARDS = config["compute"]["shards"]
 
-# Constructed models, and all models with the files that the constructed ones get.
+# Constructed models, and all models with the files that the constructed ones get; of their entries,
+# what a change of gives another model.
 PLANTS = {
     name: entry["plant"] for name, entry in config["models"].items() if "plant" in entry
 }
 MODELS = {
     **{
-        name: {key: entry[key] for key in entry if key != "base"}
+        name: {key: entry[key] for key in entry if key not in ("base", "threads")}
         for name, entry in config["models"].items()
     },
     **{name: places.planted_files(f"results/models/{name}") for name in PLANTS},
@@ -238,9 +239,14 @@ PUBLISHED = [
 # How much room a job gets, and how inputs are fetched, changes no result, so it is a resource: a
 # parameter would rerun jobs. Jobs on tables get what the profile says.
 DTYPE = config["compute"]["dtype"]
-THREADS = config["compute"]["threads"]
 IMAGE_BATCH = config["compute"]["image_batch"]
 ACTIVATION_MB = round(config["compute"]["memory_gb"] * 1024)
+
+
+def model_threads(wildcards):
+    """CPU threads of a job that runs a model: its entry's, or those of all."""
+    given = config["models"][wildcards.model]
+    return given.get("threads", config["compute"]["threads"])
 
 
 def model_memory(wildcards, attempt):

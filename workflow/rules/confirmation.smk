@@ -24,7 +24,7 @@ rule contributions:
         SHORT_RUNS
     conda:
         TORCH
-    threads: THREADS
+    threads: model_threads
     resources:
         **SHORT_MODEL_JOB,
     params:
@@ -69,7 +69,7 @@ rule ablation:
         benchmark_of("ablation", RUN)
     conda:
         TORCH
-    threads: THREADS
+    threads: model_threads
     resources:
         **MODEL_JOB,
     params:
@@ -97,7 +97,7 @@ rule edges:
         benchmark_of("edges", RUN)
     conda:
         TORCH
-    threads: THREADS
+    threads: model_threads
     resources:
         **MODEL_JOB,
     params:
@@ -150,7 +150,7 @@ rule circuit:
         benchmark_of("circuit", RUN)
     conda:
         TORCH
-    threads: THREADS
+    threads: model_threads
     resources:
         **MODEL_JOB,
     params:
@@ -180,7 +180,7 @@ rule attribution:
         benchmark_of("attribution", RUN)
     conda:
         TORCH
-    threads: THREADS
+    threads: model_threads
     resources:
         **MODEL_JOB,
     params:
@@ -235,7 +235,7 @@ rule mending:
         benchmark_of("mending", RUN)
     conda:
         TORCH
-    threads: THREADS
+    threads: model_threads
     resources:
         **MODEL_JOB,
     params:

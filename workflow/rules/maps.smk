@@ -48,7 +48,7 @@ rule restoration_map:
         TABLES
     conda:
         ANALYSIS
-    threads: THREADS
+    threads: model_threads
     resources:
         runtime=maps_minutes,
     params:

@@ -21,7 +21,7 @@ rule head_writes:
         benchmark_of("head_writes", RUN)
     conda:
         TORCH
-    threads: THREADS
+    threads: model_threads
     resources:
         **MODEL_JOB,
     params:
@@ -75,7 +75,7 @@ rule directions:
         benchmark_of("directions", RUN)
     conda:
         TORCH
-    threads: THREADS
+    threads: model_threads
     resources:
         **MODEL_JOB,
     params:

@@ -74,7 +74,7 @@ rule tower:
         SHORT_RUNS
     conda:
         TORCH
-    threads: THREADS
+    threads: model_threads
     resources:
         **SHORT_MODEL_JOB,
     params:

@@ -132,7 +132,7 @@ rule subject_segmentation:
         dataset=datasets_with(["clipseg"], subject_kind),
     conda:
         TORCH
-    threads: THREADS
+    threads: config["compute"]["threads"]
     resources:
         **MODEL_JOB,
         image_batch=IMAGE_BATCH,

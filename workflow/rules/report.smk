@@ -32,7 +32,7 @@ rule identity:
         benchmark_of("identity", "{model}")
     conda:
         TORCH
-    threads: THREADS
+    threads: model_threads
     resources:
         **MODEL_JOB,
     params:
@@ -103,6 +103,7 @@ rule figures:
         TABLES
     conda:
         ANALYSIS
+    threads: config["compute"]["threads"]
     params:
         code=code_hash("figures"),
         donors=as_json(STUDY["donors"]),

@@ -24,7 +24,7 @@ rule alignment:
         SHORT_RUNS
     conda:
         TORCH
-    threads: THREADS
+    threads: model_threads
     resources:
         **SHORT_MODEL_JOB,
     params:
@@ -48,7 +48,7 @@ rule images:
         benchmark_of("images", "{dataset}.{model}")
     conda:
         TORCH
-    threads: THREADS
+    threads: model_threads
     resources:
         **MODEL_JOB,
         image_batch=config["compute"]["image_batch"],
@@ -75,7 +75,7 @@ rule runs:
         SHORT_RUNS
     conda:
         TORCH
-    threads: THREADS
+    threads: model_threads
     resources:
         **SHORT_MODEL_JOB,
     params:

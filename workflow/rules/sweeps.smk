@@ -23,7 +23,7 @@ rule sweep:
         benchmark_of("sweep", RUN_PART)
     conda:
         TORCH
-    threads: THREADS
+    threads: model_threads
     resources:
         **SWEEPS_JOB,
     params:
@@ -52,7 +52,7 @@ rule donor_sweep:
         benchmark_of("donor_sweep", RUN_PART)
     conda:
         TORCH
-    threads: THREADS
+    threads: model_threads
     resources:
         **SWEEPS_JOB,
     params:
@@ -123,7 +123,7 @@ rule attention:
         SHORT_RUNS
     conda:
         TORCH
-    threads: THREADS
+    threads: model_threads
     resources:
         **SHORT_MODEL_JOB,
     params:

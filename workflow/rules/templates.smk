@@ -65,7 +65,7 @@ rule template_maps:
         TABLES
     conda:
         ANALYSIS
-    threads: THREADS
+    threads: model_threads
     params:
         code=code_hash("template_maps"),
         statistics=STATISTICS,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -22,7 +23,7 @@ from negtrace.figures import (
     mending,
 )
 from negtrace.figures.donors import transfer_map
-from negtrace.figures.registry import drawn, drawn_from
+from negtrace.figures.registry import drawings, drawn_from
 from negtrace.study.layout import map_figure, segment_maps, transfer_figure
 from negtrace.vocabulary import ALL
 
@@ -48,8 +49,8 @@ def figures_of_run(
     donor_maps: Mapping[str, pd.DataFrame],
     donors: Sequence[str],
     settings: Mapping[str, Any],
-) -> Iterator[tuple[str, Figure]]:
-    """(name, figure) of every figure that the tables allow.
+) -> Iterator[tuple[str, Callable[[], Figure]]]:
+    """(name, what draws it) of every figure that the tables allow.
 
     Args:
         tables: by name, those of the study's confirmations included.
@@ -59,11 +60,12 @@ def figures_of_run(
         settings: the configuration's ``figures``, its ``segments`` and the tests' alpha.
     """
     heads = next((table for sweep, table in sweeps.items() if sweep.startswith("head.")), None)
-    yield from drawn({**tables, **({} if heads is None else {"head_map": heads})}, settings)
+    yield from drawings({**tables, **({} if heads is None else {"head_map": heads})}, settings)
     for sweep, table in sweeps.items():
-        yield map_figure(sweep), maps.restoration(table, settings)
+        yield map_figure(sweep), partial(maps.restoration, table, settings)
     for name, (sweep, segment) in segment_maps(sweeps, settings.get("segment", ALL)).items():
-        yield name, maps.segment_map(sweeps[sweep], settings, segment, donor_maps[sweep])
+        given = (sweeps[sweep], settings, segment, donor_maps[sweep])
+        yield name, partial(maps.segment_map, *given)
     if "transfer" in donors:
         for sweep, table in donor_maps.items():
-            yield transfer_figure(sweep), transfer_map(table, settings)
+            yield transfer_figure(sweep), partial(transfer_map, table, settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import pandas as pd
@@ -37,13 +38,14 @@ def draws(name: str, *tables: str) -> Callable[[Draw], Draw]:
     return register
 
 
-def drawn(
+def drawings(
     tables: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]
-) -> Iterator[tuple[str, Figure]]:
-    """(name, figure) of every registered figure whose tables are all there."""
+) -> Iterator[tuple[str, Callable[[], Figure]]]:
+    """(name, what draws it) of every registered figure whose tables are all there."""
     for name, drawing in _DRAWINGS.items():
         if all(table in tables for table in drawing.tables):
-            yield name, drawing.draw(*(tables[table] for table in drawing.tables), settings)
+            given = (tables[table] for table in drawing.tables)
+            yield name, partial(drawing.draw, *given, settings)
 
 
 def drawn_from(name: str) -> tuple[str, ...]:

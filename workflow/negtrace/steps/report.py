@@ -13,6 +13,7 @@ from negtrace.steps.job import (
     ModelsByPath,
     Output,
     Place,
+    Resource,
     Table,
     TablesByPath,
     step,
@@ -111,11 +112,11 @@ def figures(
     settings: dict[str, Any],
     contrast: str,
     folder: Place,
+    threads: Resource,
 ) -> None:
     """Draw the figures of one dataset, model and wording."""
-    from negtrace.figures.contrast_words import relabel
     from negtrace.figures.of_run import figures_of_run
-    from negtrace.figures.style import save
+    from negtrace.figures.written import write_figures
 
     tables = {
         "segments": segments,
@@ -130,9 +131,8 @@ def figures(
         {path.stem.partition(".")[2]: table for path, table in given.items()}
         for given in (maps, donor_maps)
     )
-    for name, figure in figures_of_run(tables, sweeps, compared, donors, settings):
-        relabel(figure, contrast)
-        save(figure, Path(folder) / name, settings["formats"], settings["dpi"])
+    drawings = figures_of_run(tables, sweeps, compared, donors, settings)
+    write_figures(drawings, contrast, Path(folder), settings["formats"], settings["dpi"], threads)
 
 
 @step()

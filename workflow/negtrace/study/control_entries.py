@@ -41,7 +41,11 @@ def with_controls(config: Mapping[str, Any]) -> dict[str, Any]:
                     "architecture": entry["architecture"],
                     "weights": "random",
                     "seed": seed,
-                    **{key: entry[key] for key in ("preprocess", "quick_gelu") if key in entry},
+                    **{
+                        key: entry[key]
+                        for key in ("preprocess", "quick_gelu", "threads")
+                        if key in entry
+                    },
                 }
                 for name, entry in entries.items()
                 if "architecture" in entry and "family" not in entry
