@@ -8,7 +8,7 @@ import pytest
 import torch
 from test_planted import Control
 
-from negtrace.analyses.directions import cosines_of, study_directions
+from negtrace.analyses.directions import study_directions
 from negtrace.analyses.fitted_directions import fitted_directions, halves, other
 from negtrace.analyses.planted import Plant
 from negtrace.figures.directions import direction_figure
@@ -16,7 +16,7 @@ from negtrace.patching.role_states import role_states
 from negtrace.patching.sentences import sentence_pairs
 from negtrace.report.directions import of_directions
 from negtrace.statistics.direction_map import direction_map, direction_transfer
-from negtrace.statistics.directions import RANDOM, unit
+from negtrace.statistics.directions import RANDOM
 from negtrace.statistics.effect_sizes import Options
 
 PLANT = Plant((1, 2), (3, 1), layers=3, heads=2, width=32, seed=1)
@@ -135,23 +135,11 @@ def test_the_direction_of_one_template_serves_the_other(planted):
     crossed = last.loc[[("a", "b"), ("b", "a"), ("another", "all"), ("the same", "all")]]
     assert (crossed["ratio"] > 0.8).all()
     assert (crossed["cosine"] > 0.8).all()
+    assert (crossed["cosine_ci_low"] <= crossed["cosine"]).all()
+    assert (crossed["cosine_ci_high"] >= crossed["cosine"]).all()
+    assert (crossed["cosine_ci_low"] > 0.5).all()
     assert last.loc[("another", "all"), "n_items"] == len(planted.tables["candidates"])
     parts = last.loc[[("a", "b"), ("b", "a")]]
     assert parts["n_items"].sum() == len(planted.tables["candidates"])
     said = of_directions(planted.map, table, 0.05)[-1]
     assert said.startswith("One direction for 2 templates? In hidden state 3 at EOT")
-
-
-def test_cosines_by_hand():
-    x, y = np.eye(2)
-    own = {
-        ("0", "a"): x[None],
-        ("1", "a"): unit(x + y)[None],
-        ("0", "b"): y[None],
-        ("1", "b"): y[None],
-    }
-    table = cosines_of(own).set_index(["fitted_on", "tested_on"])["cosine"]
-    half = 0.5**0.5
-    assert table["a", "a"] == pytest.approx(half)  # both ways are the same
-    assert table["b", "b"] == pytest.approx(1)
-    assert table["a", "b"] == pytest.approx((0 + half) / 2)

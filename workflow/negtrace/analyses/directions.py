@@ -18,13 +18,15 @@ from torch import Tensor
 
 from negtrace.analyses.fitted_directions import (
     METHODS,
+    clusters_of,
     fitted_directions,
     halves,
-    moments_by,
     other,
     read_role,
     told_by,
 )
+from negtrace.analyses.level_directions import COLUMNS as COSINE
+from negtrace.analyses.level_directions import cosines_of, level_changes
 from negtrace.analyses.templates import FACTORS
 from negtrace.models.tower import TextTower
 from negtrace.patching.interventions import Intervention
@@ -34,13 +36,13 @@ from negtrace.patching.scores import pictured
 from negtrace.patching.sentences import SentencePair, sentence_pairs
 from negtrace.patching.subspace import Key, Subspace
 from negtrace.progress import silent
-from negtrace.statistics.directions import RANDOM, difference_of_means, unit
+from negtrace.statistics.directions import RANDOM, unit
 from negtrace.statistics.map_values import item_values
 
 PLACE = ["direction", "layer", "position", "role"]
 FITTED = ["method", "draw", "factor", "fitted_on", "tested_on"]
 COLUMNS = ["item_id", "pair_id", *PLACE, *FITTED, "s_patched", "restoration"]
-COSINES = ["direction", "factor", "fitted_on", "tested_on", "layer", "role", "cosine"]
+COSINES = ["direction", "factor", "role", *COSINE]
 
 
 def units(vectors: Mapping[Key, np.ndarray]) -> dict[Key, Tensor]:
@@ -78,8 +80,8 @@ def study_directions(
         the design whose level fitted_on has the direction while the item is of level tested_on;
         position is null there.
         `fitted_directions.TOLD`: of a pair's states, how many its directions put on the right side.
-        `COSINES`: between the directions of two levels, each fitted on another half of the pairs;
-        that of a level with itself says how well directions of so few pairs can agree.
+        `COSINES` (`level_directions.cosines_of`): between the directions of two levels; that of a
+        level with itself says how well directions of so few pairs can agree.
     """
     segments = tables["segments"]
     items = pictured(tables["candidates"], tables["images"])
@@ -123,19 +125,15 @@ def study_directions(
         parts.append(swept.assign(method=RANDOM, draw=draw))
     told = told_by(tower, pairs, direction, half, fitted, segments, memory_gb)
     cosines = [pd.DataFrame(columns=COSINES)]
-    role = read_role(tower, pairs, direction)
+    role, cluster = read_role(tower, pairs, direction), dict(clusters_of(segments))
     for factor, level in levels_of(pairs, items, designs):
-        by = {pair: f"{half[pair]} {level[pair]}" for pair in level}
-        found = moments_by(tower, pairs, role, direction, by, False, memory_gb)
-        own: dict[Key, np.ndarray] = {
-            (key[0], key[2:]): unit(difference_of_means(of)) for key, of in found.items()
-        }
-        cosines.append(cosines_of(own).assign(direction=direction, factor=factor, role=role))
+        found = level_changes(tower, pairs, role, direction, half, level, cluster, memory_gb)
+        cosines.append(cosines_of(found).assign(direction=direction, factor=factor, role=role))
         tested_on = items["pair_id"].map(level).set_axis(items["item_id"])
         for name in sorted(set(level.values())):
             of_level = {
-                (other(of_half), role): torch.from_numpy(of)
-                for (of_half, one), of in own.items()
+                (other(of_half), role): torch.from_numpy(unit(of.sum(0)))
+                for (of_half, one), of in found.items()
                 if one == name
             }
             swept = patched(of_level, of_level, role).assign(method="difference", factor=factor)
@@ -179,24 +177,3 @@ def levels_of(
         level = dict(zip(of_item["pair_id"], of_item[factor], strict=True))
         if len(set(level.values())) > 1:
             yield factor, level
-
-
-def cosines_of(own: Mapping[Key, np.ndarray]) -> pd.DataFrame:
-    """Cosine between levels a and b by hidden state: mean of (a, b) in both orders of the halves.
-
-    Args:
-        own: unit directions by half and level.
-    """
-    names = sorted({name for _, name in own})
-    rows = []
-    for a in names:
-        for b in names:
-            both = [(own.get((h, a)), own.get((other(h), b))) for h in ("0", "1")]
-            cosine = [
-                np.einsum("sw,sw->s", x, y) for x, y in both if x is not None and y is not None
-            ]
-            if cosine:
-                rows += [
-                    (a, b, layer, value) for layer, value in enumerate(np.mean(cosine, axis=0))
-                ]
-    return pd.DataFrame(rows, columns=["fitted_on", "tested_on", "layer", "cosine"])

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from negtrace.statistics.directions import ANOTHER, SAME
+from negtrace.statistics.map_values import ENDS
 from negtrace.vocabulary import ALL
 
 MOST_NAMED = 3
@@ -77,13 +78,17 @@ def _of_transfer(transfer: pd.DataFrame) -> list[str]:
             f"One direction for {count} {factor}s? In hidden state {best} at {same['role']}, where"
             f" each {factor}'s own carries most, {_share(same)} of d lie along it, and"
             f" {_share(another)} along that of another {factor}; the directions' cosines are"
-            f" {another['cosine']:.2f} on average, and {same['cosine']:.2f} between two halves of"
-            f" one {factor} ({same['n_items']:.0f} items)."
+            f" {_with_limits(another, 'cosine')} on average, and {_with_limits(same, 'cosine')}"
+            f" between two halves of one {factor} ({same['n_items']:.0f} items)."
         )
     return said
 
 
 def _share(row: Any) -> str:
-    low, high = row.ratio_ci_low, row.ratio_ci_high
+    return _with_limits(row, "ratio")
+
+
+def _with_limits(row: Any, name: str) -> str:
+    value, low, high = (getattr(row, f"{name}{end}") for end in ENDS)
     limits = "" if pd.isna(low) or pd.isna(high) else f" [{low:.2f}, {high:.2f}]"
-    return f"{row.ratio:.2f}{limits}"
+    return f"{value:.2f}{limits}"

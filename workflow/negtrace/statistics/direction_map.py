@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
 from negtrace.statistics.credible import credible
 from negtrace.statistics.directions import ANOTHER, RANDOM, SAME
@@ -32,8 +33,9 @@ COLUMNS = [
     *(f"accuracy{end}" for end in ENDS),
     *SUPPORT,
 ]
+COSINE = [f"cosine{end}" for end in ENDS]
 TRANSFER = [
-    *("factor", "fitted_on", "tested_on", *PLACE, "cosine"),
+    *("factor", "fitted_on", "tested_on", *PLACE, *COSINE),
     *(f"ratio{end}" for end in ENDS),
     *("p", *SUPPORT),
 ]
@@ -143,8 +145,9 @@ def direction_transfer(
 
     Returns:
         `TRANSFER`, over all items of the level tested_on: share of d along the direction of the
-        level fitted_on, and the cosine between the directions of both.  tested_on ``all`` sums up:
-        fitted_on is ``the same`` or ``another`` level than each item's.  Empty where there is one
+        level fitted_on, and the cosine between the directions of both, with limits by its standard
+        error on Fisher's z.  tested_on ``all`` sums up: fitted_on is ``the same`` or ``another``
+        level than each item's.  Empty where there is one
         group of pairs only.
     """
     crossed = directions[directions["factor"].notna()]
@@ -166,9 +169,8 @@ def direction_transfer(
     table = pd.concat(parts, ignore_index=True)
     key = [*names, *PLACE]
     plain = dict.fromkeys(key, object)
-    own = cosines[[*key, "cosine"]].astype(plain)
-    alike = np.where(own["fitted_on"] == own["tested_on"], SAME, ANOTHER)
-    means = own.assign(fitted_on=alike, tested_on=ALL).groupby(key)["cosine"].mean().reset_index()
-    both = pd.concat([own, means], ignore_index=True)
-    table = table.astype(plain).merge(both, on=key, how="left")
-    return table.astype({"layer": int, "cosine": float})[TRANSFER]
+    reach = norm.isf((1 - options.level) / 2) * cosines["z_se"].astype(float)
+    z = np.arctanh(cosines["cosine"].astype(float).clip(-1, 1))
+    limits = cosines.assign(cosine_ci_low=np.tanh(z - reach), cosine_ci_high=np.tanh(z + reach))
+    table = table.astype(plain).merge(limits.astype(plain), on=key, how="left")
+    return table.astype({"layer": int} | dict.fromkeys(COSINE, float))[TRANSFER]
