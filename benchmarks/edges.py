@@ -1,7 +1,8 @@
-"""Edge patches a second: ``python benchmarks/edges.py [--pairs N] [--threads N]``.
+"""Edge patches a second: ``python benchmarks/edges.py [--pairs N] [--threads N] [--all-roles]``.
 
 ViT-B/32's text tower with random weights, VALSE's rephrased items: every sender into ten receivers,
-queries, keys and values of heads from the first to the last block, an MLP and the read-out.
+keys and values of heads at the subject's first token, queries, an MLP and the read-out at EOT, from
+the first to the last block; or all ten at the tokens of every role.
 Prints wall and CPU time; `direct_paths.py` does the like in TransformerLens 4, in an environment of
 its own.
 """
@@ -11,35 +12,44 @@ from __future__ import annotations
 import argparse
 import time
 
+import pandas as pd
 import torch
 from subject import LOGIT_SCALE, make_subject
 
 from negtrace.patching.edge_sweep import edge_sweep
 from negtrace.patching.edges import receivers_named
+from negtrace.progress import bar
 
-RECEIVERS = (
-    *("2.1.k", "4.3.v", "5.2.q", "6.8.k", "7.1.v", "8.4.q", "9.2.v", "11.6.q"),
-    *("mlp.10", "read-out"),
-)
+RECEIVERS = {
+    "subject_first": ("2.1.k", "4.3.v", "6.8.k", "7.1.v", "9.2.v"),
+    "EOT": ("5.2.q", "8.4.q", "11.6.q", "mlp.10", "read-out"),
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=int, default=10**6, help="a random choice; default all")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--all-roles", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     subject = make_subject().first(options.pairs, seed=0)
     tables = (subject.alignment, subject.candidates, subject.images, subject.scores)
-    receivers = receivers_named(RECEIVERS, subject.tower.shape)
     wall, cpu = time.perf_counter(), time.process_time()
-    found = edge_sweep(subject.tower, *tables, receivers, "negate", LOGIT_SCALE)
+    parts = []
+    for role, names in RECEIVERS.items():
+        receivers = receivers_named(names, subject.tower.shape)
+        roles = () if options.all_roles else (role,)
+        given = (receivers, "negate", LOGIT_SCALE)
+        parts.append(edge_sweep(subject.tower, *tables, *given, roles=roles, progress=bar))
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    found = pd.concat(parts, ignore_index=True)
     patches = len(found.drop_duplicates(["pair_id", "sender", "receiver", "role"]))
+    count, into = found["pair_id"].nunique(), found["receiver"].nunique()
     print(
-        f"{subject.sentences}: {found['pair_id'].nunique()} pairs, {len(receivers)} receivers,"
-        f" {patches} patches, {wall:.1f} s, {cpu:.1f} s of CPU, {patches / wall:.0f} patches/s,"
-        f" {patches / cpu:.0f} a CPU second ({options.threads} threads)"
+        f"{subject.sentences}: {count} pairs, {into} receivers, {patches} patches, {wall:.1f} s,"
+        f" {cpu:.1f} s of CPU, {patches / wall:.0f} patches/s, {patches / cpu:.0f} a CPU second"
+        f" ({options.threads} threads)"
     )
 
 

@@ -101,6 +101,23 @@ def test_float32_is_exact_up_to_rounding(causal):
     assert (exact["s_patched"] - single["s_patched"]).abs().max() < 1e-4
 
 
+def test_some_roles_are_rows_of_all(causal):
+    study = Study(causal)
+    every = edges(study, RECEIVERS)
+    some = edges(study, RECEIVERS, roles=["EOT", "determiner"])
+    assert set(some["role"].astype(str)) == {"EOT", "determiner"}
+    plain = dict.fromkeys(EDGE, str)
+    rows = every[every["role"].isin(["EOT", "determiner"])].astype(plain)
+    key = ["item_id", *EDGE]
+    pd.testing.assert_frame_equal(
+        some.astype(plain).sort_values(key, ignore_index=True),
+        rows.sort_values(key, ignore_index=True),
+        rtol=1e-12,
+    )
+    with pytest.raises(InputError, match=r"no sentence has a token of the roles padding: .*EOT"):
+        edges(study, RECEIVERS, roles=["padding"])
+
+
 def test_memory_changes_nothing(causal):
     study = Study(causal)
     pd.testing.assert_frame_equal(

@@ -188,6 +188,9 @@ def test_a_notebook_has_the_pipeline_s_numbers(study):
     edges = run.edges(["2.1", "read-out"])
     assert set(edges["receiver"]) == {"2.1", "read-out"}
     assert set(edges["n_items"]) <= set(written["n_items"])
+    some = run.edges(["2.1", "read-out"], roles=["EOT"])
+    of_eot = edges[edges["role"] == "EOT"]
+    np.testing.assert_allclose(some["ratio"], of_eot["ratio"], atol=1e-6)
 
 
 def test_a_notebook_reads_items_as_the_pipeline_does(study):

@@ -188,6 +188,7 @@ class Study:
         senders: Sequence[str] = (),
         direction: str = "negate",
         *,
+        roles: Sequence[str] = (),
         heads: int = 2,
         least: float = 0.05,
         options: Options = DEFAULTS,
@@ -197,6 +198,7 @@ class Study:
         Args:
             receivers, senders: names as in `patching.edges`; none: the heads that change scores
                 most on half of the pairs, and the read-out; all that write before.
+            roles: of the tokens at which edges are patched; none: of all.
             heads: how many such heads.
             least: share of d that a kept edge is worth at least.
         """
@@ -212,6 +214,7 @@ class Study:
             senders_named(senders, shape) if senders else None,
             [direction],
             options.seed,
+            roles,
             progress=bar,
         )
         return edge_map(found, self.scores, self.segments, least, options)

@@ -105,6 +105,7 @@ rule edges:
         directions=as_json(STUDY["directions"]),
         receivers=as_json(config["edges"]["receivers"]),
         senders=as_json(config["edges"]["senders"]),
+        roles=as_json(config["edges"]["roles"]),
         heads=config["edges"]["heads"],
         seed=config["statistics"]["seed"],
         dtype=DTYPE,

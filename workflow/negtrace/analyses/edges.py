@@ -39,6 +39,7 @@ def study_edges(
     senders: Sequence[Sender] | None,
     directions: Sequence[str],
     seed: int,
+    roles: Sequence[str] = (),
     memory_gb: float = 2.0,
     progress: Callable[..., Any] = silent,
 ) -> pd.DataFrame:
@@ -46,7 +47,7 @@ def study_edges(
 
     Args:
         tables: alignment, placebo_alignment, candidates, images and scores.
-        receivers, senders, memory_gb, progress: as in `edge_sweep.edge_sweep`.
+        receivers, senders, roles, memory_gb, progress: as in `edge_sweep.edge_sweep`.
         directions: in each of which all edges are swept.
         seed: of random placebos.
     """
@@ -65,6 +66,7 @@ def study_edges(
                 direction,  # noqa: B023  (called within its turn)
                 tower.identity["logit_scale"],
                 senders=senders,
+                roles=roles,
                 memory_gb=memory_gb,
                 progress=progress,
                 **options,

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from negtrace.errors import InputError
 from negtrace.models.edits import first_difference
 from negtrace.models.tower import TextTower
 from negtrace.models.tower_shape import TowerShape
@@ -54,6 +55,7 @@ def edge_sweep(
     direction: str,
     logit_scale: float,
     senders: Sequence[Sender] | None = None,
+    roles: Sequence[str] = (),
     donor: Literal["source", "random"] = "source",
     seed: int = 0,
     memory_gb: float = 2.0,
@@ -66,6 +68,7 @@ def edge_sweep(
             as in `restoration.sweep`.
         receivers: whose inputs are patched.
         senders: what enters them; None: everything that writes before them.
+        roles: of the tokens at which it does; none: of all.
         donor: ``source``, or ``random``: every sender's output is moved as far as by the source
             run, in a random direction (heads: their z).
         seed: of random directions.
@@ -75,7 +78,7 @@ def edge_sweep(
         equal); a row per item, edge and role of its base sentence.
 
     Raises:
-        InputError: see `edges.check_stream`.
+        InputError: no sentence has such a token; see `edges.check_stream`.
     """
     check_stream(tower.shape)
     senders = every_sender(tower.shape) if senders is None else senders
@@ -83,8 +86,13 @@ def edge_sweep(
     study = make_study(alignment, candidates, images, scores, direction, logit_scale)
     bases = [pair.sentence(BASE_OF[direction]) for pair in study.pairs]
     there = {role for base in bases for role in base.roles}
-    roles = [role for role in ROLES if role in there]
-    grid = ScoreGrid(study, edges, len(roles))
+    at = [role for role in ROLES if role in there and (role in roles or not roles)]
+    if not at:
+        raise InputError(
+            f"no sentence has a token of the roles {', '.join(roles)}: roles of its sentences are "
+            f"{', '.join(role for role in ROLES if role in there)}"
+        )
+    grid = ScoreGrid(study, edges, len(at))
     longest = max(len(s.tokens) for p in study.pairs for s in (p.negated, p.affirmative))
     most = max((sum(e.receiver == r for e in edges) for r in receivers), default=1)
     size, max_rows = batch_sizes(
@@ -92,9 +100,9 @@ def edge_sweep(
     )
     kind = Intervention("head", donor=donor, seed=seed)
     bar = progress(total=len(study.pairs), desc=f"edges {direction}", unit="pair")
-    compute = partial(_sweep_batch, tower, kind, direction, roles, grid, max_rows)
+    compute = partial(_sweep_batch, tower, kind, direction, at, grid, max_rows)
     in_batches(study.pairs, size, compute, bar)
-    return _tidy(grid, candidates, direction, roles)
+    return _tidy(grid, candidates, direction, at)
 
 
 def _sweep_batch(

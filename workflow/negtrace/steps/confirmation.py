@@ -96,6 +96,7 @@ def edges(
     directions: list[str],
     receivers: list[str],
     senders: list[str],
+    roles: list[str],
     heads: int,
     seed: int,
     compute: Compute,
@@ -121,6 +122,7 @@ def edges(
         senders_named(senders, loaded.shape) if senders else None,
         directions,
         seed,
+        roles,
         memory_gb=compute.memory_gb,
         progress=bar,
     )
