@@ -16,11 +16,12 @@ from negtrace.report.page import Page, render
 from negtrace.report.section import Section
 from negtrace.report.thumbnails import thumbnails
 from negtrace.report.verdict import example
+from negtrace.statistics.accuracy import accuracy
 from negtrace.statistics.atlas import Run, model_row
 from negtrace.statistics.credible import with_placebo
 from negtrace.statistics.donor_map import donor_map
 from negtrace.statistics.effect_sizes import Options, effect_map
-from negtrace.statistics.groups import accuracy, segments
+from negtrace.statistics.groups import segments
 from negtrace.statistics.model_pairs import base_difference, head_matches
 from negtrace.statistics.spread import spread_map
 from negtrace.statistics.stability import ranks

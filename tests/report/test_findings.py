@@ -5,6 +5,7 @@ Numbers are published ones of Quantmeyer et al. (2024) for correctly classified 
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import effect_rows
@@ -80,7 +81,10 @@ def accuracy() -> pd.DataFrame:
     rows = [("foil", 240, 140, 0.7042, 0.6), ("caption", 250, 150, 0.668, 0.4)]
     rows.append(("all", 490, 280, 0.6857, 0.5179))
     columns = ["negation", "n_items", "n_pairs", "accuracy", "mean_d"]
-    return pd.DataFrame(rows, columns=columns)
+    limits = dict(
+        accuracy_ci_low=0.61, accuracy_ci_high=0.752, mean_d_ci_low=0.3, mean_d_ci_high=0.9
+    )
+    return pd.DataFrame(rows, columns=columns).assign(**limits)
 
 
 def test_accuracy_with_numbers_of_items_and_pairs(accuracy):
@@ -88,9 +92,12 @@ def test_accuracy_with_numbers_of_items_and_pairs(accuracy):
     assert overall.startswith("490 items over 280 distinct pairs")
     assert "68.6%" in overall
     assert foil == (
-        "Negation in the foil: 70.4% of 240 items (140 pairs) are right; mean d is 0.60."
+        "Negation in the foil: 70.4% [61.0%, 75.2%] of 240 items (140 pairs) are right; mean d is"
+        " 0.60 [0.30, 0.90]."
     )
-    assert "66.8% of 250 items (150 pairs)" in caption
+    few = findings.of_accuracy(accuracy.assign(mean_d_ci_low=np.nan, mean_d_ci_high=np.nan))
+    assert few[1].endswith("mean d is 0.60.")
+    assert "66.8% [61.0%, 75.2%] of 250 items (150 pairs)" in caption
     assert "cluster" not in overall
     linked = accuracy.assign(n_clusters=accuracy["n_pairs"] // 2)
     assert "280 distinct pairs of sentences, in 140 clusters of" in findings.of_accuracy(linked)[0]
@@ -248,13 +255,13 @@ def test_caution_for_another_segment_with_denominators_near_zero():
 def test_headline(accuracy):
     restoring = heads({(4, 2): (0.5, 0.4), (7, 1): (0.3, 0.3)})
     assert findings.headline(accuracy, cte(), restoring, ALPHA) == (
-        "The caption scores higher than the foil in 68.6% of 490 items. The effect of the negation"
-        " is mostly off the determiner from hidden state 4 on, shows at subject_first with up to"
-        " 0.37 (hidden state 4) and is mostly at EOT from hidden state 9 on. The head that restores"
-        " most is head 2 of block 4 (0.45)."
+        "The caption scores higher than the foil in 68.6% [61.0%, 75.2%] of 490 items. The effect"
+        " of the negation is mostly off the determiner from hidden state 4 on, shows at"
+        " subject_first with up to 0.37 (hidden state 4) and is mostly at EOT from hidden state 9"
+        " on. The head that restores most is head 2 of block 4 (0.45)."
     )
     assert findings.headline(accuracy, None, None, ALPHA) == (
-        "The caption scores higher than the foil in 68.6% of 490 items."
+        "The caption scores higher than the foil in 68.6% [61.0%, 75.2%] of 490 items."
     )
 
 

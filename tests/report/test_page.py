@@ -8,6 +8,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -84,6 +85,8 @@ def section(tmp_path) -> Section:
             *("negation", "n_items", "n_pairs", "accuracy", "mean_d", "sd_d"),
             *("n_correct", "n_ambiguous", "n_incorrect"),
         ],
+    ).assign(
+        accuracy_ci_low=0.6, accuracy_ci_high=0.75, mean_d_ci_low=np.nan, mean_d_ci_high=np.nan
     )
     return Section(
         dataset="valse",
@@ -253,11 +256,19 @@ def test_findings_are_in_the_report_and_follow_the_tables(section):
 
 
 def test_directions_are_named_where_there_are_two(section):
-    assert not [s for s in section.sentences if s.startswith("Direction")]
+    assert not [title for title, _ in section.statements if "direction" in title]
     both = {"resid.affirm": resid(), "resid.negate": resid()}
-    said = replace(section, maps=both).sentences
-    assert sum(s.startswith("Direction affirm. Negation in the foil") for s in said) == 1
-    assert sum(s.startswith("Direction negate. Negation in the foil") for s in said) == 1
+    said = dict(replace(section, maps=both).statements)
+    for direction in ("affirm", "negate"):
+        of_map = said[f"Restoration by token and hidden state, direction {direction}"]
+        assert sum(s.startswith("Negation in the foil") for s in of_map) == 1
+
+
+def test_no_zero_has_a_sign(section):
+    said = section.said(
+        "from -0.00 [-0.01, -0.0] by -0.05% to -0, 2e-06, 1-0.00, -0.001 and -0.00."
+    )
+    assert said == "from 0.00 [-0.01, 0.0] by -0.05% to 0, 2e-06, 1-0.00, -0.001 and 0.00."
 
 
 def test_small_denominators_are_told_if_items_are_given(section):

@@ -12,10 +12,11 @@ import pytest
 
 from negtrace.report import robustness
 from negtrace.report.section import Section
+from negtrace.statistics.accuracy import accuracy
 from negtrace.statistics.credible import with_study_tests
 from negtrace.statistics.effect_sizes import Options, effect_map
 from negtrace.statistics.families import study_tests
-from negtrace.statistics.groups import accuracy, segments
+from negtrace.statistics.groups import segments
 from negtrace.statistics.resampling import flip_interval, random_signs
 from negtrace.statistics.specification import OWN_PAIR, named_heads, specification_curve
 from negtrace.statistics.spread import spread_map

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binomtest, t
 
+from negtrace.statistics.accuracy import accuracy
 from negtrace.statistics.groups import (
-    accuracy,
     attention_map,
     restoration_map,
     segments,
@@ -53,6 +54,33 @@ def test_accuracy_by_negation(classified):
     assert table.loc["all", ["n_items", "n_pairs"]].tolist() == [5, 3]
     assert table.loc["caption", ["n_correct", "n_ambiguous", "n_incorrect"]].tolist() == [2, 1, 0]
     assert table.loc["caption", "mean_d"] == pytest.approx(1.0)
+    limits = ["accuracy_ci_low", "accuracy_ci_high"]
+    assert (table["accuracy"].between(*(table[name] for name in limits))).all()
+    assert table[["mean_d_ci_low", "mean_d_ci_high"]].isna().all(axis=None)  # too few clusters
+
+
+def test_limits_of_items_that_stand_alone_are_those_of_independent_ones():
+    """Clopper and Pearson's, and for the mean those that Student's t gives to a few per cent."""
+    d = np.random.default_rng(0).normal(1, 1, 60)
+    names = [f"{i}" for i in range(len(d))]
+    alone = pd.DataFrame(
+        {
+            "item_id": names,
+            "pair_id": names,
+            "cluster_id": names,
+            "negation": "foil",
+            "d": d,
+            "correct": d > 0,
+            "segment": "correct",
+        }
+    )
+    row = accuracy(alone).set_index("negation").loc["all"]
+    exact = binomtest(int((d > 0).sum()), len(d)).proportion_ci(method="exact")
+    assert row["accuracy_ci_low"] == pytest.approx(exact.low)
+    assert row["accuracy_ci_high"] == pytest.approx(exact.high)
+    low, high = t.interval(0.95, len(d) - 1, d.mean(), d.std(ddof=1) / len(d) ** 0.5)
+    assert row["mean_d_ci_low"] == pytest.approx(low, abs=0.05)
+    assert row["mean_d_ci_high"] == pytest.approx(high, abs=0.05)
 
 
 def sweep_rows(values: list[tuple[str, str, int, float | None]]) -> pd.DataFrame:

@@ -255,31 +255,48 @@ class Confirmation(NamedTuple):
     """What a study does to confirm its maps, with the tables and figures that it makes."""
 
     name: str
+    title: str
     tables: tuple[str, ...]
     figures: tuple[str, ...]
 
 
 CONFIRMATIONS = by_name(
-    Confirmation("contributions", ("contributions", "contribution_map"), ("direct_and_total",)),
+    Confirmation(
+        "contributions",
+        "Direct contributions",
+        ("contributions", "contribution_map"),
+        ("direct_and_total",),
+    ),
     Confirmation(
         "ablation",
+        "Ablation",
         ("ablations", "confirmation", "curves", "minimality"),
         ("ablation", "faithfulness"),
     ),
-    Confirmation("edges", ("edges", "edge_map", "circuit", "circuit_minimality"), ("circuit",)),
+    Confirmation(
+        "edges",
+        "Edges and their circuit",
+        ("edges", "edge_map", "circuit", "circuit_minimality"),
+        ("circuit",),
+    ),
     Confirmation(
         "attribution",
+        "Gradients against patching",
         ("attributions", "attribution_map", "attribution_trust"),
         ("attribution",),
     ),
-    Confirmation("mending", ("mended", "mending_grid", "mending", "layer_weights"), ("mending",)),
+    Confirmation(
+        "mending", "Mending", ("mended", "mending_grid", "mending", "layer_weights"), ("mending",)
+    ),
     Confirmation(
         "mechanism",
+        "Mechanism",
         ("head_parts", "head_writes", "head_part_map", "head_write_map", "mechanism"),
         ("mechanism",),
     ),
     Confirmation(
         "direction",
+        "Directions",
         (
             *("directions", "direction_accuracy", "direction_cosines"),
             *("direction_map", "direction_transfer"),

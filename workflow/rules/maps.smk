@@ -22,6 +22,7 @@ rule segments:
     params:
         code=code_hash("segments"),
         thresholds=as_json(config["segments"]),
+        statistics=STATISTICS,
     shell:
         shell_line("segments")
 

@@ -8,9 +8,11 @@ from typing import Any
 import pandas as pd
 
 from negtrace.report.blocks import plain
+from negtrace.report.evidence import MEASURES
 from negtrace.report.routes import grids, route
 from negtrace.report.section import Section
 from negtrace.statistics.credible import credible, has_effect, named, over_all_items, pooled
+from negtrace.statistics.map_values import ENDS
 from negtrace.vocabulary import ALL, in_sentence_order
 
 
@@ -20,8 +22,7 @@ def row(section: Section) -> dict[str, Any]:
     found: dict[str, Any] = {
         "n_items": int(overall["n_items"]),
         "n_pairs": int(overall["n_pairs"]),
-        "accuracy": overall["accuracy"],
-        "mean_d": overall["mean_d"],
+        **{f"{name}{end}": overall[f"{name}{end}"] for name in MEASURES for end in ENDS},
         "leaves": None,
         "arrives": None,
         "head": None,

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from negtrace.report.limits import with_limits
 from negtrace.statistics.directions import ANOTHER, SAME
-from negtrace.statistics.map_values import ENDS
 from negtrace.vocabulary import ALL
 
 MOST_NAMED = 3
@@ -45,7 +45,7 @@ def of_directions(table: pd.DataFrame, transfer: pd.DataFrame, alpha: float) -> 
 def _strongest(kept: pd.DataFrame) -> str:
     found: Any = kept.head(MOST_NAMED).itertuples()
     named = [
-        f"hidden state {row.layer} at {row.role} {_share(row)} of d, of"
+        f"hidden state {row.layer} at {row.role} {with_limits(row, 'ratio')} of d, of"
         f" {row.whole:.2f} by the whole state (random: {abs(row.random_highest):.2f} at most)"
         for row in found
     ]
@@ -57,9 +57,8 @@ def _told(rows: pd.DataFrame) -> list[str]:
     last = rows[(rows["method"] == "probe") & rows["random"].notna()].sort_values("layer").tail(1)
     found: Any = last.itertuples()
     return [
-        f"A probe tells {row.accuracy:.2f} [{row.accuracy_ci_low:.2f}, {row.accuracy_ci_high:.2f}]"
-        f" of unseen states at {row.role} apart in hidden state {row.layer}, and along it lie"
-        f" {_share(row)} of d."
+        f"A probe tells {with_limits(row, 'accuracy')} of unseen states at {row.role} apart in"
+        f" hidden state {row.layer}, and along it lie {with_limits(row, 'ratio')} of d."
         for row in found
     ]
 
@@ -76,19 +75,10 @@ def _of_transfer(transfer: pd.DataFrame) -> list[str]:
         count = plain.loc[plain["factor"] == factor, "tested_on"].nunique() - 1
         said.append(
             f"One direction for {count} {factor}s? In hidden state {best} at {same['role']}, where"
-            f" each {factor}'s own carries most, {_share(same)} of d lie along it, and"
-            f" {_share(another)} along that of another {factor}; the directions' cosines are"
-            f" {_with_limits(another, 'cosine')} on average, and {_with_limits(same, 'cosine')}"
+            f" each {factor}'s own carries most, {with_limits(same, 'ratio')} of d lie along it,"
+            f" and {with_limits(another, 'ratio')} along that of another {factor}; the directions'"
+            f" cosines are"
+            f" {with_limits(another, 'cosine')} on average, and {with_limits(same, 'cosine')}"
             f" between two halves of one {factor} ({same['n_items']:.0f} items)."
         )
     return said
-
-
-def _share(row: Any) -> str:
-    return _with_limits(row, "ratio")
-
-
-def _with_limits(row: Any, name: str) -> str:
-    value, low, high = (getattr(row, f"{name}{end}") for end in ENDS)
-    limits = "" if pd.isna(low) or pd.isna(high) else f" [{low:.2f}, {high:.2f}]"
-    return f"{value:.2f}{limits}"

@@ -15,6 +15,7 @@ import pandas as pd
 
 from negtrace.figures.shown import listed
 from negtrace.report import routes
+from negtrace.report.limits import with_limits
 from negtrace.statistics.credible import (
     NO_EFFECT,
     NOTABLE,
@@ -67,7 +68,7 @@ def headline(
     """
     overall: Any = accuracy.set_index("negation").loc[ALL]
     said = [
-        f"The caption scores higher than the foil in {overall['accuracy']:.1%} of"
+        f"The caption scores higher than the foil in {with_limits(overall, 'accuracy', '.1%')} of"
         f" {plural(overall['n_items'], 'item')}."
     ]
     maps = [table for table in (resid, heads) if table is not None and len(over_all_items(table))]
@@ -91,15 +92,15 @@ def of_accuracy(accuracy: pd.DataFrame) -> list[str]:
     sentences = [
         f"{plural(overall['n_items'], 'item')} over {plural(overall['n_pairs'], 'distinct pair')}"
         f" of sentences{_clusters(overall)}; the caption scores higher than the foil in"
-        f" {overall['accuracy']:.1%}."
+        f" {with_limits(overall, 'accuracy', '.1%')}."
     ]
     for negation in NEGATIONS:
         if negation in rows.index:
             row: Any = rows.loc[negation]
             sentences.append(
-                f"Negation in the {negation}: {row['accuracy']:.1%} of"
+                f"Negation in the {negation}: {with_limits(row, 'accuracy', '.1%')} of"
                 f" {plural(row['n_items'], 'item')} ({plural(row['n_pairs'], 'pair')}) are right;"
-                f" mean d is {row['mean_d']:.2f}."
+                f" mean d is {with_limits(row, 'mean_d')}."
             )
     return sentences
 

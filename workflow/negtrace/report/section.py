@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -33,7 +33,18 @@ from negtrace.report.templates import of_templates
 from negtrace.study import places
 from negtrace.study.interventions import FIGURE as INTERVENTION
 from negtrace.study.interventions import site_of
-from negtrace.vocabulary import ALL, CONTRASTS, CONTROLS, FIGURES, SEGMENTS, SITES, Site
+from negtrace.vocabulary import (
+    ALL,
+    CONFIRMATIONS,
+    CONTRASTS,
+    CONTROLS,
+    FIGURES,
+    SEGMENTS,
+    SITES,
+    Site,
+)
+
+SIGNED_ZERO = re.compile(r"(?<![\w.])-(0(?:\.0+)?)(?!\w|\.\d)")
 
 DEMO_NOTICE = (
     "This is the demo world: the method at work on a small subject with a known task. It says "
@@ -147,21 +158,42 @@ class Section:
         return found
 
     def said(self, text: str) -> str:
-        """A text about negation as one about the dataset's contrast."""
-        return said_of(text, self.contrast)
+        """A text about negation as one about the dataset's contrast; no zero has a sign."""
+        return SIGNED_ZERO.sub(r"\1", said_of(text, self.contrast))
 
     @cached_property
     def headline(self) -> str:
         resid, heads = (self.first_map(site) for site in ("resid", "head"))
         return self.said(findings.headline(self.accuracy, resid, heads, self.alpha))
 
-    @cached_property
+    @property
     def sentences(self) -> list[str]:
-        """What the numbers say, with cautions first."""
-        said = [] if self.planted is None else evidence.of_planted(self.planted)
+        """What the numbers say."""
+        return [sentence for _, sentences in self.statements for sentence in sentences]
+
+    @cached_property
+    def statements(self) -> list[tuple[str, list[str]]]:
+        """(title, sentences) of all that the numbers say, with cautions first."""
+        found = [*self._of_constructed(), ("Items", self._of_items())]
+        for sweep, table in self.maps.items():
+            found.append(
+                (self._titled(self.site_of(sweep).title, sweep), self._of_map(sweep, table))
+            )
+        selective = findings.of_heads(self.selectivity, "selectivity", self.alpha)
+        found.append((FIGURES["selectivity"].title, selective))
+        for name, said in self._of_confirmations():
+            found.append((CONFIRMATIONS[name].title, said))
+        return [(self.said(title), [*map(self.said, said)]) for title, said in found if said]
+
+    def _of_constructed(self) -> Iterator[tuple[str, list[str]]]:
+        if self.planted is not None:
+            yield "The planted circuit", evidence.of_planted(self.planted)
         for sweep, tables in self.templates.items():
-            said += self._with_direction(sweep, of_templates(tables, 1 - self.alpha))
-        said += findings.of_accuracy(self.accuracy)
+            title = self._titled(FIGURES["templates"].title, sweep)
+            yield title, of_templates(tables, 1 - self.alpha)
+
+    def _of_items(self) -> list[str]:
+        said = findings.of_accuracy(self.accuracy)
         if self.certificate is not None:
             said.append(evidence.of_certificate(self.certificate))
         if self.family is not None:
@@ -169,34 +201,25 @@ class Section:
         if self.maps:
             any_map = next(iter(self.maps.values()))
             said += cautions.of_cautions(any_map, self.segment, self.items)
-        for sweep, table in self.maps.items():
-            said += self._of_map(sweep, table)
-        said += findings.of_heads(self.selectivity, "selectivity", self.alpha)
-        for sweep, table in self.maps.items():
-            if sweep.startswith("head."):
-                overlap = findings.of_overlap(table, self.selectivity, self.alpha)
-                said += self._with_direction(sweep, overlap)
-        for sweep, table in self.donors.items():
-            beside = evidence.of_placebo(table, self.site_of(sweep).label, self.alpha)
-            beside += evidence.of_transfer(table, self.maps[sweep], self.alpha)
-            said += self._with_direction(sweep, beside)
+        return said
+
+    def _of_confirmations(self) -> Iterator[tuple[str, list[str]]]:
         if self.confirmation is not None:
             confirmation, ablations, minimality = self.confirmation
-            said += evidence.of_confirmation(confirmation, ablations)
-            said.append(evidence.of_minimality(minimality, self.alpha))
+            said = evidence.of_confirmation(confirmation, ablations)
+            yield "ablation", [*said, evidence.of_minimality(minimality, self.alpha)]
         if self.circuit is not None:
             edges, circuit, needed = self.circuit
-            said += circuits.of_edges(edges, self.alpha)
-            said += circuits.of_circuit(circuit, needed, self.alpha)
+            said = circuits.of_edges(edges, self.alpha)
+            yield "edges", said + circuits.of_circuit(circuit, needed, self.alpha)
         if self.attribution is not None:
-            said += attribution.of_attribution(*self.attribution)
+            yield "attribution", attribution.of_attribution(*self.attribution)
         if self.mending is not None:
-            said += of_mending(self.mending)
+            yield "mending", of_mending(self.mending)
         if self.mechanism is not None:
-            said += mechanism.of_mechanism(*self.mechanism, self.alpha)
+            yield "mechanism", mechanism.of_mechanism(*self.mechanism, self.alpha)
         if self.directions is not None:
-            said += directions.of_directions(*self.directions, self.alpha)
-        return list(map(self.said, said))
+            yield "direction", directions.of_directions(*self.directions, self.alpha)
 
     def _of_map(self, sweep: str, table: pd.DataFrame) -> list[str]:
         site = self.site_of(sweep)
@@ -212,17 +235,22 @@ class Section:
             said += robustness.of_spread(self.spread[sweep], table, self.alpha)
         if sweep in self.stability and "head" in table and table["head"].notna().any():
             said += robustness.of_stability(*self.stability[sweep], self.alpha)
-        return self._with_direction(sweep, said)
+        if sweep.startswith("head."):
+            said += findings.of_overlap(table, self.selectivity, self.alpha)
+        if sweep in self.donors:
+            donors = self.donors[sweep]
+            said += evidence.of_placebo(donors, site.label, self.alpha)
+            said += evidence.of_transfer(donors, table, self.alpha)
+        return said
 
     def site_of(self, sweep: str) -> Site:
         """The site of a sweep, or the study's own intervention."""
         return site_of(sweep.split(".")[0], self.interventions)
 
-    def _with_direction(self, sweep: str, said: list[str]) -> list[str]:
-        """Name the direction where the study has more than one."""
+    def _titled(self, title: str, sweep: str) -> str:
+        """A title about a sweep, with its direction where the study has more than one."""
         directions = {name.split(".")[1] for name in self.maps}
-        lead = f"Direction {sweep.split('.')[1]}. " if len(directions) > 1 else ""
-        return [lead + sentence for sentence in said]
+        return f"{title}, direction {sweep.split('.')[1]}" if len(directions) > 1 else title
 
     def first_map(self, site: str) -> pd.DataFrame | None:
         """The site's map in direction negate, or else in the direction there is."""
