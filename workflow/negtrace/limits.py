@@ -19,6 +19,12 @@ REMEDIES = {
 
 # As libraries put it that hand on no number.
 _SAID = re.compile(r"os error (\d+)|\[?errno (\d+)", re.IGNORECASE)
+# As the loader of libraries, allocators and interpreters say that there is no memory.
+_NO_MEMORY = re.compile(
+    r"failed to map segment|(cannot|can't) allocate memory|unable to allocate|bad_alloc"
+    r"|can't start new thread",
+    re.IGNORECASE,
+)
 
 
 def in_words(error: BaseException) -> str | None:
@@ -32,7 +38,11 @@ def in_words(error: BaseException) -> str | None:
 
 
 def _of_one(error: BaseException) -> str | None:
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    if (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or _NO_MEMORY.search(str(error))
+    ):
         return (
             "out of memory; lower compute.memory_gb or compute.image_batch, or let fewer jobs run "
             "at once"
