@@ -23,8 +23,7 @@ from negtrace.analyses.features import (
 )
 from negtrace.data.pairs import candidates, select
 from negtrace.data.readers.valse import read_valse
-from negtrace.statistics.accuracy import accuracy
-from negtrace.statistics.groups import segments
+from negtrace.statistics.groups import accuracy, segments
 from negtrace.vocabulary import WORDINGS
 
 CONFIG = yaml.safe_load((Path(negtrace.__file__).parents[2] / "config.yaml").read_text())

@@ -16,7 +16,7 @@ from negtrace.report.page import Page, render
 from negtrace.report.section import Section
 from negtrace.report.thumbnails import thumbnails
 from negtrace.report.verdict import example
-from negtrace.statistics.accuracy import accuracy
+from negtrace.statistics.accuracy import with_intervals
 from negtrace.statistics.atlas import Run, model_row
 from negtrace.statistics.credible import with_placebo
 from negtrace.statistics.donor_map import donor_map
@@ -112,7 +112,7 @@ def sample(
     """
     tables = run_tables(model, effect, size)
     classified = segments(tables["scores"], tables["candidates"], THRESHOLDS)
-    made = {"segments": classified, "accuracy": accuracy(classified)}
+    made = {"segments": classified, "accuracy": with_intervals(classified, OPTIONS)}
     tables |= made
     given = tables["scores"], made["segments"]
     maps = {}

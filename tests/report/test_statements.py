@@ -12,7 +12,7 @@ import pytest
 
 from negtrace.report import robustness
 from negtrace.report.section import Section
-from negtrace.statistics.accuracy import accuracy
+from negtrace.statistics.accuracy import with_intervals
 from negtrace.statistics.credible import with_study_tests
 from negtrace.statistics.effect_sizes import Options, effect_map
 from negtrace.statistics.families import study_tests
@@ -134,7 +134,7 @@ def section() -> Section:
     maps = {site: effect_map(*of, OPTIONS) for site, of in tables.items()}
     return Section(
         *("d", "m", "rephrased", "valse", {}, {}, pd.DataFrame({"reason": []})),
-        accuracy=accuracy(SEGMENTS),
+        accuracy=with_intervals(SEGMENTS, OPTIONS),
         selectivity=maps["head"][:0].drop(columns=["ratio", "p_fwer"]),
         maps={f"{site}.negate": with_study_tests(table, family) for site, table in maps.items()},
         figures={},

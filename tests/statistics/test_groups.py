@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest, t
 
-from negtrace.statistics.accuracy import accuracy
+from negtrace.statistics.accuracy import with_intervals
 from negtrace.statistics.groups import (
     attention_map,
     restoration_map,
@@ -48,7 +48,7 @@ def test_thresholds_are_closed_below_and_items_outside_pairs_are_dropped(classif
 
 
 def test_accuracy_by_negation(classified):
-    table = accuracy(classified).set_index("negation")
+    table = with_intervals(classified).set_index("negation")
     assert table.loc["caption", "accuracy"] == pytest.approx(2 / 3)
     assert table.loc["foil", "accuracy"] == pytest.approx(1 / 2)
     assert table.loc["all", ["n_items", "n_pairs"]].tolist() == [5, 3]
@@ -74,7 +74,7 @@ def test_limits_of_items_that_stand_alone_are_those_of_independent_ones():
             "segment": "correct",
         }
     )
-    row = accuracy(alone).set_index("negation").loc["all"]
+    row = with_intervals(alone).set_index("negation").loc["all"]
     exact = binomtest(int((d > 0).sum()), len(d)).proportion_ci(method="exact")
     assert row["accuracy_ci_low"] == pytest.approx(exact.low)
     assert row["accuracy_ci_high"] == pytest.approx(exact.high)

@@ -31,7 +31,6 @@ def test_a_command_names_labels_inputs_settings_and_outputs():
         " --dataset={wildcards.dataset:q} --model={wildcards.model:q}"
         " --wording={wildcards.wording:q}"
         " --scores={input.scores:q} --pairs={input.pairs:q} --thresholds={params.thresholds:q}"
-        " --statistics={params.statistics:q}"
         " --segments={output.segments:q} --accuracy={output.accuracy:q} > {log:q} 2>&1"
     )
     assert shown_line("verify").endswith("negtrace.steps verify 2>&1 | tee {log:q}")
@@ -99,7 +98,7 @@ def test_an_empty_list_and_a_negative_number_are_values():
     thresholds = '--thresholds={"incorrect_below": -1.5, "correct_from": 0}'
     words = [
         *("--dataset=d", "--model=m", "--wording=w", "--scores=s", "--pairs=p", thresholds),
-        *("--statistics={}", "--segments=s", "--accuracy=a"),
+        *("--segments=s", "--accuracy=a"),
     ]
     found = parser(steps()["segments"]).parse_args(words)
     assert found.thresholds == {"incorrect_below": -1.5, "correct_from": 0}

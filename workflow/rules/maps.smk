@@ -22,7 +22,6 @@ rule segments:
     params:
         code=code_hash("segments"),
         thresholds=as_json(config["segments"]),
-        statistics=STATISTICS,
     shell:
         shell_line("segments")
 

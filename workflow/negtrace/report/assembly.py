@@ -22,7 +22,9 @@ from negtrace.report.run_facts import of_run, seconds_of
 from negtrace.report.section import Section, anchor_of
 from negtrace.report.thumbnails import LARGE, thumbnails
 from negtrace.report.verdict import example
+from negtrace.statistics.accuracy import with_intervals
 from negtrace.statistics.credible import NOTABLE, named, with_study_tests
+from negtrace.statistics.effect_sizes import Options
 from negtrace.study import layout, places
 from negtrace.study.contrasts import contrast_of
 from negtrace.study.control_entries import without_controls
@@ -196,7 +198,7 @@ def section(
                 folder / "excluded.parquet",
             )
         ).drop_duplicates("item_id"),
-        accuracy=table("accuracy"),
+        accuracy=with_intervals(table("segments"), Options(level=1 - alpha)),
         selectivity=table("selectivity_map"),
         maps={
             sweep: with_study_tests(table(f"map.{sweep}"), tests) for sweep in layout.sweeps(study)

@@ -1,4 +1,4 @@
-"""Groups of items: from per-item values to segments and means by cell.
+"""Groups of items: from per-item values to accuracy, segments and means by cell.
 
 Thresholds enter here and nowhere earlier, so that changing one recomputes no forward run.
 """
@@ -57,6 +57,28 @@ def groups(segments: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
             )
             if len(items):
                 yield negation, segment, items
+
+
+def accuracy(segments: pd.DataFrame) -> pd.DataFrame:
+    """Share of items with d > 0, mean d and the size of each segment, by negation."""
+    rows = []
+    for negation, segment, items in groups(segments):
+        if segment != ALL:
+            continue
+        counts = items["segment"].value_counts()
+        rows.append(
+            {
+                "negation": negation,
+                "n_items": len(items),
+                "n_pairs": items["pair_id"].nunique(),
+                "n_clusters": items["cluster_id"].nunique(),
+                "accuracy": items["correct"].mean(),
+                "mean_d": items["d"].mean(),
+                "sd_d": items["d"].std(),
+                **{f"n_{name}": int(counts.get(name, 0)) for name in SEGMENTS},
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def grouped_means(

@@ -20,22 +20,18 @@ def segments(
     scores: Table,
     pairs: Table,
     thresholds: dict[str, float],
-    statistics: dict[str, Any],
 ) -> Made:
     """Classify items by d and count them."""
     from negtrace.errors import InputError
-    from negtrace.statistics.accuracy import accuracy
     from negtrace.statistics.clusters import of_few
-    from negtrace.statistics.effect_sizes import Options
-    from negtrace.statistics.groups import segments
+    from negtrace.statistics.groups import accuracy, segments
 
     classified = segments(scores, pairs, thresholds)
     if classified.empty:
         raise InputError("the model can read none of the dataset's pairs; see excluded.parquet")
     if few := of_few(classified["cluster_id"]):
         logging.warning(few)
-    counted = accuracy(classified, Options(**statistics))
-    return Made({"segments": classified, "accuracy": counted})
+    return Made({"segments": classified, "accuracy": accuracy(classified)})
 
 
 @step("restoration_map", "donor_map", "spread", "ranks", "overlap", "split_halves")
