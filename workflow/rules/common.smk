@@ -97,8 +97,8 @@ STUDY = config["study"]
 SWEEPS = layout.sweeps(STUDY)
 SHARDS = config["compute"]["shards"]
 
-# Constructed models, and all models with the files that the constructed ones get; of their entries,
-# what a change of gives another model.
+# Constructed models; entries of all models without what changes no model, constructed ones with the
+# files that they get.
 PLANTS = {
     name: entry["plant"] for name, entry in config["models"].items() if "plant" in entry
 }

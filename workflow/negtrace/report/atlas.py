@@ -12,6 +12,7 @@ from negtrace.figures.shown import listed
 from negtrace.report.blocks import columns
 from negtrace.report.comparison import small_map
 from negtrace.report.findings import cell_name, plural
+from negtrace.report.intervals import with_limits
 from negtrace.vocabulary import ALL, SITES
 
 GROUP = ["dataset", "wording", "direction"]
@@ -79,7 +80,7 @@ class Atlas:
                 continue
             pairs = [
                 f"{row.reference_layer}.{row.reference_head} in {row.layer}.{row.head}"
-                f" ({row.identity:.2f} [{row.identity_ci_low:.2f}, {row.identity_ci_high:.2f}])"
+                f" ({with_limits(row, 'identity')})"
                 for row in sure.itertuples()
             ]
             reference = named["reference"].iloc[0]
@@ -112,8 +113,7 @@ class Atlas:
         largest = max(cells, key=lambda cell: abs(cell.difference))
         return (
             f"{said}, most at {cell_name(largest)}: {largest.ratio_base:.2f} → {largest.ratio:.2f},"
-            f" a difference of {largest.difference:.2f} [{largest.difference_ci_low:.2f},"
-            f" {largest.difference_ci_high:.2f}]."
+            f" a difference of {with_limits(largest, 'difference')}."
         )
 
     def data(self) -> dict[str, Any]:
@@ -162,11 +162,7 @@ def _ranges(rows: pd.DataFrame) -> Iterator[str]:
         if known.empty:
             continue
         shown = known if len(known) <= MOST else known.iloc[[0, -1]]
-        values = [
-            f"{row['model']} {row[name]:.2f} [{row[f'{name}_ci_low']:.2f},"
-            f" {row[f'{name}_ci_high']:.2f}]"
-            for row in shown.to_dict("records")
-        ]
+        values = [f"{row.model} {with_limits(row, name)}" for row in list[Any](shown.itertuples())]
         lead = "" if len(known) <= MOST else f", of {len(known)} models least and most"
         rest = (
             f"; none can be given for {listed(list(without))}" if 0 < len(without) <= MOST else ""

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from negtrace.report.intervals import with_limits
 from negtrace.vocabulary import ATTRIBUTIONS, SITES
 
 # What a lower limit has to reach for a map by gradients to be called as good for finding cells.
@@ -55,7 +56,7 @@ def label(site: str) -> str:
 
 
 def interval(row: Any) -> str:
-    return f"{row['value']:.2f} [{row['value_ci_low']:.2f}, {row['value_ci_high']:.2f}]"
+    return with_limits(row, "value")
 
 
 def cell(row: Any) -> str:

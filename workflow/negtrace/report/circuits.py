@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from negtrace.report.findings import plural
+from negtrace.report.intervals import with_limits
 from negtrace.statistics.kept_edges import kept_edges
 from negtrace.vocabulary import ALL
 
@@ -32,8 +33,7 @@ def of_edges(edges: pd.DataFrame, alpha: float) -> list[str]:
         )
         rows: Any = kept.head(MOST_NAMED).itertuples()
         strongest = [
-            f"{row.sender} to {row.receiver} at {row.role} ({row.ratio:.2f}"
-            f"{_limits(row.ratio_ci_low, row.ratio_ci_high)})"
+            f"{row.sender} to {row.receiver} at {row.role} ({with_limits(row, 'ratio')})"
             for row in rows
         ]
         if strongest:
@@ -56,17 +56,9 @@ def of_circuit(circuit: pd.DataFrame, minimality: pd.DataFrame, alpha: float) ->
     return [
         f"The circuit of the strong edges has {plural(int(rows['k'].to_numpy()[0]), 'head')}"
         f" ({faithful['heads']}). Left alone, on the other half of the pairs, it keeps"
-        f" {faithful['found']:.2f}{_of(faithful)} of what all heads do (random heads"
+        f" {with_limits(faithful, 'found')} of what all heads do (random heads"
         f" {faithful['drawn_mean']:.2f}, one-sided p {faithful['p']:.2g}); without it"
-        f" {complete['found']:.2f}{_of(complete)} is left (random heads"
+        f" {with_limits(complete, 'found')} is left (random heads"
         f" {complete['drawn_mean']:.2f}, p {complete['p']:.2g}); {adds} of its heads are needed"
         " (family-wise). Heads are counted, not edges."
     ]
-
-
-def _of(row: Any) -> str:
-    return _limits(row["found_ci_low"], row["found_ci_high"])
-
-
-def _limits(low: float, high: float) -> str:
-    return "" if pd.isna(low) or pd.isna(high) else f" [{low:.2f}, {high:.2f}]"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from negtrace.report.limits import with_limits
+from negtrace.report.intervals import with_limits
 from negtrace.statistics.directions import ANOTHER, SAME
 from negtrace.vocabulary import ALL
 

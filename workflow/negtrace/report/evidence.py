@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from negtrace.report.findings import cell_name, plural
+from negtrace.report.intervals import with_limits
 from negtrace.statistics.credible import TOP_HEADS, named, pooled
 from negtrace.vocabulary import ALL
 
@@ -67,8 +68,8 @@ def of_placebo(table: pd.DataFrame, what: str, alpha: float) -> list[str]:
         return []
     beyond = overall[(overall["p_fwer"] <= alpha) & (overall["beyond"] > 0)]
     most = [
-        f"{cell_name(row)} ({row.beyond:.2f} [{row.beyond_ci_low:.2f}, {row.beyond_ci_high:.2f}]"
-        f" logits; negation {row.difference:.2f}, placebo {row.difference_donor:.2f})"
+        f"{cell_name(row)} ({with_limits(row, 'beyond')} logits; negation {row.difference:.2f},"
+        f" placebo {row.difference_donor:.2f})"
         for row in beyond.sort_values("beyond", ascending=False).head(TOP_HEADS).itertuples()
     ]
     if not most:
@@ -89,7 +90,7 @@ def of_transfer(table: pd.DataFrame, restoration: pd.DataFrame, alpha: float) ->
     generic = of_donor(table, "transfer").astype(dict.fromkeys(key, object))
     both = best[key].astype(object).merge(generic, on=key)
     given = [
-        f"{cell_name(row)} {row.share:.2f} [{row.share_ci_low:.2f}, {row.share_ci_high:.2f}]"
+        f"{cell_name(row)} {with_limits(row, 'share')}"
         for row in both.dropna(subset=["share", "share_ci_low"]).itertuples()
     ]
     if not given:
@@ -141,8 +142,7 @@ def of_minimality(minimality: pd.DataFrame, alpha: float) -> str:
     adds = (minimality["p_fwer"] <= alpha) & (minimality["loss"] > 0)
     rows: Any = minimality.itertuples()
     heads = [
-        f"{row.layer}.{row.head} adds {row.loss:.2f}{_limits(row.loss_ci_low, row.loss_ci_high)}"
-        f" logits (p {row.p_fwer:.2g})"
+        f"{row.layer}.{row.head} adds {with_limits(row, 'loss')} logits (p {row.p_fwer:.2g})"
         for row in rows
     ]
     return (
@@ -176,10 +176,6 @@ def _away(row: Any) -> str:
     if row.smallest > row.tolerance:
         return f"at least {row.smallest:.1g} logits away"
     return f"at most {row.largest:.1g} logits away" if row.largest else "exactly"
-
-
-def _limits(low: float, high: float) -> str:
-    return "" if pd.isna(low) or pd.isna(high) else f" [{low:.2f}, {high:.2f}]"
 
 
 def of_planted(planted: pd.DataFrame) -> list[str]:

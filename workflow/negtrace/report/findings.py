@@ -15,7 +15,7 @@ import pandas as pd
 
 from negtrace.figures.shown import listed
 from negtrace.report import routes
-from negtrace.report.limits import with_limits
+from negtrace.report.intervals import with_limits
 from negtrace.statistics.credible import (
     NO_EFFECT,
     NOTABLE,

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from negtrace.report.findings import plural
+from negtrace.report.intervals import with_limits
 from negtrace.vocabulary import ALL
 
 HEAD = ["layer", "head"]
@@ -47,21 +48,15 @@ def of_mechanism(
         patched = of[0].set_index("part")
         written = of[1].astype({"axis": str}).set_index("axis")
         alone = [
-            f"its {part} alone {_share(patched.loc[part])}"
+            f"its {part} alone {with_limits(patched.loc[part], 'ratio')}"
             for part in ("attention", "values")
             if part in patched.index
         ]
         said.append(
-            f"Head {row.layer}.{row.head} restores {_share(patched.loc['both'])} of d, by"
-            f" {row.by} ({', '.join(alone)}). At {row.role} it writes"
-            f" {_share(written.loc['negation'])} of the change along the negation and"
-            f" {_share(written.loc['noun'])} of the noun's length ({written['n_pairs'].max()}"
-            f" pairs): {WORDS[row.verdict]}."
+            f"Head {row.layer}.{row.head} restores {with_limits(patched.loc['both'], 'ratio')} of"
+            f" d, by {row.by} ({', '.join(alone)}). At {row.role} it writes"
+            f" {with_limits(written.loc['negation'], 'ratio')} of the change along the negation and"
+            f" {with_limits(written.loc['noun'], 'ratio')} of the noun's length"
+            f" ({written['n_pairs'].max()} pairs): {WORDS[row.verdict]}."
         )
     return said
-
-
-def _share(row: Any) -> str:
-    low, high = row["ratio_ci_low"], row["ratio_ci_high"]
-    limits = "" if pd.isna(low) or pd.isna(high) else f" [{low:.2f}, {high:.2f}]"
-    return f"{row['ratio']:.2f}{limits}"

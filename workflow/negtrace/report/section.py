@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,28 +14,15 @@ import pyarrow.parquet as pq
 
 from negtrace.data.pairs import reason_counts
 from negtrace.figures.contrast_words import NEGATION, said_of
-from negtrace.report import (
-    alts,
-    attribution,
-    cautions,
-    circuits,
-    directions,
-    evidence,
-    findings,
-    mechanism,
-    robustness,
-    routes,
-)
+from negtrace.report import alts, findings
 from negtrace.report.blocks import packed
-from negtrace.report.mending import of_mending
 from negtrace.report.pictures import Picture, picture
-from negtrace.report.templates import of_templates
+from negtrace.report.statements import statements_of
 from negtrace.study import places
 from negtrace.study.interventions import FIGURE as INTERVENTION
 from negtrace.study.interventions import site_of
 from negtrace.vocabulary import (
     ALL,
-    CONFIRMATIONS,
     CONTRASTS,
     CONTROLS,
     FIGURES,
@@ -173,84 +160,12 @@ class Section:
 
     @cached_property
     def statements(self) -> list[tuple[str, list[str]]]:
-        """(title, sentences) of all that the numbers say, with cautions first."""
-        found = [*self._of_constructed(), ("Items", self._of_items())]
-        for sweep, table in self.maps.items():
-            found.append(
-                (self._titled(self.site_of(sweep).title, sweep), self._of_map(sweep, table))
-            )
-        selective = findings.of_heads(self.selectivity, "selectivity", self.alpha)
-        found.append((FIGURES["selectivity"].title, selective))
-        for name, said in self._of_confirmations():
-            found.append((CONFIRMATIONS[name].title, said))
-        return [(self.said(title), [*map(self.said, said)]) for title, said in found if said]
-
-    def _of_constructed(self) -> Iterator[tuple[str, list[str]]]:
-        if self.planted is not None:
-            yield "The planted circuit", evidence.of_planted(self.planted)
-        for sweep, tables in self.templates.items():
-            title = self._titled(FIGURES["templates"].title, sweep)
-            yield title, of_templates(tables, 1 - self.alpha)
-
-    def _of_items(self) -> list[str]:
-        said = findings.of_accuracy(self.accuracy)
-        if self.certificate is not None:
-            said.append(evidence.of_certificate(self.certificate))
-        if self.family is not None:
-            said.append(evidence.of_family(self.family, self.alpha))
-        if self.maps:
-            any_map = next(iter(self.maps.values()))
-            said += cautions.of_cautions(any_map, self.segment, self.items)
-        return said
-
-    def _of_confirmations(self) -> Iterator[tuple[str, list[str]]]:
-        if self.confirmation is not None:
-            confirmation, ablations, minimality = self.confirmation
-            said = evidence.of_confirmation(confirmation, ablations)
-            yield "ablation", [*said, evidence.of_minimality(minimality, self.alpha)]
-        if self.circuit is not None:
-            edges, circuit, needed = self.circuit
-            said = circuits.of_edges(edges, self.alpha)
-            yield "edges", said + circuits.of_circuit(circuit, needed, self.alpha)
-        if self.attribution is not None:
-            yield "attribution", attribution.of_attribution(*self.attribution)
-        if self.mending is not None:
-            yield "mending", of_mending(self.mending)
-        if self.mechanism is not None:
-            yield "mechanism", mechanism.of_mechanism(*self.mechanism, self.alpha)
-        if self.directions is not None:
-            yield "direction", directions.of_directions(*self.directions, self.alpha)
-
-    def _of_map(self, sweep: str, table: pd.DataFrame) -> list[str]:
-        site = self.site_of(sweep)
-        if site.name == "resid":
-            said = routes.of_resid(table, self.alpha)
-        elif table["head"].notna().any():
-            patched = "" if site.name == "head" else f" by {site.label}"
-            said = findings.of_heads(table, f"restoration{patched}", self.alpha)
-        else:
-            said = findings.of_blocks(table, site, self.alpha)
-        said = said + evidence.of_significance(table, site.label, self.alpha)
-        if sweep in self.spread:
-            said += robustness.of_spread(self.spread[sweep], table, self.alpha)
-        if sweep in self.stability and "head" in table and table["head"].notna().any():
-            said += robustness.of_stability(*self.stability[sweep], self.alpha)
-        if sweep.startswith("head."):
-            said += findings.of_overlap(table, self.selectivity, self.alpha)
-        if sweep in self.donors:
-            donors = self.donors[sweep]
-            said += evidence.of_placebo(donors, site.label, self.alpha)
-            said += evidence.of_transfer(donors, table, self.alpha)
-        return said
+        """(title, sentences) of all that the numbers say."""
+        return [(self.said(title), [*map(self.said, said)]) for title, said in statements_of(self)]
 
     def site_of(self, sweep: str) -> Site:
         """The site of a sweep, or the study's own intervention."""
         return site_of(sweep.split(".")[0], self.interventions)
-
-    def _titled(self, title: str, sweep: str) -> str:
-        """A title about a sweep, with its direction where the study has more than one."""
-        directions = {name.split(".")[1] for name in self.maps}
-        return f"{title}, direction {sweep.split('.')[1]}" if len(directions) > 1 else title
 
     def first_map(self, site: str) -> pd.DataFrame | None:
         """The site's map in direction negate, or else in the direction there is."""

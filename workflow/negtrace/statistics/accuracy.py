@@ -13,12 +13,12 @@ import pandas as pd
 
 from negtrace.statistics.effect_sizes import DEFAULTS, Options, with_limits
 from negtrace.statistics.groups import accuracy, groups
-from negtrace.statistics.resampling import share_interval
+from negtrace.statistics.resampling import Interval, share_interval
 from negtrace.vocabulary import ALL
 
 
 def with_intervals(segments: pd.DataFrame, options: Options = DEFAULTS) -> pd.DataFrame:
-    """`groups.accuracy` with limits of accuracy (`resampling.share_interval`) and of mean d.
+    """`groups.accuracy` with limits of accuracy and of mean d.
 
     Both are over clusters; that of the mean is null where these are too few.
     """
@@ -30,10 +30,16 @@ def with_intervals(segments: pd.DataFrame, options: Options = DEFAULTS) -> pd.Da
 
 
 def _limits(items: pd.DataFrame, options: Options) -> dict[str, float]:
-    by_cluster = items.groupby("cluster_id", observed=True)
-    right, d = (by_cluster[name].sum().to_numpy(float)[:, None] for name in ("correct", "d"))
-    count = by_cluster.size().to_numpy(float)[:, None]
-    low, high = share_interval(right, count, options.level)
+    low, high = accuracy_interval(items, options.level)
+    by_cluster = items.groupby("cluster_id", observed=True)["d"].agg(["sum", "size"])
+    d, count = (by_cluster[[name]].to_numpy(float) for name in ("sum", "size"))
     mean = with_limits({"mean_d": (d, count)}, np.full(count.shape, True), options)
     limits = {name: float(limit[0]) for name, limit in mean.items() if name != "mean_d"}
     return {"accuracy_ci_low": float(low[0]), "accuracy_ci_high": float(high[0]), **limits}
+
+
+def accuracy_interval(items: pd.DataFrame, level: float) -> Interval:
+    """Limits of the share of items with d > 0, over clusters (`resampling.share_interval`)."""
+    by_cluster = items.groupby("cluster_id", observed=True)["correct"].agg(["sum", "size"])
+    counts = by_cluster.to_numpy(float)
+    return share_interval(counts[:, :1], counts[:, 1:], level)

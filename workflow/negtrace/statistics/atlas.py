@@ -17,10 +17,11 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from negtrace.statistics.accuracy import accuracy_interval
 from negtrace.statistics.clusters import FEWEST_CLUSTERS
 from negtrace.statistics.effect_sizes import Options
 from negtrace.statistics.map_values import ENDS, cluster_sums, item_values
-from negtrace.statistics.resampling import resamples, share_interval
+from negtrace.statistics.resampling import resamples
 from negtrace.vocabulary import EDITED_ROLES
 
 HALF = 0.5
@@ -53,17 +54,15 @@ def model_row(run: Run, direction: str, options: Options) -> dict[str, Any]:
 
     Returns:
         `QUANTITIES`, each with `_ci_low` and `_ci_high`: accuracy (share of items with d > 0,
-        limits of `resampling.share_interval`), leaves and arrives (`depth`), effective_heads; null
+        limits of `accuracy.accuracy_interval`), leaves and arrives (`depth`), effective_heads; null
         where there is no such sweep or the mean d may be 0.  layers and n_heads (null without a
         sweep), n_items, n_pairs, n_clusters.
     """
     segments = run.segments
-    by_cluster = segments.groupby(segments["cluster_id"].astype(object))["correct"]
-    counts = by_cluster.agg(["sum", "size"]).to_numpy(float)
-    limits = share_interval(counts[:, :1], counts[:, 1:], options.level)
+    limits = accuracy_interval(segments, options.level)
     found: dict[str, Any] = {"layers": None, "n_heads": None}
     found |= {f"{name}{end}": np.nan for name in QUANTITIES for end in ENDS}
-    found |= _named("accuracy", counts[:, 0].sum() / counts[:, 1].sum(), np.ravel(limits))
+    found |= _named("accuracy", segments["correct"].mean(), np.ravel(limits))
     can = has_share(segments, options)
     if (sweep := run.sweeps.get(f"resid.{direction}")) is not None:
         values = item_values(sweep, run.scores, segments)

@@ -147,8 +147,7 @@ def direction_transfer(
         `TRANSFER`, over all items of the level tested_on: share of d along the direction of the
         level fitted_on, and the cosine between the directions of both, with limits by its standard
         error on Fisher's z.  tested_on ``all`` sums up: fitted_on is ``the same`` or ``another``
-        level than each item's.  Empty where there is one
-        group of pairs only.
+        level than each item's.  Empty where there is one group of pairs only.
     """
     crossed = directions[directions["factor"].notna()]
     if crossed.empty:
