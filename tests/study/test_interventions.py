@@ -124,6 +124,7 @@ def test_interventions_in_words():
         "hidden state at determiner and EOT (ends)",
         "hidden state",
     )
+    assert site.title == "Restoration by hidden state at determiner and EOT (ends)"
     assert site_of("head", VALID) is SITES["head"]
 
 

@@ -67,8 +67,9 @@ def site_of(name: str, entries: Mapping[str, Any]) -> Site:
     if name in SITES:
         return SITES[name]
     entry = entries[name]
-    site = SITES[entry["site"]]
-    return site._replace(name=name, label=f"{in_words(entry)} ({name})", figure=f"{FIGURE}.{name}")
+    label, figure = f"{in_words(entry)} ({name})", f"{FIGURE}.{name}"
+    title = f"Restoration by {label}"
+    return SITES[entry["site"]]._replace(name=name, label=label, figure=figure, title=title)
 
 
 def in_words(entry: Mapping[str, Any]) -> str:
