@@ -104,10 +104,10 @@ def test_float32_is_exact_up_to_rounding(causal):
 def test_some_roles_are_rows_of_all(causal):
     study = Study(causal)
     every = edges(study, RECEIVERS)
-    some = edges(study, RECEIVERS, roles=["EOT", "determiner"])
-    assert set(some["role"].astype(str)) == {"EOT", "determiner"}
+    some = edges(study, RECEIVERS, roles=["EOT", "edit"])
+    assert set(some["role"].astype(str)) == {"EOT", "edit"}
     plain = dict.fromkeys(EDGE, str)
-    rows = every[every["role"].isin(["EOT", "determiner"])].astype(plain)
+    rows = every[every["role"].isin(["EOT", "edit"])].astype(plain)
     key = ["item_id", *EDGE]
     pd.testing.assert_frame_equal(
         some.astype(plain).sort_values(key, ignore_index=True),

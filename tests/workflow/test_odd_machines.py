@@ -15,6 +15,7 @@ from checkout import Checkout
 
 FIRST = "scenes"
 DAY = 86400
+NOWHERE = "/dev/null/nowhere"  # a folder that not even the superuser can make
 LIBFAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 
 
@@ -24,14 +25,14 @@ def without(*names: str) -> dict[str, str]:
 
 ENVIRONMENTS = {
     "without HOME": without("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"),
-    "HOME is nowhere": {**os.environ, "HOME": "/nonexistent"},
+    "HOME is nowhere": {**os.environ, "HOME": NOWHERE},
     "without TMPDIR": without("TMPDIR", "TMP", "TEMP"),
     "plain locale": {**without("LANG", "PYTHONUTF8"), "LC_ALL": "C"},
     "almost no variables": {"PATH": "/usr/bin:/bin"},
     "foreign modules": {
         **os.environ,
-        "PYTHONPATH": "/nonexistent",
-        "PYTHONSTARTUP": "/nonexistent",
+        "PYTHONPATH": NOWHERE,
+        "PYTHONSTARTUP": NOWHERE,
     },
 }
 
@@ -78,9 +79,9 @@ def test_files_have_the_modes_that_the_umask_gives(study, finished, umask, rule)
 
 def test_a_folder_for_temporary_files_that_is_not_there_is_named(study):
     study.undo_from("report")
-    status, printed = run(study, env={**os.environ, "TMPDIR": "/nonexistent"})
+    status, printed = run(study, env={**os.environ, "TMPDIR": NOWHERE})
     assert status == 2
-    assert printed.splitlines()[-1].startswith("error: TMPDIR is '/nonexistent'")
+    assert printed.splitlines()[-1].startswith(f"error: TMPDIR is '{NOWHERE}'")
 
 
 @pytest.mark.faults
