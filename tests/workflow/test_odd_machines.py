@@ -7,6 +7,7 @@ import resource
 import shutil
 import stat
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from checkout import Checkout
 
 FIRST = "scenes"
 DAY = 86400
+CACHE = str(Path(tempfile.gettempdir(), "cache"))
 NOWHERE = "/dev/null/nowhere"  # a folder that not even the superuser can make
 LIBFAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 
@@ -25,7 +27,8 @@ def without(*names: str) -> dict[str, str]:
 
 ENVIRONMENTS = {
     "without HOME": without("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"),
-    "HOME is nowhere": {**os.environ, "HOME": NOWHERE},
+    # Snakemake itself makes a folder there, or in XDG_CACHE_HOME, before it reads any workflow.
+    "HOME is nowhere": {**os.environ, "HOME": NOWHERE, "XDG_CACHE_HOME": CACHE},
     "without TMPDIR": without("TMPDIR", "TMP", "TEMP"),
     "plain locale": {**without("LANG", "PYTHONUTF8"), "LC_ALL": "C"},
     "almost no variables": {"PATH": "/usr/bin:/bin"},

@@ -139,9 +139,12 @@ def subject_sizes(wildcards):
     return [] if subject_kind(wildcards.dataset) == "none" else SUBJECT_SIZES
 
 
-def model_spec(wildcards):
-    """A model's entry as JSON."""
-    return as_json(MODELS[wildcards.model])
+def model_spec(wildcards, input):
+    """Params function: a model's entry as JSON; a constructed one's files where the job finds them."""
+    entry = MODELS[wildcards.model]
+    return as_json(
+        dict(zip(entry, input.files)) if wildcards.model in PLANTS else entry
+    )
 
 
 def model_files(wildcards):

@@ -23,13 +23,11 @@ def plant(plant: dict[str, Any], architecture: Output, weights: Output) -> None:
 @step()
 def weights(spec: Entry, weights: Output, downloads: Downloads) -> None:
     """Fetch what a model needs: checkpoint and tokenizer."""
-    from dataclasses import asdict
-
     from negtrace.models.model_specs import ModelSpec
+    from negtrace.models.weights import write_weights
     from negtrace.models.weights_download import fetch_weights
-    from negtrace.tables.store import write_json
 
-    write_json(asdict(fetch_weights(ModelSpec(**spec), weights.parent, downloads)), weights)
+    write_weights(fetch_weights(ModelSpec(**spec), weights.parent, downloads), weights)
 
 
 @step()

@@ -46,3 +46,9 @@ def shown(path: PurePath) -> str:
     """A result's path from the folder of results on, wherever that lies."""
     parts = path.parts
     return "/".join(parts[parts.index(RESULTS) :]) if RESULTS in parts else path.as_posix()
+
+
+def root_of(result: PurePath) -> str:
+    """What stands before the folder of results in a path of one; empty in the working folder."""
+    before, results, _ = f"/{result.as_posix()}".rpartition(f"/{RESULTS}/")
+    return f"{before[1:]}/" if results and before else ""
