@@ -16,7 +16,13 @@ from test_restoration import LOGIT_SCALE, PAIRS, REPHRASED, TOLERANCE, Study
 
 from negtrace.analyses import ablation
 from negtrace.analyses.ablation import ablate_found_heads, ablated_scores
-from negtrace.analyses.confirmation import RANKINGS, confirmation, curves, set_means
+from negtrace.analyses.confirmation import (
+    RANKINGS,
+    confirmation,
+    curves,
+    set_means,
+    with_change,
+)
 from negtrace.analyses.head_sets import (
     AblationSet,
     curve_sizes,
@@ -552,7 +558,7 @@ def test_heads_are_ranked_on_items_of_every_segment(tables, segment):
 
 def test_every_found_head_is_tested_for_its_part_on_the_other_half(tables):
     tower = tower_with_two_carriers()
-    means, needed = ablate_found_heads(tower, tables, 3, 3, SEED)
+    means, _, needed = ablate_found_heads(tower, tables, 3, 3, SEED)
     heads = list(zip(needed["layer"], needed["head"], strict=True))
     assert {f"{block}.{head}" for block, head in heads} == heads_of(means)
     assert set(CARRIERS) < set(heads)
@@ -575,6 +581,34 @@ def test_every_found_head_is_tested_for_its_part_on_the_other_half(tables):
     )
     d = scored.groupby("set")["d"].mean()
     assert needed["loss"].iloc[0] == pytest.approx(d[0] - d[1])
+
+
+def test_what_the_found_heads_do_has_an_interval_over_the_other_half(tables):
+    means, tests, _ = ablate_found_heads(tower_with_two_carriers(), tables, 2, 3, SEED)
+    assert list(confirmation(means).columns) == [*tests.columns[:-3]]
+    np.testing.assert_allclose(tests["difference"], tests["found"] - tests["full"])
+    assert (tests["difference_ci_low"] <= tests["difference"]).all()
+    assert (tests["difference"] <= tests["difference_ci_high"]).all()
+    mean_d = tests[tests["measure"] == "mean_d"]
+    assert (mean_d["difference_ci_high"] < 0).all()
+    assert (mean_d["difference_ci_low"] < mean_d["difference_ci_high"]).all()
+
+
+@pytest.mark.parametrize("clusters", [5, 6])
+def test_changes_are_paired_by_item(clusters):
+    """Every item loses 2 with the found set; what items differ by themselves is no uncertainty."""
+    sets = [AblationSet("removed", "signed", 0, ()), AblationSet("found", "signed", 1, ((0, 0),))]
+    rows = [
+        {"set": i, "item_id": j, "pair_id": j, "cluster_id": j // 2, "d": level + j - 1.5}
+        for i, level in enumerate((2.0, 0.0))
+        for j in range(2 * clusters)
+    ]
+    ablated = pd.DataFrame(rows).assign(negation="foil")
+    tests = pd.DataFrame({"negation": ["foil", "all"], "measure": "mean_d", "null": "random"})
+    found = with_change(tests, ablated, sets)
+    assert (found["difference"] == -2).all()
+    for name in ("difference_ci_low", "difference_ci_high"):
+        assert found[name].isna().all() if clusters < 6 else np.allclose(found[name], -2)
 
 
 def test_items_that_are_filtered_or_lack_a_picture_are_not_evaluated(tables):

@@ -40,6 +40,9 @@ def test_confirmation_in_words():
         ],
         columns=["negation", "null", "measure", "full", "found", "drawn_mean", "p", "n_sets"],
     ).assign(n_items=230, n_pairs=174)
+    confirmation["difference"] = confirmation["found"] - confirmation["full"]
+    for end, way in (("low", -0.125), ("high", 0.125)):
+        confirmation[f"difference_ci_{end}"] = confirmation["difference"] + way
     ablations = pd.DataFrame(
         [("all", "found", 2, "1.2 3.4"), ("all", "random", 2, "1.1 1.3")],
         columns=["negation", "purpose", "k", "heads"],
@@ -47,8 +50,9 @@ def test_confirmation_in_words():
     said = evidence.of_confirmation(confirmation, ablations)
     assert "the 2 heads that restore most" in said[0]
     assert "(block.head: 1.2 3.4)" in said[0]
-    assert "take the other half (230 items, 174 pairs) from 90.0% right" in said[0]
-    assert "from 90.0% right and mean d 3.00 to 60.0% and 1.00" in said[0]
+    assert "take the other half (230 items, 174 pairs) from 90.0% right to 60.0%" in said[0]
+    assert "to 60.0% (-30.0% [-42.5%, -17.5%]) and from mean d 3.00 to 1.00" in said[0]
+    assert said[0].endswith("1.00 (-2.00 [-2.12, -1.88]).")
     assert said[1].endswith("random heads leave mean d at 2.50 on average; one-sided p 0.01.")
     assert "layer-matched heads" in said[2]
 

@@ -162,16 +162,19 @@ def only(pattern: str, said: list[str]) -> str:
 def test_named_heads_their_shares_and_intervals(section, p_study):
     sentence = only(r"^Highest mean restoration \(all", section.sentences)
     shown = re.findall(
-        r"head (\d) of block (\d) \((\S+) \[(\S+), (\S+)\]; foil (\S+), caption (\S+)\)", sentence
+        r"head (\d) of block (\d) \((\S+) \[(\S+), (\S+)\]; foil (\S+) \[(\S+), (\S+)\], caption"
+        r" (\S+) \[(\S+), (\S+)\]\)",
+        sentence,
     )
     assert [(int(block), int(head)) for head, block, *_ in shown] == [(1, 2), (2, 1)]
     for head, block, *values in shown:
         assert p_study[head_cell(block, head)] <= ALPHA
-        change, d = by_pair(changes(*head_cell(block, head)))
-        signs = random_signs(PAIRS, OPTIONS.replicates, OPTIONS.seed)
-        interval = flip_interval(change[:, None], d[:, None], signs, OPTIONS.level)
-        sides = [ratio(*head_cell(block, head, negation)) for negation in ("foil", "caption")]
-        expected = [change.sum() / d.sum(), *np.concatenate(interval), *sides]
+        expected = []
+        for negation in ("all", "foil", "caption"):
+            change, d = by_pair(changes(*head_cell(block, head, negation)))
+            signs = random_signs(len(d), OPTIONS.replicates, OPTIONS.seed)
+            interval = flip_interval(change[:, None], d[:, None], signs, OPTIONS.level)
+            expected += [change.sum() / d.sum(), *np.concatenate(interval)]
         assert [float(value) for value in values] == pytest.approx(expected, abs=0.0051)
     assert f"({shown[0][2]} [{shown[0][3]}, {shown[0][4]}])" in section.headline
     against = only("^Most negative", [s for x in section.sentences for s in x.split(". ")])
@@ -189,12 +192,14 @@ def test_the_route(section):
         assert float(there) == pytest.approx(ratio(*cell), abs=0.0051)
         assert ratio(*cell) < 0.5 <= ratio("resid", int(left) - 1, None, "determiner", negation)
         role, peak, state = re.search(
-            r"tokens, (\w+) carries most \((\S+) at .*? (\d)\)", sentence
+            r"tokens, (\w+) carries most \((\S+) \[\S+, \S+\] at .*? (\d)\)", sentence
         ).groups()
         assert float(peak) == pytest.approx(
             ratio("resid", int(state), None, role, negation), abs=0.0051
         )
-        end, there = re.search(r"EOT holds .*? state (\d) on \((\S+) there", sentence).groups()
+        end, there = re.search(
+            r"EOT holds .*? state (\d) on \((\S+) \[\S+, \S+\] there", sentence
+        ).groups()
         assert float(there) == pytest.approx(
             ratio("resid", int(end), None, "EOT", negation), abs=0.0051
         )

@@ -58,6 +58,8 @@ def test_an_ablation_that_random_heads_match_speaks_against_it(found):
         + [("all", "random", "accuracy", 1.0, 0.5, 0.9, 0.01, 9)],
         columns=["negation", "null", "measure", "full", "found", "drawn_mean", "p", "n_sets"],
     ).assign(n_items=230, n_pairs=174)  # fmt: skip
+    limits = {name: -1.0 for name in ("difference", "difference_ci_low", "difference_ci_high")}
+    tests = tests.assign(**limits)
     ablations = pd.DataFrame({"negation": ["all"], "purpose": "found", "k": 2, "heads": "1.2 2.1"})
     minimality = pd.DataFrame(
         {"layer": [1, 2], "head": [2, 1], "loss": [1.0, 0.1], "p_fwer": [0.01, 0.6]}

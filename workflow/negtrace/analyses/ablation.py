@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from negtrace.analyses.confirmation import RANKINGS, set_means
+from negtrace.analyses.confirmation import RANKINGS, confirmation, set_means, with_change
 from negtrace.analyses.head_sets import HeadSet, plan_sets, rank_heads, split_items
 from negtrace.analyses.minimality import minimality, minimality_sets
 from negtrace.errors import InputError
@@ -126,7 +126,7 @@ def ablate_found_heads(
     seed: int,
     memory_gb: float = 2.0,
     progress: Callable[..., Any] = silent,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Rank heads on one half of the clusters; ablate the first, and others, on the other half.
 
     Whether each of the first is needed is tested there too (`minimality.py`).
@@ -140,7 +140,8 @@ def ablate_found_heads(
         memory_gb, progress: as in `restoration.sweep`.
 
     Returns:
-        accuracy and mean d of every set (`confirmation.set_means`), and `minimality.minimality`.
+        accuracy and mean d of every set (`confirmation.set_means`), the found set against others
+        (`confirmation.with_change`), and `minimality.minimality`.
     """
     chosen, tested = split_items(tables["segments"], seed)
     rankings = {by: rank_heads(tables["sweep"], tables["scores"], chosen, by) for by in RANKINGS}
@@ -149,5 +150,8 @@ def ablate_found_heads(
     sets = [*(one.ablated for one in plan), *minimality_sets(found)]
     ablated = ablated_on(tested, tower, tables, sets, memory_gb, progress)
     planned = ablated["set"] < len(plan)
+    of_plan, options = ablated[planned], Options(seed=seed)
+    means = set_means(of_plan, plan)
+    tests = with_change(confirmation(means), of_plan, plan, options)
     left_out = ablated[~planned].assign(set=ablated["set"] - len(plan))
-    return set_means(ablated[planned], plan), minimality(left_out, found, Options(seed=seed))
+    return means, tests, minimality(left_out, found, options)

@@ -115,12 +115,15 @@ def of_confirmation(confirmation: pd.DataFrame, ablations: pd.DataFrame) -> list
     overall = confirmation[confirmation["negation"] == ALL].set_index(["null", "measure"])
     found = ablations[(ablations["negation"] == ALL) & (ablations["purpose"] == "found")].iloc[0]
     accuracy, mean_d = (overall.xs(name, level="measure").iloc[0] for name in MEASURES)
+    points, logits = (
+        with_limits(row, "difference", form) for row, form in ((accuracy, "+.1%"), (mean_d, "+.2f"))
+    )
     said = [
         f"Ablated together (means in their place), the {plural(found['k'], 'head')} that restore"
         f" most on one half of the pairs (block.head: {found['heads']}) take the other half"
         f" ({plural(accuracy['n_items'], 'item')}, {plural(accuracy['n_pairs'], 'pair')}) from"
-        f" {accuracy['full']:.1%} right and mean d {mean_d['full']:.2f} to"
-        f" {accuracy['found']:.1%} and {mean_d['found']:.2f}."
+        f" {accuracy['full']:.1%} right to {accuracy['found']:.1%} ({points}) and from mean d"
+        f" {mean_d['full']:.2f} to {mean_d['found']:.2f} ({logits})."
     ]
     for null in overall.index.unique("null"):
         row = overall.loc[(null, "mean_d")]

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from negtrace.figures.shown import listed
@@ -35,22 +34,16 @@ class Head:
     layer: int
     number: int
     mean: float
-    by_negation: tuple[tuple[str, float], ...]
-    limits: tuple[float, float] | None = None  # interval of the mean, where there is one
+    value: str  # the mean, with its interval where there is one
+    by_negation: tuple[tuple[str, str], ...]  # the same of each negation
 
     @property
     def name(self) -> str:
         return f"head {self.number} of block {self.layer}"
 
     def __str__(self) -> str:
-        parts = ", ".join(f"{negation} {mean:.2f}" for negation, mean in self.by_negation)
+        parts = ", ".join(f"{negation} {value}" for negation, value in self.by_negation)
         return f"{self.name} ({self.value}" + (f"; {parts})" if parts else ")")
-
-    @property
-    def value(self) -> str:
-        """The mean, with its interval where there is one."""
-        limits = "" if self.limits is None else f" [{self.limits[0]:.2f}, {self.limits[1]:.2f}]"
-        return f"{self.mean:.2f}{limits}"
 
 
 def headline(
@@ -168,7 +161,9 @@ def of_blocks(table: pd.DataFrame, site: Site, alpha: float, count: int = TOP_HE
             f" {NOTABLE:g} or more (all items)."
         ]
     rows: Any = best.itertuples()
-    cells = [f"{site.layers} {row.layer} at {row.role} ({row.mean:.2f})" for row in rows]
+    cells = [
+        f"{site.layers} {row.layer} at {row.role} ({with_limits(row, 'mean')})" for row in rows
+    ]
     return [f"Highest mean restoration by {site.label} (all items): {'; '.join(cells)}."]
 
 
@@ -193,16 +188,14 @@ def of_overlap(
 
 def _head(row: Any, rows: pd.DataFrame) -> Head:
     """A head from its row over both negations, with its means by negation from all rows."""
-    same = rows[(rows["layer"] == row.layer) & (rows["head"] == row.head)].dropna(subset=["mean"])
-    means = same.set_index(same["negation"].astype(object))["mean"]
-    by_negation = tuple((n, float(means[n])) for n in NEGATIONS if n in means.index)
-    limits = (getattr(row, "ratio_ci_low", np.nan), getattr(row, "ratio_ci_high", np.nan))
+    same: Any = rows[(rows["layer"] == row.layer) & (rows["head"] == row.head)]
+    values = {one.negation: one for one in same.dropna(subset=["mean"]).itertuples()}
     return Head(
         int(row.layer),
         int(row.head),
         float(row.mean),
-        by_negation,
-        None if np.isnan(limits).any() else limits,
+        with_limits(row, "mean"),
+        tuple((n, with_limits(values[n], "mean")) for n in NEGATIONS if n in values),
     )
 
 

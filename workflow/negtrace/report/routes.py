@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from negtrace.figures.shown import listed
+from negtrace.report.intervals import with_limits
 from negtrace.statistics.credible import (
     NO_EFFECT,
     NOTABLE,
@@ -52,7 +53,8 @@ def of_resid(table: pd.DataFrame, alpha: float) -> list[str]:
         part = rows[rows["negation"] == negation]
         if part["mean"].notna().any():
             grid, sure = grids(part, alpha)
-            sentences.append(f"Negation in the {negation}: {_in_words(grid, route(grid, sure))}.")
+            said = _in_words(part, grid, route(grid, sure))
+            sentences.append(f"Negation in the {negation}: {said}.")
         elif len(part):
             sentences.append(f"Negation in the {negation}: its mean d may be 0, no share is given.")
     return sentences
@@ -75,7 +77,7 @@ def in_short(table: pd.DataFrame, alpha: float) -> list[str]:
         f"is mostly off the {found.edited} from hidden state {found.leaves} on"
         if found.leaves is not None
         else "",
-        f"shows at {found.carrier[0]} with up to {found.carrier[2]:.2f} (hidden state"
+        f"shows at {found.carrier[0]} with up to {_at(rows, *found.carrier[:2])} (hidden state"
         f" {found.carrier[1]})"
         if found.carrier and found.carrier[2] >= NOTABLE
         else "",
@@ -118,28 +120,35 @@ def lasting(holds: pd.Series) -> int | None:
     return int(after[0]) if len(after) else None
 
 
-def _in_words(grid: pd.DataFrame, found: Route) -> str:
+def _at(part: pd.DataFrame, role: str, layer: int) -> str:
+    """Restoration in one cell, with its interval."""
+    row = part[(part["role"] == role) & (part["layer"] == layer)].itertuples()
+    return with_limits(next(iter(row)), "mean")
+
+
+def _in_words(part: pd.DataFrame, grid: pd.DataFrame, found: Route) -> str:
     clauses = []
     if found.edited is not None:
         clauses.append(
             f"restoration at the {found.edited} does not fall below one half for good"
             if found.leaves is None
             else f"restoration at the {found.edited} is below one half from hidden state"
-            f" {found.leaves} on ({grid[found.leaves][found.edited]:.2f} there)"
+            f" {found.leaves} on ({_at(part, found.edited, found.leaves)} there)"
         )
     if found.carrier is not None:
         role, layer, peak = found.carrier
+        highest = _at(part, role, layer)
         clauses.append(
-            f"of the other tokens, {role} carries most ({peak:.2f} at hidden state {layer})"
+            f"of the other tokens, {role} carries most ({highest} at hidden state {layer})"
             if peak >= NOTABLE
-            else f"no other token but EOT carries {NOTABLE:g} or more (highest {peak:.2f})"
+            else f"no other token but EOT carries {NOTABLE:g} or more (highest {highest})"
         )
     if "EOT" in grid.index:
         clauses.append(
             "EOT does not hold half of the effect at the end"
             if found.arrives is None
             else f"EOT holds at least half of the effect from hidden state {found.arrives} on"
-            f" ({grid[found.arrives]['EOT']:.2f} there)"
+            f" ({_at(part, 'EOT', found.arrives)} there)"
         )
     return "; ".join(clauses)
 

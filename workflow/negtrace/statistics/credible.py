@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from negtrace.statistics.map_values import CELL
+from negtrace.statistics.map_values import CELL, ENDS
 from negtrace.vocabulary import ALL
 
 KEY = ["negation", *CELL]
@@ -27,13 +27,14 @@ NO_EFFECT = (
 def over_all_items(table: pd.DataFrame) -> pd.DataFrame:
     """Rows over all items; what is described is called `mean`, and is null where it is unbounded.
 
-    A ratio without a bounded interval is no number: its denominator may be 0.
+    A ratio without a bounded interval is no number: its denominator may be 0.  Its limits are
+    called mean_ci_low and mean_ci_high, then.
     """
     rows = table[table["segment"] == ALL]
     if "ratio" not in rows:
         return rows
     bounded = rows["ratio_ci_low"].notna() & rows["ratio_ci_high"].notna()
-    return rows.assign(mean=rows["ratio"].where(bounded))
+    return rows.assign(**{f"mean{end}": rows[f"ratio{end}"].where(bounded) for end in ENDS})
 
 
 def has_effect(table: pd.DataFrame) -> bool:

@@ -55,7 +55,7 @@ def ablation(
 ) -> Made:
     """Ablate the heads that restore most on half of the pairs, and others, on the other half."""
     from negtrace.analyses.ablation import ablate_found_heads
-    from negtrace.analyses.confirmation import confirmation, curves
+    from negtrace.analyses.confirmation import curves
     from negtrace.progress import bar
 
     loaded = compute.tower(tower)
@@ -68,13 +68,13 @@ def ablation(
         "sweep": sweep,
         "segments": segments,
     }
-    means, needed = ablate_found_heads(
+    means, tests, needed = ablate_found_heads(
         loaded, tables, heads, draws, seed, memory_gb=compute.memory_gb, progress=bar
     )
     return Made(
         {
             "ablations": means,
-            "confirmation": confirmation(means),
+            "confirmation": tests,
             "curves": curves(means),
             "minimality": needed,
         },
