@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +22,7 @@ from negtrace.data.demo_world.scenes import (
     subjects,
 )
 from negtrace.data.demo_world.sentences import FORMS, TRAILING_PHRASES, sentence
+from negtrace.tables.store import atomic_path, write_text
 
 
 @dataclass(frozen=True)
@@ -147,21 +146,9 @@ def write_dataset(folder: Path, count: int, seed: int, per_picture: int = 1) -> 
         _save_png(render(item.scene), folder / "images" / item.image_file)
         _save_png(subject_mask(item.scene, item.subject), folder / "masks" / f"{item.item_id}.png")
         entries[item.item_id] = valse_entry(item)
-    _replace(folder / "existence.json", json.dumps(entries, indent=2).encode())
+    write_text(json.dumps(entries, indent=2), folder / "existence.json")
 
 
 def _save_png(image: Image.Image, path: Path) -> None:
-    from io import BytesIO
-
-    buffer = BytesIO()
-    image.save(buffer, format="PNG")
-    _replace(path, buffer.getvalue())
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write under a temporary name and rename."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-    os.chmod(name, 0o644)
-    os.replace(name, path)
+    with atomic_path(path) as temporary:
+        image.save(temporary, format="PNG")
