@@ -3,7 +3,7 @@ import js from "@eslint/js";
 const browser = [
   ...["document", "window", "location", "history", "navigator", "matchMedia", "addEventListener"],
   ...["getComputedStyle", "setTimeout", "fetch", "atob", "Blob", "Response", "URL", "Image", "CSS"],
-  ...["URLSearchParams", "DecompressionStream", "XMLSerializer", "TextDecoder", "innerWidth", "Node", "Element", "SVGElement"],
+  ...["URLSearchParams", "DecompressionStream", "XMLSerializer", "DOMParser", "NodeFilter", "TextDecoder", "innerWidth", "Node", "Element", "SVGElement"],
   ...["SVGSVGElement", "HTMLElement", "HTMLAnchorElement", "HTMLImageElement", "process", "console", "btoa"],
 ];
 

@@ -74,6 +74,7 @@ export function comparison(root, study) {
     taken.replaceChildren(
       tools({
         name: `maps_${sweep}`,
+        sheet: small,
         data: study.sections.flatMap((section) => cells(section, sweep)),
         files: [`results/{dataset}/{model}/{wording}/map.${sweep}.parquet`],
         link: "#compared",

@@ -67,15 +67,15 @@ export function fileText(image) {
 }
 
 /**
- * @param {SVGSVGElement | HTMLImageElement} picture
+ * @param {Element} picture as large as it is shown
+ * @param {string} [text] its SVG, of any other than an image
  * @param {number} [scale] pixels of the file per pixel of the page
  * @returns {Promise<Blob>}
  */
-export async function png(picture, scale = 3) {
+export async function png(picture, text = "", scale = 3) {
   const { width, height } = picture.getBoundingClientRect();
-  const image = picture instanceof SVGSVGElement ? new Image() : picture;
-  if (picture instanceof SVGSVGElement)
-    image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(svgText(picture))}`;
+  const image = picture instanceof HTMLImageElement ? picture : new Image();
+  if (image !== picture) image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(text)}`;
   await image.decode();
   const canvas = document.createElement("canvas");
   canvas.width = Math.round(width * scale);

@@ -2,6 +2,7 @@
 
 import { h } from "./dom.js";
 import { fileText, png, save, saveText, svgText } from "./exports.js";
+import { sheetText } from "./sheet.js";
 import { csv, latex } from "./tables.js";
 
 /**
@@ -27,16 +28,21 @@ export function framed({ name, title, picture, caption, data, files, link }) {
 }
 
 /**
- * What one can take from a figure; from a table, which is no picture, its data.
- * @param {{name: string, picture?: Element, data: import("./tables.js").Row[], files?: string[], link?: string}} of
+ * What one can take from a figure; from a table, which is no picture, its data; of a sheet of several
+ * drawings one picture.
+ * @param {{name: string, picture?: Element, sheet?: Element, data: import("./tables.js").Row[], files?: string[], link?: string}} of
  */
-export function tools({ name, picture, data, files = [], link }) {
+export function tools({ name, picture, sheet, data, files = [], link }) {
   const shown = /** @type {SVGSVGElement | HTMLImageElement | null | undefined} */ (
     picture?.matches("svg, img") ? picture : picture?.querySelector("svg, img")
   );
   const isImage = shown instanceof HTMLImageElement;
-  const text = () => (isImage ? (fileText(shown) ?? "") : shown ? svgText(shown) : "");
-  const isSvg = shown && (!isImage || fileText(shown) !== null);
+  const text = () => {
+    if (sheet) return sheetText(sheet);
+    return isImage ? (fileText(shown) ?? "") : shown ? svgText(shown) : "";
+  };
+  const isSvg = sheet || (shown && (!isImage || fileText(shown) !== null));
+  const whole = sheet ?? shown;
   const button = (/** @type {string} */ label, /** @type {string} */ what, /** @type {() => void} */ click) =>
     h("button", { type: "button", click, "aria-label": `${what} of ${name}` }, label);
   const said = h("span", { class: "said", role: "status" });
@@ -46,7 +52,7 @@ export function tools({ name, picture, data, files = [], link }) {
     data.length > 0 && button("CSV", "Data as CSV", () => saveText(`${name}.csv`, csv(data), "text/csv")),
     data.length > 0 && button("LaTeX", "Data as LaTeX", () => saveText(`${name}.tex`, latex(data), "text/x-tex")),
     isSvg && button("SVG", "Picture as SVG", () => saveText(`${name}.svg`, text(), "image/svg+xml")),
-    shown && button("PNG", "Picture as PNG", async () => save(`${name}.png`, await png(shown))),
+    whole && button("PNG", "Picture as PNG", async () => save(`${name}.png`, await png(whole, text()))),
     link &&
       button("Link", "Link to this view", async () => {
         const address = location.href.split("#")[0] + link;

@@ -246,6 +246,24 @@ def test_what_a_figure_gives_can_be_read(opened):
     assert np.allclose(strip["change"] / strip["d"], strip["restoration"], atol=1e-3)
 
 
+def test_maps_in_small_are_taken_as_one_picture(opened, tmp_path):
+    page = opened()
+    below = "#comparison .multiples + div"
+    svg = ElementTree.fromstring(saved(page, "Picture as SVG", below))
+    maps = page.locator(".multiples figure")
+    drawn_maps = svg.findall("{http://www.w3.org/2000/svg}svg")
+    assert len(drawn_maps) == maps.locator("svg").count() > 1
+    words = [text.text for text in svg.findall("{http://www.w3.org/2000/svg}text")]
+    assert " ".join(words).split() == " ".join(maps.locator("p, figcaption").all_inner_texts()).split()
+    picture = Image.open(io.BytesIO(saved(page, "Picture as PNG", below)))
+    box = page.locator(".multiples").bounding_box()
+    assert picture.size == (round(3 * box["width"]), round(3 * box["height"]))
+    for one in drawn_maps:
+        left, top, width, height = (3 * float(one.get(n)) for n in ("x", "y", "width", "height"))
+        part = picture.convert("RGB").crop((left, top, left + width, top + height))
+        assert len(part.getcolors(1 << 20)) > 8
+
+
 def test_a_head_opens_its_attention(opened):
     page = opened(f"{HEADS}&cell=1.2")
     page.get_by_role("button", name="Attention of head 2 of block 1").click()
