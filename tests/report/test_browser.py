@@ -254,7 +254,9 @@ def test_maps_in_small_are_taken_as_one_picture(opened, tmp_path):
     drawn_maps = svg.findall("{http://www.w3.org/2000/svg}svg")
     assert len(drawn_maps) == maps.locator("svg").count() > 1
     words = [text.text for text in svg.findall("{http://www.w3.org/2000/svg}text")]
-    assert " ".join(words).split() == " ".join(maps.locator("p, figcaption").all_inner_texts()).split()
+    assert (
+        " ".join(words).split() == " ".join(maps.locator("p, figcaption").all_inner_texts()).split()
+    )
     picture = Image.open(io.BytesIO(saved(page, "Picture as PNG", below)))
     box = page.locator(".multiples").bounding_box()
     assert picture.size == (round(3 * box["width"]), round(3 * box["height"]))

@@ -51,7 +51,7 @@ def test_confirmation_in_words():
     assert "the 2 heads that restore most" in said[0]
     assert "(block.head: 1.2 3.4)" in said[0]
     assert "take the other half (230 items, 174 pairs) from 90.0% right to 60.0%" in said[0]
-    assert "to 60.0% (-30.0% [-42.5%, -17.5%]) and from mean d 3.00 to 1.00" in said[0]
+    assert "to 60.0% (-30.0% [-42.5%, -17.5%] of them) and from mean d 3.00 to 1.00" in said[0]
     assert said[0].endswith("1.00 (-2.00 [-2.12, -1.88]).")
     assert said[1].endswith("random heads leave mean d at 2.50 on average; one-sided p 0.01.")
     assert "layer-matched heads" in said[2]

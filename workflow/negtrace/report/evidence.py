@@ -122,8 +122,8 @@ def of_confirmation(confirmation: pd.DataFrame, ablations: pd.DataFrame) -> list
         f"Ablated together (means in their place), the {plural(found['k'], 'head')} that restore"
         f" most on one half of the pairs (block.head: {found['heads']}) take the other half"
         f" ({plural(accuracy['n_items'], 'item')}, {plural(accuracy['n_pairs'], 'pair')}) from"
-        f" {accuracy['full']:.1%} right to {accuracy['found']:.1%} ({points}) and from mean d"
-        f" {mean_d['full']:.2f} to {mean_d['found']:.2f} ({logits})."
+        f" {accuracy['full']:.1%} right to {accuracy['found']:.1%} ({points} of them) and from"
+        f" mean d {mean_d['full']:.2f} to {mean_d['found']:.2f} ({logits})."
     ]
     for null in overall.index.unique("null"):
         row = overall.loc[(null, "mean_d")]
