@@ -16,13 +16,8 @@ from test_restoration import LOGIT_SCALE, PAIRS, REPHRASED, TOLERANCE, Study
 
 from negtrace.analyses import ablation
 from negtrace.analyses.ablation import ablate_found_heads, ablated_scores
-from negtrace.analyses.confirmation import (
-    RANKINGS,
-    confirmation,
-    curves,
-    set_means,
-    with_change,
-)
+from negtrace.analyses.ablation_change import with_change
+from negtrace.analyses.confirmation import RANKINGS, confirmation, curves, set_means
 from negtrace.analyses.head_sets import (
     AblationSet,
     curve_sizes,

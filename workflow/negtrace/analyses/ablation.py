@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from negtrace.analyses.confirmation import RANKINGS, confirmation, set_means, with_change
+from negtrace.analyses.ablation_change import with_change
+from negtrace.analyses.confirmation import RANKINGS, confirmation, set_means
 from negtrace.analyses.head_sets import HeadSet, plan_sets, rank_heads, split_items
 from negtrace.analyses.minimality import minimality, minimality_sets
 from negtrace.errors import InputError
@@ -141,7 +142,7 @@ def ablate_found_heads(
 
     Returns:
         accuracy and mean d of every set (`confirmation.set_means`), the found set against others
-        (`confirmation.with_change`), and `minimality.minimality`.
+        (`ablation_change.with_change`), and `minimality.minimality`.
     """
     chosen, tested = split_items(tables["segments"], seed)
     rankings = {by: rank_heads(tables["sweep"], tables["scores"], chosen, by) for by in RANKINGS}

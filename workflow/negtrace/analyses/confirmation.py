@@ -22,9 +22,6 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from negtrace.statistics.effect_sizes import DEFAULTS, Options
-from negtrace.statistics.map_values import ENDS
-from negtrace.statistics.mending import difference_interval
 from negtrace.vocabulary import ALL
 
 Ranking = Literal["signed", "absolute"]
@@ -85,7 +82,7 @@ def confirmation(means: pd.DataFrame) -> pd.DataFrame:
 
     p is one-sided: (1 + number of drawn sets with a drop at least as large as the found set's)
     / (1 + number of drawn sets).  It holds for these items; for others see the
-    interval of `with_change`.
+    interval of `ablation_change.with_change`.
 
     Args:
         means: `set_means` of the sets of `plan_sets`.
@@ -120,41 +117,6 @@ def confirmation(means: pd.DataFrame) -> pd.DataFrame:
                     }
                 )
     return pd.DataFrame(rows)
-
-
-def with_change(
-    tests: pd.DataFrame, ablated: pd.DataFrame, sets: Sequence[Any], options: Options = DEFAULTS
-) -> pd.DataFrame:
-    """The tests with what ablating the found set changes, paired by item, over clusters.
-
-    Args:
-        tests: `confirmation` of the sets.
-        ablated: table ``ablated_scores`` of them with cluster_id, in their order.
-
-    Returns:
-        `tests` with difference (found - full) and the limits difference_ci_low and
-        difference_ci_high, null with fewer than 6 clusters.
-    """
-    purposes = pd.Series([one.purpose for one in sets])
-    intact = (purposes == "removed") & (pd.Series([one.k for one in sets]) == 0)
-    found, full = (
-        ablated[ablated["set"] == numbers.idxmax()].set_index("item_id")
-        for numbers in (purposes == "found", intact)
-    )
-    changes = {
-        "accuracy": (found["d"] > ROUNDING).astype(float) - (full["d"] > ROUNDING),
-        "mean_d": found["d"] - full["d"],
-    }
-    rows = []
-    for negation in tests["negation"].unique():
-        inside = ((full["negation"] == negation) | (negation == ALL)).to_numpy()
-        clusters = pd.factorize(full["cluster_id"][inside].astype(object), sort=True)[0]
-        for measure in MEASURES:
-            change = changes[measure].to_numpy(float)[inside]
-            limits = difference_interval(change, clusters, measure, options)
-            rows.append((negation, measure, change.mean(), *limits))
-    columns = ["negation", "measure", *(f"difference{end}" for end in ENDS)]
-    return tests.merge(pd.DataFrame(rows, columns=columns), on=["negation", "measure"])
 
 
 def curves(means: pd.DataFrame) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from negtrace.models.tower import TextTower
 from negtrace.models.tower_shape import TowerShape
+from negtrace.patching.kept_runs import kept_or_made
 
 HiddenStates = Float[Tensor, "hidden_states batch n width"]
 PerBlock = Float[Tensor, "blocks batch n features"]
@@ -99,6 +100,16 @@ def attention_mask(
 
 def run_sentences(tower: TextTower, sentences: Sequence[Sequence[int]]) -> Run:
     """Forward pass of a batch of completed sentences, keeping all activations.
+
+    Within `runs_kept` it may be one that was made before.
+    """
+    key = (tower, *map(tuple, sentences))
+    run: Run = kept_or_made(key, lambda: _run_anew(tower, sentences))
+    return run
+
+
+def _run_anew(tower: TextTower, sentences: Sequence[Sequence[int]]) -> Run:
+    """`run_sentences`, whatever was made before.
 
     Rows that are equal are computed once (`beginnings`).  Attention takes the sentences in groups
     of equal length; activations behind a sentence's end mean nothing.

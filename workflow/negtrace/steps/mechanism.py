@@ -26,6 +26,7 @@ def directions(
 ) -> Made:
     """Directions fitted to the hidden states of one half of the pairs, patched into the other."""
     from negtrace.analyses.directions import study_directions
+    from negtrace.patching.kept_runs import runs_kept
     from negtrace.progress import bar
 
     loaded = compute.tower(tower)
@@ -36,18 +37,19 @@ def directions(
         "scores": scores,
         "segments": segments,
     }
-    patched, told, cosines = study_directions(
-        loaded,
-        tables,
-        designs,
-        direction,
-        draws,
-        shrinkage,
-        least,
-        seed,
-        memory_gb=compute.memory_gb,
-        progress=bar,
-    )
+    with runs_kept(compute.memory_gb):
+        patched, told, cosines = study_directions(
+            loaded,
+            tables,
+            designs,
+            direction,
+            draws,
+            shrinkage,
+            least,
+            seed,
+            memory_gb=compute.memory_gb,
+            progress=bar,
+        )
     made = {
         "directions": patched,
         "direction_accuracy": told,
@@ -93,6 +95,7 @@ def head_writes(
     """Heads' attention and values patched apart; what they write along negation and noun."""
     from negtrace.analyses.head_parts import head_parts
     from negtrace.analyses.head_writes import head_writes
+    from negtrace.patching.kept_runs import runs_kept
     from negtrace.progress import bar
 
     loaded = compute.tower(tower)
@@ -104,8 +107,9 @@ def head_writes(
         "scores": scores,
         "segments": segments,
     }
-    written = head_writes(loaded, tables, seed, compute.memory_gb, bar)
-    parts = head_parts(loaded, tables, direction, seed, compute.memory_gb, bar)
+    with runs_kept(compute.memory_gb):
+        written = head_writes(loaded, tables, seed, compute.memory_gb, bar)
+        parts = head_parts(loaded, tables, direction, seed, compute.memory_gb, bar)
     made = {"head_parts": parts, "head_writes": written}
     return Made(made, {"device": str(loaded.device)}, loaded.identity)
 
