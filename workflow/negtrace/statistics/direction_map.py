@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from negtrace.statistics.credible import credible
 from negtrace.statistics.directions import ANOTHER, RANDOM, SAME
@@ -168,7 +168,7 @@ def direction_transfer(
     table = pd.concat(parts, ignore_index=True)
     key = [*names, *PLACE]
     plain = dict.fromkeys(key, object)
-    reach = norm.isf((1 - options.level) / 2) * cosines["z_se"].astype(float)
+    reach = -ndtri((1 - options.level) / 2) * cosines["z_se"].astype(float)
     z = np.arctanh(cosines["cosine"].astype(float).clip(-1, 1))
     limits = cosines.assign(cosine_ci_low=np.tanh(z - reach), cosine_ci_high=np.tanh(z + reach))
     table = table.astype(plain).merge(limits.astype(plain), on=key, how="left")
