@@ -19,6 +19,8 @@ rule head_writes:
         log_of("head_writes", RUN),
     benchmark:
         benchmark_of("head_writes", RUN)
+    # The longest first: what is last keeps the report waiting.
+    priority: 1
     conda:
         TORCH
     threads: model_threads
@@ -73,6 +75,8 @@ rule directions:
         log_of("directions", RUN),
     benchmark:
         benchmark_of("directions", RUN)
+    # The longest first: what is last keeps the report waiting.
+    priority: 1
     conda:
         TORCH
     threads: model_threads
