@@ -12,7 +12,6 @@ from negtrace.statistics.groups import (
     attention_map,
     restoration_map,
     segments,
-    selectivity_map,
 )
 
 THRESHOLDS = {"incorrect_below": -1.0, "correct_from": 1.0}
@@ -114,15 +113,6 @@ def test_roles_of_several_tokens_weigh_items_by_their_number(classified):
     assert rest[["n", "n_items", "n_pairs"]].tolist() == [4, 2, 2]
     assert table.loc[("all", "all", "determiner"), "mean"] == pytest.approx(0.5)
     assert ("foil", "all", "determiner") not in table.index
-
-
-def test_selectivity_is_weighted_by_items_of_a_pair(classified):
-    by_pair = pd.DataFrame(
-        {"pair_id": ["p", "q", "r"], "layer": 1, "head": 2, "selectivity": [0.1, 0.5, 0.9]}
-    )
-    table = selectivity_map(by_pair, classified).set_index(["negation", "segment"])
-    assert table.loc[("all", "all"), "mean"] == pytest.approx((0.1 * 2 + 0.5 * 2 + 0.9) / 5)
-    assert table.loc[("foil", "all"), "mean"] == pytest.approx(0.3)
 
 
 def test_attention_takes_the_maximum_of_subject_rest_and_zero_without_one(classified):

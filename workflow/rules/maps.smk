@@ -107,6 +107,7 @@ rule attention_maps:
         ANALYSIS
     params:
         code=code_hash("attention_maps"),
+        statistics=STATISTICS,
     shell:
         shell_line("attention_maps")
 

@@ -148,12 +148,6 @@ def per_item(by_pair: pd.DataFrame, segments: pd.DataFrame) -> pd.DataFrame:
     return segments[["item_id", "pair_id"]].merge(by_pair, on="pair_id", sort=False)
 
 
-def selectivity_map(selectivity: pd.DataFrame, segments: pd.DataFrame) -> pd.DataFrame:
-    """Mean selectivity of every head over items."""
-    values = per_item(selectivity, segments)
-    return grouped_means(values, "selectivity", ["layer", "head"], segments).drop(columns="n")
-
-
 def attention_map(attention: pd.DataFrame, segments: pd.DataFrame) -> pd.DataFrame:
     """Mean of A_negated - A_affirmative by head and query role.
 

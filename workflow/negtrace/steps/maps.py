@@ -89,14 +89,17 @@ def attention_maps(
     attention: Table,
     selectivity: Table,
     segments: Table,
+    statistics: dict[str, Any],
 ) -> Made:
     """Selectivity by head, how it goes with d, and attention to the negator by query role."""
     from negtrace.analyses.features import selectivity_correlation
-    from negtrace.statistics.groups import attention_map, selectivity_map
+    from negtrace.statistics.effect_sizes import Options
+    from negtrace.statistics.groups import attention_map
+    from negtrace.statistics.means import selectivity_map
 
     return Made(
         {
-            "selectivity_map": selectivity_map(selectivity, segments),
+            "selectivity_map": selectivity_map(selectivity, segments, Options(**statistics)),
             "attention_map": attention_map(attention, segments),
             "selectivity_correlation": selectivity_correlation(selectivity, segments),
         }
