@@ -162,7 +162,7 @@ def test_controls_run_beside_the_study_and_leave_it_alone(study):
 
 def test_statistics_recompute_maps_and_no_sweep(study):
     study.configure(lambda config: config.update(statistics={"method": "bca", "replicates": 100}))
-    assert set(study.jobs("-n")) == STATISTICS | {"ledger"} | OUTPUT
+    assert set(study.jobs("-n")) == STATISTICS | {"ledger", "attention_maps"} | OUTPUT
 
 
 def test_the_annotator_filter_reruns_the_analysis_only(study):
