@@ -277,8 +277,10 @@ def download_minutes(wildcards, attempt):
 
 
 # On a cluster, jobs of one group that depend on each other are one submission: a group's name is that
-# of what a job costs. Slots are those of a submission: a model takes all, tables share them.
-SHORT_RUNS, TABLES = "short_runs", "tables"
+# of what a job costs. Slots are those of a submission: a model takes all, tables share them. Where
+# nothing is submitted there are no groups: Snakemake takes 20 s to check those of 100 models (-n).
+IS_SUBMITTED = not (workflow.is_main_process and IS_LOCAL)
+SHORT_RUNS, TABLES = ("short_runs", "tables") if IS_SUBMITTED else (None, None)
 SLOTS = 4
 
 
@@ -287,7 +289,7 @@ resource_scopes:
 
 
 # Said here because Snakemake does not tell the processes inside a submission what a profile says.
-if not (workflow.is_main_process and IS_LOCAL):
+if IS_SUBMITTED:
     workflow.register_resource("slots", SLOTS)
 
 
