@@ -17,7 +17,14 @@ from negtrace.errors import InputError
 from negtrace.models.tower_file_check import check_tower
 from negtrace.models.weights import Weights
 from negtrace.steps.report import verify
-from negtrace.tables.store import labelled, provenance, read_source, sha256, write_json, write_table
+from negtrace.tables.store import (
+    provenance,
+    read_source,
+    sha256,
+    table_schema,
+    write_json,
+    write_table,
+)
 from negtrace.verification import findings
 
 RUN = {"dataset": "demo", "model": "tiny", "wording": "rephrased"}
@@ -32,9 +39,9 @@ def excluded(path: Path, reason: str = "why", **reads: Path) -> Path:
 
 def map_of(path: Path, **reads: Path) -> Path:
     tables = {role: read_source(file)[1] for role, file in reads.items()}
-    numbers = dict.fromkeys(("layer", "head", "mean", "sd", "n_items", "n_pairs"), 1)
-    frame = pd.DataFrame([{"negation": "all", "segment": "all", **numbers}])
-    write_table(labelled(frame, RUN), path, "selectivity_map", provenance("test", tables=tables))
+    values = dict.fromkeys(table_schema("selectivity_map").names, 1)
+    frame = pd.DataFrame([{**values, "negation": "all", "segment": "all", **RUN}])
+    write_table(frame, path, "selectivity_map", provenance("test", tables=tables))
     return path
 
 
