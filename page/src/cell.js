@@ -1,4 +1,4 @@
-// One cell of a map: all its numbers, and the items that they are of.
+// What was patched, a cell of a map or an edge: all its numbers, and the items that they are of.
 
 import * as Plot from "@observablehq/plot";
 import { block } from "./blocks.js";
@@ -6,18 +6,18 @@ import { described, h, room } from "./dom.js";
 import { framed } from "./figure.js";
 import { interval, number, percent, probability } from "./format.js";
 import { itemTable } from "./itemtable.js";
-import { capital, cellName } from "./study.js";
+import { cellName } from "./study.js";
 import { rows } from "./tables.js";
 
 /** @typedef {import("./study.js").Context} Context */
 /** @typedef {import("./tables.js").Row} Row */
 
 /**
- * What the tables say of a cell.
- * @param {Context} context @param {string} site @param {Row} row @param {string | number} label
+ * What the tables say of it.
+ * @param {Context} context @param {string} name in words @param {Row} row
  * @returns {Node[]}
  */
-export function details({ study }, site, row, label) {
+export function details({ study }, name, row) {
   const fact = (/** @type {string} */ name, /** @type {string} */ value, /** @type {string} */ column, note = "") =>
     value === "–"
       ? null
@@ -38,10 +38,11 @@ export function details({ study }, site, row, label) {
     fact("Mean of ratios", number(row.mean, 3), "mean", limits("mean")),
     fact("Change of the score", number(row.difference), "difference", `logits ${limits("difference")}`),
     fact("Items that change class", percent(row.flip_rate), "flip_rate"),
-    fact("p, family-wise in this map", probability(row.p_fwer), "p_fwer"),
+    fact(`p, family-wise ${row.sender ? "over all edges" : "in this map"}`, probability(row.p_fwer), "p_fwer"),
     fact("p, over all maps of the model", probability(row.p_study), "p_study"),
     fact("q, false discovery rate", probability(row.q_fdr), "q_fdr"),
     fact("Placebo's change", number(row.placebo_difference_donor), "difference_donor", "logits"),
+    fact("Beyond its placebo, family-wise", { true: "yes", false: "no" }[String(row.exceeds_placebo)] ?? "–", "exceeds_placebo"),
     fact("Beyond the placebo", number(row.placebo_beyond), "beyond", `logits ${limits("placebo_beyond")}; p ${probability(row.placebo_p_fwer)}`),
     fact("From another pair", number(row.transfer_share), "share", `of the effect ${limits("transfer_share")}`),
     fact("Rank by ratio of means", String(row.rank ?? "–"), "rank", interval(row.rank_ci_low, row.rank_ci_high, String)),
@@ -51,61 +52,66 @@ export function details({ study }, site, row, label) {
     fact("Clusters of pairs", String(row.n_clusters ?? "–"), "n_clusters", row.n_effective ? `worth ${number(row.n_effective, 0)} of equal size` : ""),
   ];
   return [
-    h("h3", {}, capital(cellName(study, site, row.layer, label))),
+    h("h3", {}, name),
     h("dl", { class: "facts" }, ...facts),
   ];
 }
 
 /**
- * The items of a pinned cell: a strip of their values, and their table sorted by them.
- * @param {Context} context @param {{sweep: string, negation: string, segment: string, effect: string}} chosen
- * @param {Row} row @param {string | number} label
+ * @typedef {object} Patched what of the study's items is shown
+ * @property {string} name in words
+ * @property {string} id of files
+ * @property {string} table of the run that holds its values
+ * @property {(number | null)[] | null} changes of every item's score, in steps; of none: all are 0; null:
+ *   the page has none
+ * @property {string[]} heads that it is about, as block.head
+ * @property {string} negation
+ * @property {string} segment
+ * @property {string} effect
  */
-export async function items(context, chosen, row, label) {
+
+/**
+ * The items of what is pinned: a strip of their values, and their table sorted by them.
+ * @param {Context} context @param {Patched} patched @param {Row} row its numbers
+ */
+export async function items(context, patched, row) {
   const { study, section, set } = context;
-  const [known, values] = await Promise.all([
-    block(`${section.id}-items`),
-    block(`${section.id}-values`),
-  ]);
-  const of = values[chosen.sweep];
-  const at = rows(of.cells).findIndex(
-    (cell) =>
-      cell.layer === row.layer &&
-      (typeof label === "number" ? cell.head === label : cell.role === label),
-  );
-  const changes = at < 0 ? [] : of.changes[at];
-  const unit = study.effects.find(([name]) => name === chosen.effect)?.[2] ? "restoration" : "change";
-  const name = capital(cellName(study, chosen.sweep.split(".")[0], row.layer, label));
+  const { name, changes, negation, segment } = patched;
+  if (changes === null)
+    return h("p", { class: "soft" }, `Its items are in ${section.folder}/${patched.table}.parquet: the page has those of the strongest alone.`);
+  const [known, { per_logit }] = await Promise.all([block(`${section.id}-items`), block(`${section.id}-values`)]);
+  const unit = study.effects.find(([effect]) => effect === patched.effect)?.[2] ? "restoration" : "change";
   const found = rows(known.items)
     .map((item, number) => /** @type {Row} */ ({ ...item, change: changes.length ? changes[number] : 0 }))
     .filter(
       (item) =>
         item.change !== null &&
-        (chosen.negation === "all" || item.negation === chosen.negation) &&
-        (chosen.segment === "all" || item.segment === chosen.segment),
+        (negation === "all" || item.negation === negation) &&
+        (segment === "all" || item.segment === segment),
     )
     .map((item) => ({
       ...item,
-      change: item.change / values.per_logit,
-      restoration: item.d === 0 ? null : item.change / values.per_logit / item.d,
+      change: item.change / per_logit,
+      restoration: item.d === 0 ? null : item.change / per_logit / item.d,
     }));
-  const head = typeof label === "number";
   return h(
     "div",
     { class: "items-of-cell" },
     h("h3", {}, `${name}: its ${found.length} items`),
-    head &&
+    patched.heads.length > 0 &&
       section.attention &&
       h(
         "p",
-        {},
-        h(
-          "button",
-          { type: "button", click: () => set({ view: "attention", head: `${row.layer}.${label}` }) },
-          `Attention of ${cellName(study, "head", row.layer, label)}`,
+        { class: "tools" },
+        ...patched.heads.map((head) =>
+          h(
+            "button",
+            { type: "button", click: () => set({ view: "attention", head }) },
+            `Attention of ${cellName(study, "head", ...blockAndHead(head))}`,
+          ),
         ),
       ),
-    strip(context, found, unit, name, chosen, row),
+    strip(context, found, unit, patched, row),
     itemTable(context, found, {
       sort: unit,
       columns: ["negation", "d", "segment", "change", "restoration"],
@@ -114,18 +120,24 @@ export async function items(context, chosen, row, label) {
   );
 }
 
+/** @param {string} name block.head @returns {[number, number]} */
+function blockAndHead(name) {
+  const [block, head] = name.split(".").map(Number);
+  return [block, head];
+}
+
 /**
- * @param {Context} context @param {Row[]} items @param {string} unit @param {string} name
- * @param {{sweep: string, effect: string}} chosen @param {Row} row
+ * @param {Context} context @param {Row[]} items @param {string} unit
+ * @param {Patched} patched @param {Row} row
  */
-function strip({ study, section, link }, items, unit, name, chosen, row) {
+function strip({ study, section, link }, items, unit, { name, id, table, effect }, row) {
   const given = items.filter((item) => item[unit] !== null);
   const low = -0.5;
   const high = 1.5;
   const clipped = unit === "restoration";
   const inside = clipped ? given.filter((item) => item[unit] >= low && item[unit] <= high) : given;
   const beyond = given.length - inside.length;
-  const mean = unit === "change" ? row.difference : chosen.effect === "mean" ? row.mean : row.ratio;
+  const mean = unit === "change" ? row.difference : effect === "mean" ? row.mean : row.ratio;
   const placed = inside.map((item, number) => ({ ...item, at: height(study, item, number) }));
   const picture = /** @type {SVGSVGElement} */ (
     Plot.plot({
@@ -160,17 +172,17 @@ function strip({ study, section, link }, items, unit, name, chosen, row) {
   );
   described(picture, `${name}: value of each item, by where the ${section.words.negation} is`);
   return framed({
-    name: `${section.id}_${chosen.sweep}_${row.layer}.${row.head ?? row.role}_items`,
+    name: `${section.id}_${id}_items`,
     picture,
     caption: [
       `${name}: a point per item, by ${section.words.negationIn}; the line is the map's ` +
-      `${unit === "change" ? "mean" : chosen.effect === "mean" ? "mean of ratios" : "ratio of means"}.` +
+      `${unit === "change" ? "mean" : effect === "mean" ? "mean of ratios" : "ratio of means"}.` +
       (beyond ? ` ${beyond} of ${given.length} items lie beyond the axis.` : ""),
     ],
     data: given.map(({ item_id, negation, segment, d, change, restoration }) => {
       return { item_id, negation, segment, d, change, restoration };
     }),
-    files: [`${section.folder}/sweep.${chosen.sweep}.parquet`],
+    files: [`${section.folder}/${table}.parquet`],
     link: link(),
   });
 }

@@ -1,6 +1,7 @@
 // The explorer: one place for every section, whose state is the page's address.
 
 import { attentionView } from "./attention.js";
+import { circuitView } from "./circuit.js";
 import { choice, h } from "./dom.js";
 import { itemsView } from "./items.js";
 import { mapView } from "./map.js";
@@ -23,6 +24,7 @@ export const VIEWS = {
   map: { label: "Map", open: ({ sweeps }) => sweeps.length > 0, draw: mapView },
   items: { label: "Items", open: () => true, draw: itemsView },
   attention: { label: "Attention", open: ({ attention }) => attention, draw: attentionView },
+  circuit: { label: "Circuit", open: ({ circuit }) => circuit, draw: circuitView },
   figures: { label: "Figures", open: ({ figures }) => figures > 0, draw: picturesView },
 };
 
@@ -69,7 +71,7 @@ export function explorer(root, study) {
         "div",
         { class: "controls" },
         choice("Dataset", distinct("dataset"), dataset, (value) => set({ dataset: value, cell: "", pair: "" }), "dataset"),
-        choice("Model", distinct("model"), model, (value) => set({ model: value, cell: "", head: "" }), "model"),
+        choice("Model", distinct("model"), model, (value) => set({ model: value, cell: "", head: "", edge: "", component: "" }), "model"),
         choice("Wording", distinct("wording"), wording, (value) => set({ wording: value, cell: "", pair: "" }), "wording"),
         h(
           "div",
@@ -120,10 +122,10 @@ export function explorer(root, study) {
 function focused(root) {
   const active = document.activeElement;
   if (!active || !root.contains(active)) return null;
-  if (active instanceof SVGElement) {
-    const { row, column } = active.dataset;
-    return `g.cell[data-row="${row}"][data-column="${column}"]`;
-  }
+  if (active instanceof SVGElement)
+    return Object.entries(active.dataset)
+      .map(([name, value]) => `[data-${name}="${CSS.escape(value ?? "")}"]`)
+      .join("");
   const name = active.getAttribute("name");
   return name ? `[name="${CSS.escape(name)}"]` : null;
 }

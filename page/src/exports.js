@@ -1,5 +1,7 @@
 // Files made of what the page shows: text, SVG with its colours in it, PNG.
 
+import { s } from "./dom.js";
+
 /** @param {string} name @param {Blob} blob */
 export function save(name, blob) {
   const link = document.createElement("a");
@@ -31,6 +33,12 @@ function plainColour(colour) {
   return `rgba(${red}, ${green}, ${blue}, ${(alpha / 255).toFixed(3)})`;
 }
 
+/** What a picture lies on, in the page's colour. */
+export function paper() {
+  const fill = getComputedStyle(document.documentElement).getPropertyValue("--paper").trim();
+  return s("rect", { width: "100%", height: "100%", fill });
+}
+
 /**
  * An SVG element of the page as a file: what style sheets say of it is written into it.
  * @param {SVGSVGElement} svg
@@ -47,12 +55,7 @@ export function svgText(svg) {
   });
   copy.querySelectorAll("style").forEach((sheet) => sheet.remove());
   copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
-  const paper = getComputedStyle(document.documentElement).getPropertyValue("--paper").trim();
-  const back = document.createElementNS("http://www.w3.org/2000/svg", "rect");
-  back.setAttribute("width", "100%");
-  back.setAttribute("height", "100%");
-  back.setAttribute("fill", paper);
-  copy.prepend(back);
+  copy.prepend(paper());
   return new XMLSerializer().serializeToString(copy);
 }
 

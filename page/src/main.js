@@ -8,6 +8,7 @@ import { explorer } from "./explorer.js";
 import { saveText } from "./exports.js";
 import { tools } from "./figure.js";
 import { rows } from "./tables.js";
+import { verdictMap } from "./verdict.js";
 
 /** @param {string} id */
 function found(id) {
@@ -28,6 +29,7 @@ async function start() {
       "Download as config.yaml",
     ),
   );
+  for (const figure of document.querySelectorAll("[data-sweep]")) verdictMap(/** @type {HTMLElement} */ (figure), study);
   for (const figure of document.querySelectorAll("[data-files]")) equipped(/** @type {HTMLElement} */ (figure), study);
   comparison(found("comparison"), study);
   if (study.atlas) models(found("atlas"), study);

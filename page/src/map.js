@@ -118,10 +118,12 @@ async function body(context, chosen, table, pinned) {
     layers.indexOf(Number(first)),
   ]);
   const isPinned = place[0] >= 0 && place[1] >= 0;
+  const name = (/** @type {string | number} */ label, /** @type {number} */ layer) =>
+    capital(cellName(study, site, layer, label));
   const panel = h("div", { class: "panel", "aria-live": "polite" });
   const show = (/** @type {number} */ row, /** @type {number} */ column) => {
     const found = cell(row, column);
-    if (found) panel.replaceChildren(...details(context, site, found, labels[row]));
+    if (found) panel.replaceChildren(...details(context, name(labels[row], layers[column]), found));
   };
   const [, sites] = [labels, study.sites[site]];
   const what = `${capital(label)}, by ${sites.label}`;
@@ -141,7 +143,7 @@ async function body(context, chosen, table, pinned) {
     },
     known: (row, column) => Boolean(cell(row, column)?.known),
     about: (row, column) =>
-      `${capital(cellName(study, site, layers[column], labels[row]))}: ${number(value(cell(row, column)))}`,
+      `${name(labels[row], layers[column])}: ${number(value(cell(row, column)))}`,
     limit,
     width: room(640),
     pinned: isPinned ? place : null,
@@ -170,9 +172,29 @@ async function body(context, chosen, table, pinned) {
     {},
     h("div", { class: "side" }, figure, panel),
     pinnedRow
-      ? await items(context, chosen, pinnedRow, labels[place[0]])
+      ? await items(context, await patched(context, chosen, pinnedRow, labels[place[0]]), pinnedRow)
       : h("p", { class: "soft" }, "Arrow keys move over the map; Enter or a click pins a cell and opens its items."),
   );
+}
+
+/**
+ * A cell with the changes of its items.
+ * @param {Context} context @param {ReturnType<typeof settled>} chosen @param {Row} row
+ * @param {string | number} label
+ * @returns {Promise<import("./cell.js").Patched>}
+ */
+async function patched({ study, section }, { sweep, site, negation, segment, effect }, row, label) {
+  const { cells, changes } = (await block(`${section.id}-values`))[sweep];
+  const isHead = typeof label === "number";
+  const at = rows(cells).findIndex((cell) => cell.layer === row.layer && (isHead ? cell.head : cell.role) === label);
+  return {
+    name: capital(cellName(study, site, row.layer, label)),
+    id: `${sweep}_${row.layer}.${label}`,
+    table: `sweep.${sweep}`,
+    changes: changes[at] ?? [],
+    heads: isHead ? [`${row.layer}.${label}`] : [],
+    ...{ negation, segment, effect },
+  };
 }
 
 /** @param {Row} row */

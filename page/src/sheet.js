@@ -1,7 +1,7 @@
 // Several drawings of the page as one picture, as they stand there, with what stands below each.
 
 import { s } from "./dom.js";
-import { svgText } from "./exports.js";
+import { paper, svgText } from "./exports.js";
 
 /**
  * @param {Element} root of the drawings, each with what is said of it
@@ -13,10 +13,9 @@ export function sheetText(root) {
   for (const picture of root.querySelectorAll("svg")) {
     const place = picture.getBoundingClientRect();
     const { documentElement } = new DOMParser().parseFromString(svgText(picture), "image/svg+xml");
-    for (const [name, value] of Object.entries({
-      ...{ x: place.left - left, y: place.top - top, width: place.width, height: place.height },
-    }))
-      documentElement.setAttribute(name, String(value));
+    const { width: wide, height: high } = place;
+    const at = { x: place.left - left, y: place.top - top, width: wide, height: high };
+    for (const [name, value] of Object.entries(at)) documentElement.setAttribute(name, String(value));
     sheet.append(documentElement);
   }
   for (const caption of root.querySelectorAll("figcaption, p")) {
@@ -33,8 +32,7 @@ export function sheetText(root) {
         ),
       );
   }
-  const paper = getComputedStyle(document.documentElement).getPropertyValue("--paper").trim();
-  sheet.prepend(s("rect", { width: "100%", height: "100%", fill: paper }));
+  sheet.prepend(paper());
   return new XMLSerializer().serializeToString(sheet);
 }
 

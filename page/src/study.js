@@ -29,6 +29,7 @@
  * @property {string} headline
  * @property {string} pictures the dataset that its pictures are kept with
  * @property {boolean} attention whether the page has its attention
+ * @property {boolean} circuit whether it has edges
  * @property {number} figures how many static ones it has
  */
 

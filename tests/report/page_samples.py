@@ -20,6 +20,7 @@ from negtrace.statistics.accuracy import with_intervals
 from negtrace.statistics.atlas import Run, model_row
 from negtrace.statistics.credible import with_placebo
 from negtrace.statistics.donor_map import donor_map
+from negtrace.statistics.edge_map import edge_map
 from negtrace.statistics.effect_sizes import Options, effect_map
 from negtrace.statistics.groups import segments
 from negtrace.statistics.model_pairs import base_difference, head_matches
@@ -125,6 +126,7 @@ def sample(
             f"ranks.{name}": ranks(sweep, *given, options=OPTIONS),
             f"spread.{name}": spread_map(sweep, *given),
         }
+    of_edges = edge_map(tables["edges"], *given, least=0.05, options=OPTIONS)
     figure = folder / "histogram_of_d.svg"
     figure.write_text(FIGURE)
     path = folder / "segments.parquet"
@@ -149,6 +151,9 @@ def sample(
         donors={sweep: tables[f"donor_map.{sweep}"] for sweep in maps},
         spread={sweep: tables[f"spread.{sweep}"] for sweep in maps},
         pictures_of="shapes",
+        circuit=(of_edges, pd.DataFrame({"measure": [], "found": []}), pd.DataFrame())
+        if model == "big"
+        else None,
     )
     shown = example(section, tables["candidates"], tables["scores"])
     assert shown is not None
@@ -206,6 +211,7 @@ def run_tables(model: str, effect: float, size: tuple[int, int]) -> dict[str, An
         "attention_patterns": attention_patterns(sorted(set(pairs))[::2], size),
         "sweep.resid.negate": resid(scores, size[0], draw),
         "sweep.head.negate": by_head(scores, size, draw),
+        "edges": edges(scores, draw),
     }
 
 
@@ -252,6 +258,28 @@ def by_head(scores: pd.DataFrame, size: tuple[int, int], draw: np.random.Generat
         for head in range(1, size[1] + 1)
     ]  # fmt: skip
     return swept(scores, "head", rows)
+
+
+def edges(scores: pd.DataFrame, draw: np.random.Generator) -> pd.DataFrame:
+    """Head 2 of block 1 reads the negator's embedding; the read-out reads the head, less an MLP."""
+    shares = {
+        ("embedding", "1.2.k", "determiner"): 0.1,
+        ("embedding", "1.2.v", "determiner"): 0.5,
+        ("embedding", "2.1.q", "EOT"): 0.0,
+        ("1.2", "2.1.q", "EOT"): 0.3,
+        ("1.2", "read-out", "EOT"): 0.6,
+        ("2.1", "read-out", "EOT"): 0.2,
+        ("mlp.2", "read-out", "EOT"): -0.3,
+    }
+    rows = [
+        {"item": item, "layer": number, "head": None, "role": role, "known": False,
+         "sender": sender, "receiver": receiver, "share": share + 0.02 * draw.normal()}
+        for number, ((sender, receiver, role), share) in enumerate(shares.items())
+        for item in range(ITEMS)
+    ]  # fmt: skip
+    ends = pd.DataFrame(rows)[["sender", "receiver"]]
+    found = swept(scores, "edge", rows).assign(s_placebo=np.nan, **ends)
+    return found.drop(columns=["site", "layer", "head", "eligible", "known"])
 
 
 def alignment(pairs: list[str]) -> pd.DataFrame:

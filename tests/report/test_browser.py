@@ -25,7 +25,7 @@ CHROMIUM = next(
 )
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
 
-VIEWS = ("map", "items", "attention", "figures")
+VIEWS = ("map", "items", "attention", "circuit", "figures")
 TAKEN = ("Data as CSV", "Data as LaTeX", "Picture as SVG", "Picture as PNG", "Link to this view")
 HEADS = "#explore?model=big&site=head"
 Open = Callable[..., Any]
@@ -289,6 +289,51 @@ def test_a_head_opens_its_attention(opened):
     page.wait_for_function(f"document.querySelector('select[name=pair]').value !== '{before}'")
 
 
+def test_the_circuit_is_moved_along_pinned_and_filtered(opened):
+    page = opened("#explore?model=big&view=circuit")
+    edges = page.locator("#explore g.edge")
+    assert edges.count() == 6
+    page.locator("#explore g.edge[tabindex='0']").focus()
+    assert page.locator(".panel h3").inner_text() == "From 1.2 into read-out, at EOT"
+    page.keyboard.press("ArrowDown")
+    assert (
+        page.locator(".panel h3").inner_text().startswith("From embedding into the values of 1.2")
+    )
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".items-of-cell")
+    assert asked(page)["edge"] == "embedding>1.2.v@determiner"
+    held = "document.activeElement.dataset.edge"
+    assert page.evaluate(held) == "embedding>1.2.v@determiner"
+    table = pd.read_csv(io.BytesIO(saved(page, "Data as CSV")))
+    second = table.iloc[1]
+    assert second[["sender", "receiver", "role"]].tolist() == ["embedding", "1.2.v", "determiner"]
+    assert f"{second['ratio']:.3f}" in page.locator(".panel .facts").inner_text()
+    strip = pd.read_csv(io.BytesIO(saved(page, "Data as CSV", ".items-of-cell figure")))
+    assert len(strip) == ITEMS
+    assert strip["change"].sum() / strip["d"].sum() == pytest.approx(second["ratio"], abs=2e-3)
+    page.select_option("select[name=edges]", "tested")
+    page.wait_for_function("document.querySelectorAll('#explore g.edge').length === 7")
+    assert page.locator("#explore g.edge.weak").count() == 1
+    page.select_option("select[name=component]", "mlp.2")
+    page.wait_for_function("document.querySelectorAll('#explore g.edge').length === 1")
+    assert page.locator("#explore g.edge.negative").count() == 1
+    page.locator("#explore g.node", has_text="mlp.2").click()
+    page.wait_for_function("document.querySelectorAll('#explore g.edge').length === 7")
+    assert "component" not in asked(page)
+    page.locator("#explore .edges summary").click()
+    page.get_by_role("button", name="From 2.1 into read-out, at EOT").click()
+    page.wait_for_selector(".items-of-cell")
+    page.get_by_role("button", name="Attention of head 1 of block 2").click()
+    drawn(page, "attention")
+    assert page.locator("select[name=head]").input_value() == "2.1"
+
+
+def test_a_run_without_edges_has_no_circuit(opened):
+    page = opened("#explore?model=small&view=circuit")
+    drawn(page, "map")
+    assert page.locator("[name=view-circuit]").count() == 0
+
+
 def test_the_comparison_sorts_and_keeps_controls_with_their_own(opened):
     page = opened()
     models = page.locator(".compared tbody td:nth-child(2)")
@@ -378,4 +423,4 @@ def test_a_large_report_has_its_data_beside_it(opened, tmp_path, monkeypatch):
     page = opened(path=path)
     assert page.locator("#explore svg.grid g.cell").count() == 32
     assert "block-study" in made.html
-    assert len(made.beside) == 3 * 6 + 1
+    assert len(made.beside) == 3 * 6 + 1 + 1  # the one with edges

@@ -264,11 +264,13 @@ def test_directions_are_named_where_there_are_two(section):
         assert sum(s.startswith("Negation in the foil") for s in of_map) == 1
 
 
-def test_no_zero_has_a_sign(section):
+def test_no_zero_has_a_sign_and_a_minus_is_no_hyphen(section):
     said = section.said(
-        "from -0.00 [-0.01, -0.0] by -0.05% to -0, 2e-06, 1-0.00, -0.001 and -0.00."
+        "from -0.00 [-0.01, -0.0] by -0.05% to -0, 2e-06, 1-0.00, ViT-B-32, 20-30 and -0.001."
     )
-    assert said == "from 0.00 [-0.01, 0.0] by -0.05% to 0, 2e-06, 1-0.00, -0.001 and 0.00."
+    assert said == (
+        "from 0.00 [−0.01, 0.0] by −0.05% to 0, 2e−06, 1-0.00, ViT-B-32, 20-30 and −0.001."
+    )
 
 
 def test_small_denominators_are_told_if_items_are_given(section):

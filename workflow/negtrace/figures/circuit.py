@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 
 from negtrace.figures.registry import draws
 from negtrace.figures.style import figure_width, note, styled
+from negtrace.statistics.edge_names import READ_OUT, READS, component, height, reads
 from negtrace.statistics.kept_edges import kept_edges
 from negtrace.vocabulary import ROLES
 
@@ -24,9 +25,8 @@ READ_COLOURS = {
     "k": "#009E73",
     "v": "#D55E00",
     "mlp": "#CC79A7",
-    "read-out": "#000000",
+    READ_OUT: "#000000",
 }
-READ_LABELS = {"head": "whole head", "q": "queries", "k": "keys", "v": "values", "mlp": "MLP"}
 
 Node = tuple[str, str]  # component and role
 
@@ -76,36 +76,22 @@ def circuit_figure(edges: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
     used = [kind for kind in READ_COLOURS if kind in set(map(reads, shown["receiver"]))]
     lines = [Line2D([], [], color=READ_COLOURS[kind], linewidth=2) for kind in used]
     figure.set_layout_engine("constrained")
-    labels = [READ_LABELS.get(kind, kind) for kind in used]
+    labels = [READS[kind] for kind in used]
     figure.legend(lines, labels, loc="outside lower center", ncols=6, frameon=False)
     return figure
-
-
-def component(receiver: str) -> str:
-    """The component that a receiver belongs to: ``4.1`` of ``4.1.q``."""
-    return ".".join(receiver.split(".")[:2])
-
-
-def reads(receiver: str) -> str:
-    """What a receiver reads with, a key of `READ_COLOURS`."""
-    if not receiver[0].isdigit():
-        return receiver.split(".")[0]
-    return receiver.split(".")[2] if receiver.count(".") == 2 else "head"
 
 
 def node_places(edges: pd.DataFrame) -> dict[Node, tuple[float, float]]:
     """(x, y) of every component at every role where it has an edge; y is its block."""
     nodes = _written(edges) | {(component(read), role) for read, role in _read(edges)}
-    blocks = [_block(name) for name, _ in nodes if name != "read-out"]
-    top = max(blocks) + 1.0
+    top = max(height(name) for name, _ in nodes if name != READ_OUT) + 1.0
     roles = [role for role in ROLES if role in set(edges["role"])]
     beside: dict[tuple[str, float], list[str]] = {}
     for name, role in sorted(nodes):
-        height = top if name == "read-out" else _block(name)
-        beside.setdefault((role, height), []).append(name)
+        beside.setdefault((role, min(height(name), top)), []).append(name)
     return {
-        (name, role): (roles.index(role) + (i + 0.5) / len(names) - 0.5, height)
-        for (role, height), names in beside.items()
+        (name, role): (roles.index(role) + (i + 0.5) / len(names) - 0.5, y)
+        for (role, y), names in beside.items()
         for i, name in enumerate(names)
     }
 
@@ -117,12 +103,6 @@ def _written(edges: pd.DataFrame) -> set[Node]:
 def _read(edges: pd.DataFrame) -> set[Node]:
     """Receivers, with what they read, and roles."""
     return set(zip(map(str, edges["receiver"]), map(str, edges["role"]), strict=True))
-
-
-def _block(name: str) -> float:
-    if name == "embedding":
-        return 0.0
-    return int(name.split(".")[1]) + 0.4 if name.startswith("mlp") else float(name.split(".")[0])
 
 
 def _draw_moves(

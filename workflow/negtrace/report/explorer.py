@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from negtrace.figures.of_run import drawn_from
 from negtrace.report.blocks import columns, plain
+from negtrace.report.circuits import of_circuit
+from negtrace.report.edge_block import edge_block
 from negtrace.report.pictures import Picture
 from negtrace.report.section import Section
-from negtrace.statistics.map_values import item_values
+from negtrace.report.value_block import CHANGES_PER_LOGIT, integers, value_block
 from negtrace.vocabulary import DONORS
 
 KEY = ["negation", "segment", "layer", "head", "role"]
-CELL = KEY[2:]
 
 # What joins the columns of a map: of the table `ranks`, of `spread`, of every donor in `donor_map`.
 OF_RANKS = ["rank", "rank_ci_low", "rank_ci_high"]
@@ -30,9 +30,7 @@ OF_DONORS = {
     "transfer": ["difference_donor", "share", "share_ci_low", "share_ci_high"],
 }
 
-# Change of an item's score, and attention: steps in which they are kept.
-CHANGES_PER_LOGIT = 1000
-STEPS_OF_ATTENTION = 100
+STEPS_OF_ATTENTION = 100  # in which it is kept
 
 # Tables of figures with more rows are left to their files.
 MOST_ROWS = 3000
@@ -65,6 +63,12 @@ def blocks_of(
         "values": {**values, "per_logit": CHANGES_PER_LOGIT},
         "figures": [_figure(one, section, table) for one in section.plain_pictures],
     }
+    if section.circuit is not None:
+        edges, circuit, needed = section.circuit
+        blocks["edges"] = {
+            **edge_block(edges, table("edges"), scores, segments),
+            "said": [*map(section.said, of_circuit(circuit, needed, section.alpha))],
+        }
     if len(attention):
         seen = attention_block(attention, table("alignment"), known["pairs"]["pair_id"])
         blocks["attention"] = {**seen, "steps": STEPS_OF_ATTENTION}
@@ -150,29 +154,6 @@ def item_block(
     }
 
 
-def value_block(
-    sweep: pd.DataFrame, scores: pd.DataFrame, segments: pd.DataFrame
-) -> dict[str, Any]:
-    """What copying each cell changes in every item's score, oriented as in the maps.
-
-    Returns:
-        cells: lists of layer, head and role; changes: a list for each cell, in the order of
-        `segments`, in 1/`CHANGES_PER_LOGIT` logits, None where the item has no such token. Several
-        tokens of one role are averaged. Cells that change nothing anywhere have an empty list.
-    """
-    values = item_values(sweep, scores, segments)
-    cell = values[CELL].astype({"layer": int, "head": "Int16", "role": object})
-    means = values["change"].groupby([*(cell[n] for n in CELL), values["item_id"].astype(object)],
-                                     sort=False, dropna=False).mean()  # fmt: skip
-    wide = means.unstack().reindex(columns=segments["item_id"].astype(object))
-    kept = (wide * CHANGES_PER_LOGIT).round().to_numpy()
-    cells = wide.index.to_frame(index=False)
-    return {
-        "cells": columns(cells),
-        "changes": [_integers(row) if np.nan_to_num(row).any() else [] for row in kept],
-    }
-
-
 def attention_block(
     attention: pd.DataFrame, alignment: pd.DataFrame, pairs: list[str]
 ) -> dict[str, Any]:
@@ -205,8 +186,8 @@ def attention_block(
                 "counterpart": plain(sides["negated"]["counterpart"]),
                 "negator": plain(sides["negated"]["negator"]),
                 "queries": plain(part["query_position"].unique()),
-                "to_negated": _integers(part["a_negated"] * STEPS_OF_ATTENTION),
-                "to_affirmative": _integers(part["a_affirmative"] * STEPS_OF_ATTENTION),
+                "to_negated": integers(part["a_negated"] * STEPS_OF_ATTENTION),
+                "to_affirmative": integers(part["a_affirmative"] * STEPS_OF_ATTENTION),
             }
         )
     return {"heads": columns(heads), "pairs": found}
@@ -237,9 +218,5 @@ def patterns_block(patterns: pd.DataFrame, pairs: list[str]) -> list[dict[str, A
         weights = rows.set_index(axes)["attention"].reindex(wanted)
         record = found.setdefault(number[pair], {"pair": number[pair]})
         record[f"{side}_tokens"] = plain(tokens)
-        record[str(side)] = _integers(weights * STEPS_OF_ATTENTION)
+        record[str(side)] = integers(weights * STEPS_OF_ATTENTION)
     return list(found.values())
-
-
-def _integers(values: Any) -> list[int | None]:
-    return [None if value != value else round(value) for value in np.asarray(values, float)]

@@ -230,6 +230,7 @@ def _study(
                 "small": comparison.small_maps(section),
                 "words": {name: section.said(text) for name, text in WORDS.items()},
                 "attention": f"{section.anchor}-attention" in section.blocks,
+                "circuit": section.circuit is not None and len(section.circuit[0]) > 0,
                 "figures": len(section.plain_pictures),
                 "pictures": section.pictures_of,
             }

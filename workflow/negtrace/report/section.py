@@ -32,6 +32,7 @@ from negtrace.vocabulary import (
 )
 
 SIGNED_ZERO = re.compile(r"(?<![\w.])-(0(?:\.0+)?)(?!\w|\.\d)")
+HYPHEN = re.compile(r"(?:(?<![\w.-])|(?<=\de))-(?=\d)")  # in the place of a minus sign
 
 DEMO_NOTICE = (
     "This is the demo world: the method at work on a small subject with a known task. It says "
@@ -146,7 +147,7 @@ class Section:
 
     def said(self, text: str) -> str:
         """A text about negation as one about the dataset's contrast; no zero has a sign."""
-        return SIGNED_ZERO.sub(r"\1", said_of(text, self.contrast))
+        return HYPHEN.sub("−", SIGNED_ZERO.sub(r"\1", said_of(text, self.contrast)))
 
     @cached_property
     def headline(self) -> str:

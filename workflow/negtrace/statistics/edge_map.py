@@ -44,20 +44,27 @@ def edge_map(
     Raises:
         InputError: see `map_values.item_values`.
     """
+    cells = as_cells(edges)
+    found = beside_placebo(cells, scores, segments, options)
+    names = cells[["layer", "sender", "receiver"]].drop_duplicates("layer")
+    found = found.merge(names, on="layer")
+    kept = credible(found, 1 - options.level) & (found["ratio"].abs() >= least)
+    return found.assign(kept=kept, least=least)[COLUMNS].reset_index(drop=True)
+
+
+def as_cells(edges: pd.DataFrame) -> pd.DataFrame:
+    """Edges as a table ``sweep``, whose layer is an edge's number, in order of first appearance.
+
+    Args:
+        edges: table ``edges``.
+    """
     plain = edges.astype(dict.fromkeys(EDGE, object))
-    numbered = plain.groupby(EDGE, sort=False).ngroup()
-    cells = plain.assign(
-        layer=numbered,
-        head=pd.array([pd.NA] * len(edges), dtype="Int16"),
-        position=pd.array([pd.NA] * len(edges), dtype="Int16"),
+    nothing = pd.array([pd.NA] * len(edges), dtype="Int16")
+    return plain.assign(
+        layer=plain.groupby(EDGE, sort=False).ngroup(),
+        head=nothing,
+        position=nothing,
         site="edge",
         eligible=True,
         known=False,
     )
-    found = beside_placebo(cells, scores, segments, options)
-    names = plain.assign(number=numbered)[["number", "sender", "receiver"]].drop_duplicates(
-        "number"
-    )
-    found = found.merge(names, left_on="layer", right_on="number")
-    kept = credible(found, 1 - options.level) & (found["ratio"].abs() >= least)
-    return found.assign(kept=kept, least=least)[COLUMNS].reset_index(drop=True)
