@@ -13,6 +13,7 @@ from pathlib import Path
 MOST_JOBS = 10
 LAST_LINES = 8
 FULL_BYTES = 1 << 20
+FULL = "No space left on device"
 
 _RULE = re.compile(r"^(?:\[.*\] )?Error in rule (\w+)")
 _LOG = re.compile(r"^\s+log: (.+?)(?: \(check log file\(s\) for error details\))?$")
@@ -29,7 +30,10 @@ def last_words(snakemake_logs: Iterable[Path]) -> list[str]:
     return [
         line
         for log, rule in failed_jobs(text).items()
-        for line in (f"{rule} failed ({log}):", *(f"  {words}" for words in _said(Path(log))))
+        for line in (
+            f"{rule} failed ({log}):",
+            *(f"  {words}" for words in _said(Path(log), FULL in text)),
+        )
     ]
 
 
@@ -46,8 +50,12 @@ def failed_jobs(text: str) -> dict[str, str]:
     return dict(list(found.items())[:MOST_JOBS])
 
 
-def _said(log: Path) -> list[str]:
-    """The error in a job's log, or its last lines, or why it may be empty."""
+def _said(log: Path, is_full: bool) -> list[str]:
+    """The error in a job's log, or its last lines, or why it may be empty.
+
+    Args:
+        is_full: whether Snakemake met a full disk: it writes when a job has ended well, too.
+    """
     try:
         text = _ESCAPE.sub("", log.read_text(errors="replace"))
     except OSError:
@@ -56,11 +64,11 @@ def _said(log: Path) -> list[str]:
     errors = [line for line in lines if line.startswith("error: ")]
     if errors:
         return errors[-1:]
+    folder = log.parent if log.parent.is_dir() else Path()
+    if is_full or (not lines and shutil.disk_usage(folder).free < FULL_BYTES):
+        return [f"error: the disk of {folder} is full; free some space and run again"]
     if lines:
         return lines[-LAST_LINES:]
-    folder = log.parent if log.parent.is_dir() else Path()
-    if shutil.disk_usage(folder).free < FULL_BYTES:
-        return [f"error: the disk of {folder} is full; free some space and run again"]
     return [
         "error: ended without a word: killed, or its cluster job was cancelled or out of memory? "
         "Give it more (--set-resources), or lower compute.memory_gb"
