@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
-from negtrace.figures.contrast_words import relabel, said_of
+from negtrace.figures.contrast_words import said_of
+from negtrace.figures.written import relabel
 from negtrace.report.pictures import CAPTIONS, caption
 from negtrace.vocabulary import CONTROLS, FIGURES
 

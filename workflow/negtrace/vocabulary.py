@@ -325,6 +325,7 @@ class Figure(NamedTuple):
 
     name: str  # of its file, up to the first dot
     title: str
+    tables: tuple[str, ...] = ()  # of a run that it is drawn from; maps have one by sweep
     of_run: bool = False  # whether every dataset, model and wording has one, whatever the sites
 
 
@@ -332,25 +333,54 @@ class Figure(NamedTuple):
 FIGURES = by_name(
     Figure("planted", "The planted circuit, and what patching finds"),
     Figure("templates", "Restoration by template, negator and head"),
-    Figure("histogram_of_d", "Items by d", of_run=True),
+    Figure("histogram_of_d", "Items by d", ("segments",), of_run=True),
     Figure("cte_map", SITES["resid"].title),
     *(Figure(f"cte_map_{name}", f"{SITES['resid'].title}: {name} items") for name in SEGMENTS),
     *(Figure(site.figure, site.title) for site in SITES.values() if site.name != "resid"),
     Figure("intervention", "Restoration by an intervention of the study"),
     Figure("transfer", "Share of the effect that another pair's source has"),
-    Figure("direct_and_total", "Direct and total effect of each head"),
-    Figure("ablation", "The found heads ablated, beside random heads"),
-    Figure("faithfulness", "Faithfulness and completeness by number of heads"),
-    Figure("circuit", "The strong edges, by token and block"),
-    Figure("attribution", "Effects by gradients, beside those by patching"),
-    Figure("mending", "Mending: what an edit of the weights does to other items"),
-    Figure("mechanism", "What acting heads are owed to, and what they write"),
-    Figure("directions", "Share of d along the negation direction"),
-    Figure("specification", "The named heads under other choices"),
-    Figure("selectivity", "Negator selectivity by head", of_run=True),
-    Figure("attention_by_role", "Attention to the negator by query token", of_run=True),
-    Figure("selectivity_correlation", "Correlation of selectivity with d", of_run=True),
-    Figure("d_by_similarity", "d against the similarity of the sentences", of_run=True),
-    Figure("d_by_subject_size", "d against the size of the subject", of_run=True),
-    Figure("d_by_tokens", "d against the length of the caption", of_run=True),
+    Figure(
+        "direct_and_total", "Direct and total effect of each head", ("contribution_map", "head_map")
+    ),
+    Figure(
+        "ablation", "The found heads ablated, beside random heads", ("ablations", "confirmation")
+    ),
+    Figure("faithfulness", "Faithfulness and completeness by number of heads", ("curves",)),
+    Figure("circuit", "The strong edges, by token and block", ("edge_map",)),
+    Figure("attribution", "Effects by gradients, beside those by patching", ("attribution_map",)),
+    Figure(
+        "mending",
+        "Mending: what an edit of the weights does to other items",
+        ("mending_grid", "mending"),
+    ),
+    Figure(
+        "mechanism",
+        "What acting heads are owed to, and what they write",
+        ("mechanism", "head_part_map", "head_write_map"),
+    ),
+    Figure("directions", "Share of d along the negation direction", ("direction_map",)),
+    Figure("specification", "The named heads under other choices", ("specification",)),
+    Figure("selectivity", "Negator selectivity by head", ("selectivity_map",), of_run=True),
+    Figure(
+        "attention_by_role",
+        "Attention to the negator by query token",
+        ("attention_map", "selectivity_map"),
+        of_run=True,
+    ),
+    Figure(
+        "selectivity_correlation",
+        "Correlation of selectivity with d",
+        ("selectivity_correlation",),
+        of_run=True,
+    ),
+    Figure(
+        "d_by_similarity", "d against the similarity of the sentences", ("features",), of_run=True
+    ),
+    Figure(
+        "d_by_subject_size",
+        "d against the size of the subject",
+        ("features", "accuracy_above_area"),
+        of_run=True,
+    ),
+    Figure("d_by_tokens", "d against the length of the caption", ("features",), of_run=True),
 )

@@ -33,12 +33,12 @@ def selectivity_map(
     return head_map(table, settings, "selectivity", segment)
 
 
-@draws("selectivity", "selectivity_map")
+@draws("selectivity")
 def _selectivity(table: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
     return note(NO_COUNTERPART) if table.empty else selectivity_map(table, settings)
 
 
-@draws("attention_by_role", "attention_map", "selectivity_map")
+@draws("attention_by_role")
 @styled
 def attention_by_role(
     table: pd.DataFrame,

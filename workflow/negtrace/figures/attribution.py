@@ -22,7 +22,7 @@ STYLES = {
 }
 
 
-@draws("attribution", "attribution_map")
+@draws("attribution")
 @styled
 def attribution_figure(cells: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
     """A panel per site, a point per cell and method; on the dashed line both agree.

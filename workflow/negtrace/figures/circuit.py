@@ -31,7 +31,7 @@ READ_COLOURS = {
 Node = tuple[str, str]  # component and role
 
 
-@draws("circuit", "edge_map")
+@draws("circuit")
 @styled
 def circuit_figure(edges: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
     """The kept edges of the first direction as arrows between components at tokens.

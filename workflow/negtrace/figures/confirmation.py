@@ -46,7 +46,7 @@ QUANTITY_LABELS = {
 NULL_LABELS = {"random": "any heads", "layer_matched": "heads of the same blocks"}
 
 
-@draws("direct_and_total", "contribution_map", "head_map")
+@draws("direct_and_total")
 @styled
 def direct_against_total(
     contributions: pd.DataFrame,
@@ -126,7 +126,7 @@ def _label_largest(axis: Axes, heads: pd.DataFrame) -> None:
         )
 
 
-@draws("ablation", "ablations", "confirmation")
+@draws("ablation")
 @styled
 def ablated_against_random(
     means: pd.DataFrame, confirmation: pd.DataFrame, settings: Mapping[str, Any]
@@ -172,7 +172,7 @@ def ablated_against_random(
     return figure
 
 
-@draws("faithfulness", "curves")
+@draws("faithfulness")
 @styled
 def faithfulness_curves(curves: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
     """Faithfulness and completeness over the number of heads k, a line for each ranking.

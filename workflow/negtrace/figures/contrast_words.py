@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import re
 
-from matplotlib.figure import Figure
-from matplotlib.text import Text
-
 NEGATION = "negation"
 
 # In this order; what is found is replaced with or without a capital.
@@ -45,14 +42,6 @@ def said_of(text: str, contrast: str) -> str:
         pattern = rf"\b({ours[0]})({re.escape(ours[1:])})(?!\w)"
         text = re.sub(pattern, lambda found: _alike(theirs, found[1]), text, flags=re.IGNORECASE)  # noqa: B023
     return text
-
-
-def relabel(figure: Figure, contrast: str) -> Figure:
-    """The figure, all its texts as of a dataset's contrast."""
-    for text in figure.findobj(Text):
-        assert isinstance(text, Text)
-        text.set_text(said_of(text.get_text(), contrast))
-    return figure
 
 
 def _alike(words: str, initial: str) -> str:

@@ -21,7 +21,7 @@ STYLES = {
 WHOLE_COLOUR, RANDOM_COLOUR = "0.35", "0.85"
 
 
-@draws("directions", "direction_map")
+@draws("directions")
 @styled
 def direction_figure(table: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
     """A panel per role at which a direction is worth something, a line per direction.

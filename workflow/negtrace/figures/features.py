@@ -35,7 +35,7 @@ NO_PEOPLE_COLOUR = SEGMENT_COLOURS["incorrect"]
 PANEL_HEIGHT = 2.6  # inches
 
 
-@draws("selectivity_correlation", "selectivity_correlation")
+@draws("selectivity_correlation")
 @styled
 def selectivity_correlation_map(table: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
     """Heads x blocks: Pearson correlation over items of a head's selectivity with d.
@@ -59,7 +59,7 @@ def selectivity_correlation_map(table: pd.DataFrame, settings: Mapping[str, Any]
     return figure
 
 
-@draws("d_by_similarity", "features")
+@draws("d_by_similarity")
 @styled
 def d_against_similarity(features: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
     """d against the similarity of an item's two sentences, a point per item.
@@ -90,7 +90,7 @@ def d_against_similarity(features: pd.DataFrame, settings: Mapping[str, Any]) ->
     return figure
 
 
-@draws("d_by_subject_size", "features", "accuracy_above_area")
+@draws("d_by_subject_size")
 @styled
 def d_against_area(
     features: pd.DataFrame, accuracy: pd.DataFrame, settings: Mapping[str, Any]
@@ -115,7 +115,7 @@ def d_against_area(
     return figure
 
 
-@draws("d_by_tokens", "features")
+@draws("d_by_tokens")
 @styled
 def d_against_tokens(features: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
     """d against the number of tokens of the caption, a point per item.

@@ -58,7 +58,7 @@ def histogram_of_d(
     return figure
 
 
-@draws("histogram_of_d", "segments")
+@draws("histogram_of_d")
 def _histogram_of_d(segments: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
     return histogram_of_d(segments, settings["segments"], settings)
 

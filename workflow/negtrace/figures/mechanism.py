@@ -27,7 +27,7 @@ AXES = {
 }
 
 
-@draws("mechanism", "mechanism", "head_part_map", "head_write_map")
+@draws("mechanism")
 @styled
 def mechanism_figure(
     verdicts: pd.DataFrame,

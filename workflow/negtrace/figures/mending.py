@@ -33,7 +33,7 @@ MEASURES = {
 NEGATIONS = {"caption": ", negation in caption", "foil": ", negation in foil", ALL: ""}
 
 
-@draws("mending", "mending_grid", "mending")
+@draws("mending")
 @styled
 def mending_figure(grid: pd.DataFrame, table: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
     """Above: mean d by strength; below: differences with intervals.

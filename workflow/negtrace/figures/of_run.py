@@ -23,7 +23,7 @@ from negtrace.figures import (
     mending,
 )
 from negtrace.figures.donors import transfer_map
-from negtrace.figures.registry import drawings, drawn_from
+from negtrace.figures.registry import drawings
 from negtrace.study.layout import map_figure, segment_maps, transfer_figure
 from negtrace.vocabulary import ALL
 
@@ -33,7 +33,6 @@ __all__ = [
     "circuit",
     "confirmation",
     "directions",
-    "drawn_from",
     "features",
     "figures_of_run",
     "histogram_of_d",

@@ -1,10 +1,10 @@
-"""Figures by name: which function draws each, from which tables."""
+"""Figures by name: which function draws each from its tables."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -13,26 +13,20 @@ from negtrace.vocabulary import FIGURES
 
 Draw = TypeVar("Draw", bound=Callable[..., Figure])
 
-
-class Drawing(NamedTuple):
-    """A function of tables and the configuration's ``figures``, and the names of the tables."""
-
-    draw: Callable[..., Figure]
-    tables: tuple[str, ...]
+_DRAWN_BY: dict[str, Callable[..., Figure]] = {}
 
 
-_DRAWINGS: dict[str, Drawing] = {}
-
-
-def draws(name: str, *tables: str) -> Callable[[Draw], Draw]:
+def draws(name: str) -> Callable[[Draw], Draw]:
     """Register a function ``(*tables, settings) -> Figure`` as what draws a figure.
+
+    Its tables are those that the vocabulary names.
 
     Raises:
         KeyError: the vocabulary has no such figure.
     """
 
     def register(draw: Draw) -> Draw:
-        _DRAWINGS[FIGURES[name].name] = Drawing(draw, tables)
+        _DRAWN_BY[FIGURES[name].name] = draw
         return draw
 
     return register
@@ -42,12 +36,7 @@ def drawings(
     tables: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]
 ) -> Iterator[tuple[str, Callable[[], Figure]]]:
     """(name, what draws it) of every registered figure whose tables are all there."""
-    for name, drawing in _DRAWINGS.items():
-        if all(table in tables for table in drawing.tables):
-            given = (tables[table] for table in drawing.tables)
-            yield name, partial(drawing.draw, *given, settings)
-
-
-def drawn_from(name: str) -> tuple[str, ...]:
-    """Names of the tables that a figure is drawn from; none of one that is not registered."""
-    return _DRAWINGS[name].tables if name in _DRAWINGS else ()
+    for name, draw in _DRAWN_BY.items():
+        names = FIGURES[name].tables
+        if all(table in tables for table in names):
+            yield name, partial(draw, *(tables[table] for table in names), settings)

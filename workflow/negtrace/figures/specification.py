@@ -22,7 +22,7 @@ RANKS_HEIGHT = 2.4  # inches
 ROW_HEIGHT = 0.15
 
 
-@draws("specification", "specification")
+@draws("specification")
 @styled
 def specification_figure(curve: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
     """Ranks of the named heads over all specifications, above the choices that each makes.

@@ -10,8 +10,9 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
-from negtrace.figures.contrast_words import relabel
+from negtrace.figures.contrast_words import said_of
 from negtrace.figures.style import save
 
 
@@ -45,3 +46,11 @@ def _write(
     figure = draw()
     relabel(figure, contrast)
     save(figure, folder / name, formats, dpi)
+
+
+def relabel(figure: Figure, contrast: str) -> Figure:
+    """The figure, all its texts as of a dataset's contrast."""
+    for text in figure.findobj(Text):
+        assert isinstance(text, Text)
+        text.set_text(said_of(text.get_text(), contrast))
+    return figure

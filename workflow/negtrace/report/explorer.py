@@ -11,14 +11,13 @@ from typing import Any
 
 import pandas as pd
 
-from negtrace.figures.of_run import drawn_from
 from negtrace.report.blocks import columns, plain
 from negtrace.report.circuits import of_circuit
 from negtrace.report.edge_block import edge_block
 from negtrace.report.pictures import Picture
 from negtrace.report.section import Section
 from negtrace.report.value_block import CHANGES_PER_LOGIT, integers, value_block
-from negtrace.vocabulary import DONORS
+from negtrace.vocabulary import DONORS, FIGURES
 
 KEY = ["negation", "segment", "layer", "head", "role"]
 
@@ -35,6 +34,7 @@ STEPS_OF_ATTENTION = 100  # in which it is kept
 # Tables of figures with more rows are left to their files.
 MOST_ROWS = 3000
 
+SIDES = ("negated", "affirmative")
 FEATURES = ["caption_foil_similarity", "n_tokens", "subject_area"]
 
 
@@ -81,7 +81,8 @@ def _figure(
 ) -> dict[str, Any]:
     """A figure with the tables that it is drawn from, those of the run that are short."""
     names = {path.stem for path in section.tables}
-    drawn = {name: table(name) for name in drawn_from(picture.name) if name in names}
+    given = FIGURES[picture.name].tables if picture.name in FIGURES else ()
+    drawn = {name: table(name) for name in given if name in names}
     tables = {name: columns(found) for name, found in drawn.items() if len(found) <= MOST_ROWS}
     return {**picture._asdict(), "tables": tables}
 
@@ -168,26 +169,32 @@ def attention_block(
         sentence, and for both sentences a list of heads x queries in 1/`STEPS_OF_ATTENTION`.
     """
     heads = attention[["layer", "head"]].drop_duplicates().sort_values(["layer", "head"])
-    rows = attention.sort_values(["layer", "head", "query_position"]).groupby(
-        "pair_id", observed=True, sort=False
+    start = alignment[alignment["negator"]].groupby("pair_id", observed=True)["position"].min()
+    seen = attention.sort_values(["layer", "head", "query_position"])
+    first = seen["pair_id"].astype(object).map(start).fillna(0)
+    seen = seen[seen["query_position"] >= first]
+    queries, to_negated, to_affirmative = (
+        seen[name].to_numpy() for name in ("query_position", "a_negated", "a_affirmative")
     )
-    words = dict(list(alignment.groupby("pair_id", observed=True, sort=False)))
-    of_pair = {pair: part for pair, part in rows}
+    token, role, counterpart, negator = (
+        alignment[name].astype(object).to_numpy()
+        for name in ("token", "role", "counterpart", "negator")
+    )
+    # Rows of each pair, in each sentence: pandas would take a second to filter them one by one.
+    of_pair = seen.groupby("pair_id", observed=True).indices
+    words = alignment.groupby(["pair_id", "polarity"], observed=True).indices
     found = []
     for pair in pairs:
-        part, tokens = of_pair[pair], words[pair]
-        start = tokens.loc[tokens["negator"], "position"].min()
-        part = part[part["query_position"] >= (0 if pd.isna(start) else start)]
-        sides = {side: tokens[tokens["polarity"] == side] for side in ("negated", "affirmative")}
+        rows, negated, affirmative = of_pair[pair], *(words[pair, side] for side in SIDES)
         found.append(
             {
-                **{side: list(own["token"]) for side, own in sides.items()},
-                "roles": list(sides["negated"]["role"].astype(object)),
-                "counterpart": plain(sides["negated"]["counterpart"]),
-                "negator": plain(sides["negated"]["negator"]),
-                "queries": plain(part["query_position"].unique()),
-                "to_negated": integers(part["a_negated"] * STEPS_OF_ATTENTION),
-                "to_affirmative": integers(part["a_affirmative"] * STEPS_OF_ATTENTION),
+                **{"negated": list(token[negated]), "affirmative": list(token[affirmative])},
+                "roles": list(role[negated]),
+                "counterpart": plain(counterpart[negated]),
+                "negator": plain(negator[negated]),
+                "queries": plain(pd.unique(queries[rows])),
+                "to_negated": integers(to_negated[rows] * STEPS_OF_ATTENTION),
+                "to_affirmative": integers(to_affirmative[rows] * STEPS_OF_ATTENTION),
             }
         )
     return {"heads": columns(heads), "pairs": found}

@@ -108,8 +108,7 @@ def _clusters(row: Any) -> str:
 
 def top_heads(table: pd.DataFrame, alpha: float, count: int = TOP_HEADS) -> list[Head]:
     """The credible heads with the highest mean over both negations, the highest first."""
-    rows = over_all_items(table)
-    return [_head(row, rows) for row in named(table, alpha).head(count).itertuples()]
+    return _heads(named(table, alpha).head(count), table)
 
 
 def of_heads(table: pd.DataFrame, quantity: str, alpha: float, count: int = TOP_HEADS) -> list[str]:
@@ -124,16 +123,19 @@ def of_heads(table: pd.DataFrame, quantity: str, alpha: float, count: int = TOP_
         return []
     if not has_effect(table):
         return [f"{NO_EFFECT}, and no head is named for {quantity}."]
-    heads = top_heads(table, alpha, len(table))
-    best = [str(head) for head in heads[:count] if head.mean >= NOTABLE]
+    rows = named(table, alpha)
+    best = [str(head) for head in _heads(rows.head(count), table) if head.mean >= NOTABLE]
     sentences = [
         f"Highest mean {quantity} (all items): {'; '.join(best)}."
         if best
         else f"No single head has a{_tested(table)} mean {quantity} of {NOTABLE:g} or more (all"
         " items)."
     ]
-    if heads and heads[-1].mean <= -NOTABLE:
-        sentences.append(f"Most negative mean {quantity}: {heads[-1]}.")
+    sentences += [
+        f"Most negative mean {quantity}: {head}."
+        for head in _heads(rows.tail(1), table)
+        if head.mean <= -NOTABLE
+    ]
     return sentences
 
 
@@ -186,17 +188,27 @@ def of_overlap(
     return [f"Named for both restoration and selectivity: {listed(both)}."]
 
 
-def _head(row: Any, rows: pd.DataFrame) -> Head:
-    """A head from its row over both negations, with its means by negation from all rows."""
-    same: Any = rows[(rows["layer"] == row.layer) & (rows["head"] == row.head)]
-    values = {one.negation: one for one in same.dropna(subset=["mean"]).itertuples()}
-    return Head(
-        int(row.layer),
-        int(row.head),
-        float(row.mean),
-        with_limits(row, "mean"),
-        tuple((n, with_limits(values[n], "mean")) for n in NEGATIONS if n in values),
-    )
+def _heads(rows: pd.DataFrame, table: pd.DataFrame) -> list[Head]:
+    """Heads from their rows over both negations, with their means by negation from a whole map."""
+    known = over_all_items(table).dropna(subset=["mean"])
+    by_negation: dict[Any, Any] = {
+        (row.layer, row.head, row.negation): row for row in known.itertuples()
+    }
+    chosen: Any = rows.itertuples()
+    return [
+        Head(
+            int(row.layer),
+            int(row.head),
+            float(row.mean),
+            with_limits(row, "mean"),
+            tuple(
+                (negation, with_limits(by_negation[key], "mean"))
+                for negation in NEGATIONS
+                if (key := (row.layer, row.head, negation)) in by_negation
+            ),
+        )
+        for row in chosen
+    ]
 
 
 def plural(count: int, noun: str) -> str:

@@ -207,7 +207,7 @@ class Section:
         items = findings.plural(overall["n_items"], "item")
         return [f"Of {items}, {findings.plural(overall['n_pairs'], 'distinct pair')} of sentences."]
 
-    @property
+    @cached_property
     def plain_pictures(self) -> list[Picture]:
         """The figures that are no maps, which the page draws itself."""
         maps = {*(site.figure for site in SITES.values()), INTERVENTION} | {
