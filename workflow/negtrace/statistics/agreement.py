@@ -11,7 +11,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
-from scipy.stats import rankdata
 
 from negtrace.statistics.effect_sizes import Options
 from negtrace.statistics.map_values import CELL, ClusterSums, cluster_sums
@@ -61,6 +60,8 @@ def spearman(
 
     Null where a row has no variance or a value is null.
     """
+    from scipy.stats import rankdata  # takes a second, which those that read `MEAN` alone save
+
     with np.errstate(invalid="ignore", divide="ignore"):
         ranks = [rankdata(rows, axis=1, nan_policy="propagate") for rows in (first, second)]
         centred = [rows - rows.mean(1, keepdims=True) for rows in ranks]

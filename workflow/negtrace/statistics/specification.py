@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from negtrace.statistics.credible import NOTABLE, TOP_HEADS, named
 from negtrace.statistics.map_values import ENDS
@@ -84,7 +83,7 @@ def specification_curve(
             table = part.dropna(subset=[effect, *(limits if effect == "ratio" else ())])
             if table.empty:
                 continue
-            rank = rankdata(-table[effect].to_numpy(), method="min").astype(int)
+            rank = table[effect].rank(method="min", ascending=False).to_numpy(int)
             ranked = table[HEAD].astype(int).assign(value=table[effect], rank=rank)
             parts.append(
                 named.merge(ranked, on=HEAD).assign(**chosen, effect=effect, n_heads=len(table))
@@ -94,7 +93,7 @@ def specification_curve(
         return pd.DataFrame(columns=columns)
     every = pd.concat(parts, ignore_index=True)
     mean_rank = every.groupby([*choices, "effect"], observed=True, dropna=False, sort=False)
-    order = rankdata(mean_rank["rank"].mean(), method="ordinal")
+    order = mean_rank["rank"].mean().rank(method="first")
     every["specification"] = np.asarray(order, dtype=int)[mean_rank.ngroup()]
     return every.sort_values(["specification", "rank"], kind="stable", ignore_index=True)[columns]
 
