@@ -3,7 +3,7 @@
 import { block } from "./blocks.js";
 import { details, items } from "./cell.js";
 import { sortable } from "./compare.js";
-import { choice, h } from "./dom.js";
+import { choice, h, room } from "./dom.js";
 import { framed } from "./figure.js";
 import { interval, number, probability } from "./format.js";
 import { graph } from "./graph.js";
@@ -15,6 +15,7 @@ import { rows } from "./tables.js";
 /** @typedef {import("./tables.js").Row} Row */
 
 const MOST_DRAWN = 60;
+const BESIDE = 540; // widest drawing that what is known of an edge stands beside, in pixels
 
 /** Which edges are drawn: name, in words, test. @type {[string, string, (row: Row, alpha: number) => boolean][]} */
 const CHOICES = [
@@ -107,6 +108,7 @@ async function body(context, known, chosen, table) {
     })),
     heights: known.heights,
     roles: study.roles,
+    room: room(976),
     pinned: pinned ? keyOf(pinned) : "",
     shown: show,
     chosen: pin,
@@ -128,10 +130,11 @@ async function body(context, known, chosen, table) {
     link: link(),
   });
   figure.querySelector(".wide")?.after(legend(shown, known.reads));
+  const isWide = Number(picture.getAttribute("width")) > BESIDE;
   return h(
     "div",
     {},
-    h("div", { class: "side" }, figure, panel),
+    h("div", { class: isWide ? "over" : "side" }, figure, panel),
     listed(shown, name, pin),
     pinned
       ? await items(context, patched(context, known, chosen, pinned, name(pinned)), pinned)

@@ -20,6 +20,7 @@ import { s } from "./dom.js";
  * @property {Arc[]} arcs the strongest first
  * @property {Record<string, number | null>} heights of components, in blocks; null above all
  * @property {string[]} roles in the order of the sentence
+ * @property {number} room what there is to fill, in pixels; what is wider shrinks a little, and scrolls
  * @property {string} pinned key of an arc, or ""
  * @property {(key: string) => void} shown an arc is pointed at
  * @property {(key: string) => void} chosen an arc is pinned
@@ -30,11 +31,12 @@ import { s } from "./dom.js";
 
 const NODE = { width: 82, height: 22 };
 const LEVEL = 62; // between components above one another, in pixels
-const [LEFT, TOP, BOTTOM] = [64, 20, 34];
+const [LEFT, TOP, BOTTOM, MARGIN] = [64, 20, 34, 10];
 const LETTER = 7; // what a letter of a label takes
 const [BEND, MOST_BEND] = [0.22, 96]; // how far an arc of some length bends, in pixels per pixel; at most
 const [WIDEST, THINNEST] = [9, 1];
 const TIP = 8; // length of an arrow's head
+const SMALLEST = 0.72; // of its size, that letters can be read
 // Arcs bend to one side by what they read with, so that those of the same ends part.
 /** @type {Record<string, number>} */
 const SIDES = { head: -0.55, q: -1, k: 1, v: 0.55, mlp: 0.8, "read-out": 1 };
@@ -51,32 +53,38 @@ export function layout({ arcs, heights, roles }) {
     for (const name of [sender, component]) nodes.set(`${name}@${role}`, { name, role, x: 0, y: 0 });
   const levels = [...new Set([...nodes.values()].map(({ name }) => height(name)))].sort((one, other) => other - one);
   for (const node of nodes.values()) node.y = TOP + LEVEL * (levels.indexOf(height(node.name)) + 0.5);
-  const bend = (/** @type {Arc} */ { sender, component, role, reads }) => {
-    const [start, end] = [sender, component].map((name) => /** @type {Node} */ (nodes.get(`${name}@${role}`)));
-    return (SIDES[reads] ?? 1) * Math.min(MOST_BEND, BEND * (start.y - end.y) + NODE.width / 4);
+  const ends = (/** @type {Arc} */ { sender, component, role }) =>
+    /** @type {[Node, Node]} */ ([sender, component].map((name) => nodes.get(`${name}@${role}`)));
+  const bend = (/** @type {Arc} */ arc) => {
+    const [start, end] = ends(arc);
+    return (SIDES[arc.reads] ?? 1) * Math.min(MOST_BEND, BEND * (start.y - end.y) + NODE.width / 4);
   };
   let left = LEFT;
   const columns = roles
     .filter((role) => arcs.some((arc) => arc.role === role))
     .map((role) => {
       const own = [...nodes.values()].filter((node) => node.role === role);
-      const bends = arcs.filter((arc) => arc.role === role).map(bend);
-      const most = Math.max(...levels.map((level) => own.filter((node) => height(node.name) === level).length));
-      const [before, after] = [Math.max(0, ...bends.map((one) => -one)), Math.max(0, ...bends)];
-      const width = Math.max(NODE.width * most + before + after, LETTER * role.length) + 16;
-      const middle = left + 8 + before + (width - 16 - before - after) / 2;
       for (const level of levels) {
         const beside = own.filter((node) => height(node.name) === level).sort((one, other) => byName(one.name, other.name));
-        beside.forEach((node, number) => (node.x = middle + NODE.width * (number - (beside.length - 1) / 2)));
+        beside.forEach((node, number) => (node.x = NODE.width * (number - (beside.length - 1) / 2)));
       }
-      const column = { role, left, middle, width };
-      left += width;
+      // What it has to hold: its components, its arcs where they bend most, and its name.
+      const reach = [
+        ...own.flatMap(({ x }) => [x - NODE.width / 2, x + NODE.width / 2]),
+        ...arcs.filter((arc) => arc.role === role).map((arc) => bend(arc) + (ends(arc)[0].x + ends(arc)[1].x) / 2),
+        ...[-1, 1].map((side) => (side * LETTER * role.length) / 2),
+      ];
+      const [least, most] = [Math.min(...reach) - MARGIN, Math.max(...reach) + MARGIN];
+      for (const node of own) node.x += left - least;
+      const column = { role, left, middle: left - least, width: most - least };
+      left += most - least;
       return column;
     });
   return {
     nodes,
     columns,
     levels: levels.map((level, number) => ({ level, y: TOP + LEVEL * (number + 0.5) })),
+    ends,
     bend,
     width: left,
     height: TOP + LEVEL * levels.length + BOTTOM,
@@ -93,12 +101,14 @@ function byName(one, other) {
  */
 export function graph(graph) {
   const { arcs, pinned } = graph;
-  const { nodes, columns, levels, bend, width, height } = layout(graph);
+  const { nodes, columns, levels, ends, bend, width, height } = layout(graph);
+  const scale = Math.max(SMALLEST, Math.min(1, graph.room / width));
   const strongest = Math.max(...arcs.map(({ value }) => Math.abs(value))) || 1;
   const svg = s("svg", {
     class: "graph",
     viewBox: `0 0 ${width} ${height}`,
-    ...{ width, height },
+    width: scale * width,
+    height: scale * height,
     role: "group",
     "aria-label": graph.label,
   });
@@ -116,9 +126,8 @@ export function graph(graph) {
   const first = Math.max(0, arcs.findIndex(({ key }) => key === pinned));
   // What is strongest is drawn last, above the others, and stands first in the list.
   const made = arcs.map((arc, number) => {
-    const ends = [arc.sender, arc.component].map((name) => /** @type {Node} */ (nodes.get(`${name}@${arc.role}`)));
     const thick = Math.max(THINNEST, (WIDEST * Math.abs(arc.value)) / strongest);
-    return edge(arc, ends[0], ends[1], bend(arc), thick, number === first, arc.key === pinned);
+    return edge(arc, ...ends(arc), bend(arc), thick, number === first, arc.key === pinned);
   });
   list.append(...made.reverse());
   svg.append(list);
