@@ -293,6 +293,9 @@ if IS_SUBMITTED:
     workflow.register_resource("slots", SLOTS)
 
 
+# Priority of the longest jobs: what comes last keeps the report waiting.
+LONG = 1
+
 MODEL_JOB = {
     "mem_mb": model_memory,
     "runtime": model_minutes,

@@ -234,8 +234,7 @@ rule mending:
         log_of("mending", RUN),
     benchmark:
         benchmark_of("mending", RUN)
-    # The longest first: what is last keeps the report waiting.
-    priority: 1
+    priority: LONG
     conda:
         TORCH
     threads: model_threads

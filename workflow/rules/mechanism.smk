@@ -19,8 +19,7 @@ rule head_writes:
         log_of("head_writes", RUN),
     benchmark:
         benchmark_of("head_writes", RUN)
-    # The longest first: what is last keeps the report waiting.
-    priority: 1
+    priority: LONG
     conda:
         TORCH
     threads: model_threads
@@ -75,8 +74,7 @@ rule directions:
         log_of("directions", RUN),
     benchmark:
         benchmark_of("directions", RUN)
-    # The longest first: what is last keeps the report waiting.
-    priority: 1
+    priority: LONG
     conda:
         TORCH
     threads: model_threads

@@ -43,7 +43,7 @@ class _Kept:
     """Runs by key up to a size; those that were asked for longest ago go first."""
 
     def __init__(self, room: float) -> None:
-        self._room = room
+        self._room = room  # bytes that are left
         self._runs: OrderedDict[tuple[Hashable, ...], Any] = OrderedDict()
 
     def get(self, key: tuple[Hashable, ...], make: Callable[[], Any]) -> Any:
@@ -52,9 +52,10 @@ class _Kept:
             return self._runs[key]
         run = make()
         size = _bytes(run)
-        while self._runs and size + sum(map(_bytes, self._runs.values())) > self._room:
-            self._runs.popitem(last=False)
+        while self._runs and size > self._room:
+            self._room += _bytes(self._runs.popitem(last=False)[1])
         if size <= self._room:
+            self._room -= size
             self._runs[key] = run
         return run
 
