@@ -7,7 +7,7 @@ import torch
 from conftest import EOT, SOT
 
 from negtrace.models.tower import TextTower
-from negtrace.patching.forward_passes import Run, beginnings, first_places, run_sentences
+from negtrace.patching.forward_passes import Run, beginnings, first_places, run_bytes, run_sentences
 
 # Two beginnings of four words, shared by three and by two sentences.
 SHARED = [
@@ -54,6 +54,13 @@ def test_towers_that_see_what_follows_share_nothing(tiny_models, monkeypatch):
     sentences = [tower.shape.complete(sentence) for sentence in SHARED]
     _, rows = rows_computed(tower, sentences, monkeypatch)
     assert rows == sum(map(len, sentences))
+
+
+def test_the_memory_of_a_run_is_what_is_reckoned(tiny):
+    run = run_sentences(tiny.tower, [tiny.tower.shape.complete(SHARED[0])] * 3)
+    held = (run.resid, run.qkv, run.z, run.attn_out, run.mlp_out)
+    size = sum(tensor.numel() * tensor.element_size() for tensor in held)
+    assert size == 3 * run_bytes(tiny.tower.shape, run.resid.shape[2], run.resid.element_size())
 
 
 def test_every_activation_is_that_of_the_sentence_alone(tiny):
