@@ -139,7 +139,10 @@ def test_a_clock_that_was_set_back_is_named_and_the_run_goes_on(study, finished)
     study.undo_from("sweep")
     # Waiting goes by a clock that nobody sets.
     faked = {"LD_PRELOAD": str(LIBFAKETIME), "FAKETIME": "-3d", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
-    status, printed = run(study, env={**os.environ, **faked})
+    for _ in range(3):
+        status, printed = run(study, env={**os.environ, **faked})
+        if "[Errno 22] Invalid argument" not in printed:
+            break  # on a busy machine the faked clock itself may refuse a short sleep
     assert status != 0
     assert "has older modification time" in printed
     assert "clock skew" in printed
