@@ -8,7 +8,7 @@ import { framed } from "./figure.js";
 import { interval, number, probability } from "./format.js";
 import { graph } from "./graph.js";
 import { among } from "./state.js";
-import { capital } from "./study.js";
+import { capital, effectOf } from "./study.js";
 import { rows } from "./tables.js";
 
 /** @typedef {import("./study.js").Context} Context */
@@ -102,8 +102,8 @@ async function body(context, known, chosen, table) {
     arcs: shown.map((row) => ({
       key: keyOf(row),
       ...{ sender: row.sender, component: row.component, role: row.role, reads: row.reads },
-      value: row[effect] ?? 0,
-      label: `${name(row)}: ${number(row[effect])}`,
+      value: effectOf(row, effect) ?? 0,
+      label: `${name(row)}: ${number(effectOf(row, effect))}`,
       weak: !row.kept,
     })),
     heights: known.heights,
@@ -172,6 +172,12 @@ function legend(shown, reads) {
   );
 }
 
+/** An effect with its interval. @param {Row} row @param {string} effect */
+function withLimits(row, effect) {
+  const limits = interval(row[`${effect}_ci_low`], row[`${effect}_ci_high`]);
+  return limits ? `${number(effectOf(row, effect))} (${limits})` : number(effectOf(row, effect));
+}
+
 /**
  * The edges as a table, to sort and to pin one.
  * @param {Row[]} shown @param {(row: Row) => string} name @param {(key: string) => void} pin
@@ -194,8 +200,8 @@ function listed(shown, name, pin) {
           "tr",
           {},
           h("th", { scope: "row", class: "text" }, h("button", { type: "button", name: `edge-${keyOf(row)}`, click: () => pin(keyOf(row)) }, name(row))),
-          value(row.ratio, `${number(row.ratio)} (${interval(row.ratio_ci_low, row.ratio_ci_high)})`),
-          value(row.difference, `${number(row.difference)} (${interval(row.difference_ci_low, row.difference_ci_high)})`),
+          value(effectOf(row, "ratio"), withLimits(row, "ratio")),
+          value(row.difference, withLimits(row, "difference")),
           value(row.p_fwer, probability(row.p_fwer)),
           value(row.placebo_difference_donor, number(row.placebo_difference_donor)),
         ),

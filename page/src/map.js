@@ -8,7 +8,7 @@ import { framed } from "./figure.js";
 import { number } from "./format.js";
 import { drawn } from "./grid.js";
 import { among } from "./state.js";
-import { capital, cellName, siteAndDirection } from "./study.js";
+import { capital, cellName, effectOf, siteAndDirection } from "./study.js";
 import { rows } from "./tables.js";
 
 /** @typedef {import("./study.js").Context} Context */
@@ -104,11 +104,7 @@ async function body(context, chosen, table, pinned) {
   const cell = (/** @type {number} */ row, /** @type {number} */ column) =>
     at.get(`${layers[column]}.${labels[row]}`);
   const [, label, isShare] = study.effects.find(([name]) => name === effect) ?? study.effects[0];
-  // A ratio without a bounded interval is no number: its denominator may be 0.
-  const value = (/** @type {Row | undefined} */ found) =>
-    !found || found[effect] === undefined || (effect === "ratio" && unbounded(found))
-      ? null
-      : found[effect];
+  const value = (/** @type {Row | undefined} */ found) => (found ? effectOf(found, effect) : null);
   const largest = Math.max(0, ...table.map((row) => Math.abs(value(row) ?? 0))) || 1;
   const limit = chosen.own ? largest : isShare ? 1 : study.largest;
   const [first, ...rest] = (pinned ?? "").split(".");
@@ -195,11 +191,6 @@ async function patched({ study, section }, { sweep, site, negation, segment, eff
     heads: isHead ? [`${row.layer}.${label}`] : [],
     ...{ negation, segment, effect },
   };
-}
-
-/** @param {Row} row */
-function unbounded(row) {
-  return !row.known && (row.ratio_ci_low === null || row.ratio_ci_low === undefined);
 }
 
 /** @param {Row[]} table @param {string} name */

@@ -83,6 +83,16 @@ export function siteAndDirection(sweep) {
 }
 
 /**
+ * The effect of a cell or an edge. A ratio without a bounded interval is no number: its denominator may be 0.
+ * @param {import("./tables.js").Row} row @param {string} effect
+ * @returns {number | null}
+ */
+export function effectOf(row, effect) {
+  const unbounded = !row.known && (row.ratio_ci_low === null || row.ratio_ci_low === undefined);
+  return effect === "ratio" && unbounded ? null : (row[effect] ?? null);
+}
+
+/**
  * A cell in words.
  * @param {Study} study @param {string} site @param {number} layer @param {string | number} row
  */
