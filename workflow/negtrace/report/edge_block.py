@@ -49,7 +49,8 @@ def edge_block(
         component=found["receiver"].map(component),
         changes=found["edge"].map({edge: n for n, edge in enumerate(followed)}).astype("Int32"),
     )
-    found = found.sort_values("edge", key=lambda edges: edges.map(shown.index), kind="stable")
+    place = {edge: n for n, edge in enumerate(shown)}
+    found = found.sort_values("edge", key=lambda edges: edges.map(place), kind="stable")
     ends = sorted({*found["sender"], *found["component"]})
     return {
         "edges": columns(found.drop(columns=LEFT_OUT, errors="ignore").rename(columns=PLACEBO)),
