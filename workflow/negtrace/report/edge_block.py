@@ -9,7 +9,7 @@ import pandas as pd
 
 from negtrace.report.blocks import columns
 from negtrace.report.value_block import value_block
-from negtrace.statistics.edge_map import EDGE, as_cells
+from negtrace.statistics.edge_cells import EDGE, as_cells
 from negtrace.statistics.edge_names import READ_OUT, READS, component, height, reads
 from negtrace.vocabulary import ALL
 

@@ -1,7 +1,7 @@
 """Edge map: effect, interval, tests and placebo of every edge, as maps of cells have them.
 
-Edges are numbered, and the number stands where a cell has its layer: all edges of a direction are
-one map, and so one family of corrected p-values (`effect_sizes.py`, `donor_map.py`).
+All edges of a direction are one map (`edge_cells.py`), and so one family of corrected p-values
+(`effect_sizes.py`, `donor_map.py`).
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 import pandas as pd
 
 from negtrace.statistics.credible import credible
+from negtrace.statistics.edge_cells import EDGE, as_cells
 from negtrace.statistics.effect_sizes import DEFAULTS, Options
 from negtrace.statistics.map_values import ENDS, SUPPORT
 from negtrace.statistics.placebo import beside_placebo
 
-EDGE = ["sender", "receiver", "role"]
 COLUMNS = [
     *("negation", "direction", *EDGE),
     *(f"{name}{end}" for name in ("ratio", "difference") for end in ENDS),
@@ -50,21 +50,3 @@ def edge_map(
     found = found.merge(names, on="layer")
     kept = credible(found, 1 - options.level) & (found["ratio"].abs() >= least)
     return found.assign(kept=kept, least=least)[COLUMNS].reset_index(drop=True)
-
-
-def as_cells(edges: pd.DataFrame) -> pd.DataFrame:
-    """Edges as a table ``sweep``, whose layer is an edge's number, in order of first appearance.
-
-    Args:
-        edges: table ``edges``.
-    """
-    plain = edges.astype(dict.fromkeys(EDGE, object))
-    nothing = pd.array([pd.NA] * len(edges), dtype="Int16")
-    return plain.assign(
-        layer=plain.groupby(EDGE, sort=False).ngroup(),
-        head=nothing,
-        position=nothing,
-        site="edge",
-        eligible=True,
-        known=False,
-    )
