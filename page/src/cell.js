@@ -6,7 +6,7 @@ import { described, h, room } from "./dom.js";
 import { framed } from "./figure.js";
 import { interval, number, percent, probability } from "./format.js";
 import { itemTable } from "./itemtable.js";
-import { cellName } from "./study.js";
+import { cellName, effectOf } from "./study.js";
 import { rows } from "./tables.js";
 
 /** @typedef {import("./study.js").Context} Context */
@@ -28,11 +28,10 @@ export function details({ study }, name, row) {
           h("dd", {}, value, note && h("small", {}, ` ${note}`)),
         );
   const limits = (/** @type {string} */ name) => interval(row[`${name}_ci_low`], row[`${name}_ci_high`]);
-  const bounded = row.ratio_ci_low !== null && row.ratio_ci_low !== undefined;
   const facts = [
     row.known
       ? fact("By definition", number(row.ratio), "known", "nothing was computed")
-      : bounded
+      : effectOf(row, "ratio") !== null
         ? fact("Ratio of means", number(row.ratio, 3), "ratio", limits("ratio"))
         : fact("Ratio of means", "none", "ratio", "the mean effect may be 0"),
     fact("Mean of ratios", number(row.mean, 3), "mean", limits("mean")),

@@ -2,13 +2,14 @@
 
 import { block } from "./blocks.js";
 import { details, items } from "./cell.js";
+import { effectChoice, negationChoice } from "./choices.js";
 import { sortable } from "./compare.js";
 import { choice, h, room } from "./dom.js";
 import { framed } from "./figure.js";
 import { interval, number, probability } from "./format.js";
-import { graph } from "./graph.js";
+import { byName, graph } from "./graph.js";
 import { among } from "./state.js";
-import { capital, effectOf } from "./study.js";
+import { effectOf } from "./study.js";
 import { rows } from "./tables.js";
 
 /** @typedef {import("./study.js").Context} Context */
@@ -33,33 +34,25 @@ export async function circuitView(context) {
   const known = await block(`${section.id}-edges`);
   const all = rows(known.edges);
   const directions = [...new Set(all.map((row) => row.direction))];
-  const effects = study.effects.filter(([name]) => name in known.edges);
+  const effects = study.effects.map(([name]) => name).filter((name) => name in known.edges);
   const chosen = {
     direction: among(state.direction, directions),
     negation: among(state.negation, ["all", ...study.negations]),
-    effect: among(state.effect, effects.map(([name]) => name)),
+    effect: among(state.effect, effects),
     edges: among(state.edges, CHOICES.map(([name]) => name)),
   };
   const of = CHOICES.find(([name]) => name === chosen.edges) ?? CHOICES[0];
   const table = all
     .filter((row) => row.direction === chosen.direction && row.negation === chosen.negation && of[2](row, study.alpha))
     .sort((one, other) => Math.abs(other.difference) - Math.abs(one.difference));
-  const components = [...new Set(table.flatMap((row) => [row.sender, row.component]))].sort((one, other) =>
-    one.localeCompare(other, "en", { numeric: true }),
-  );
+  const components = [...new Set(table.flatMap((row) => [row.sender, row.component]))].sort(byName);
   const component = among(state.component, ["", ...components]);
   const through = table.filter((row) => !component || row.sender === component || row.component === component);
   const controls = h(
     "div",
     { class: "controls" },
     choice("Direction", directions, chosen.direction, (direction) => set({ direction }), "direction"),
-    choice(
-      capital(section.words.negationIn),
-      [["all", "caption or foil"], ...study.negations],
-      chosen.negation,
-      (negation) => set({ negation }),
-      "negation",
-    ),
+    negationChoice(context, chosen.negation),
     choice("Edges", CHOICES.map(([name, label]) => [name, label]), chosen.edges, (edges) => set({ edges, component: "" }), "edges"),
     choice(
       "Into or out of",
@@ -68,7 +61,7 @@ export async function circuitView(context) {
       (name) => set({ component: name }),
       "component",
     ),
-    choice("Effect", effects.map(([name, label]) => [name, label]), chosen.effect, (effect) => set({ effect }), "effect"),
+    effectChoice(context, effects, chosen.effect),
   );
   if (!through.length)
     return h("div", {}, controls, h("p", { class: "notice" }, "There is no such edge here: choose others above."));
@@ -137,24 +130,24 @@ async function body(context, known, chosen, table) {
     h("div", { class: isWide ? "over" : "side" }, figure, panel),
     listed(shown, name, pin),
     pinned
-      ? await items(context, patched(context, known, chosen, pinned, name(pinned)), pinned)
+      ? await items(context, patched(known, chosen, pinned, name(pinned)), pinned)
       : h("p", { class: "soft" }, "Arrow keys move from edge to edge; Enter or a click pins one and opens its items. A click on a component leaves its own."),
   );
 }
 
 /**
  * An edge with the changes of its items.
- * @param {Context} context @param {any} known
+ * @param {any} known
  * @param {{direction: string, negation: string, effect: string}} chosen @param {Row} row @param {string} name
  * @returns {import("./cell.js").Patched}
  */
-function patched({ section }, known, { direction, negation, effect }, row, name) {
+function patched(known, { direction, negation, effect }, row, name) {
   return {
     name,
     id: `edge_${direction}_${keyOf(row).replaceAll(/[>@]/g, "_")}`,
     table: "edges",
     changes: row.changes === null ? null : known.changes[row.changes],
-    heads: [row.sender, row.component].filter((one) => section.attention && /^\d/.test(one)),
+    heads: [row.sender, row.component].filter((one) => /^\d/.test(one)),
     segment: "all",
     ...{ negation, effect },
   };

@@ -91,8 +91,8 @@ export function layout({ arcs, heights, roles }) {
   };
 }
 
-/** Heads by their numbers. @param {string} one @param {string} other */
-function byName(one, other) {
+/** Components in order, heads by their numbers. @param {string} one @param {string} other */
+export function byName(one, other) {
   return one.localeCompare(other, "en", { numeric: true });
 }
 

@@ -3,12 +3,12 @@
 import * as Plot from "@observablehq/plot";
 import { bin, brushX, select } from "d3";
 import { block } from "./blocks.js";
+import { negationChoice } from "./choices.js";
 import { choice, described, h, room } from "./dom.js";
 import { framed } from "./figure.js";
 import { number } from "./format.js";
 import { itemTable } from "./itemtable.js";
 import { among } from "./state.js";
-import { capital } from "./study.js";
 import { rows } from "./tables.js";
 
 /** @typedef {import("./study.js").Context} Context */
@@ -43,13 +43,7 @@ export async function itemsView(context) {
     "div",
     { class: "controls" },
     h("label", { class: "choice" }, h("span", {}, "Search"), search),
-    choice(
-      capital(section.words.negationIn),
-      [["all", "caption or foil"], ...study.negations],
-      negation,
-      (value) => set({ negation: value }),
-      "negation",
-    ),
+    negationChoice(context, negation),
     choice("Items", ["all", ...study.segments], segment, (value) => set({ segment: value }), "segment"),
     Number.isFinite(from) || Number.isFinite(to)
       ? h(

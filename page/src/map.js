@@ -2,6 +2,7 @@
 
 import { block } from "./blocks.js";
 import { details, items } from "./cell.js";
+import { effectChoice, negationChoice } from "./choices.js";
 import { gradient } from "./colour.js";
 import { choice, h, room, toggle } from "./dom.js";
 import { framed } from "./figure.js";
@@ -59,13 +60,7 @@ export async function mapView(context) {
       "site",
     ),
     choice("Direction", chosen.directions, chosen.direction, (direction) => set({ direction }), "direction"),
-    choice(
-      capital(section.words.negationIn),
-      [["all", "caption or foil"], ...study.negations],
-      chosen.negation,
-      (negation) => set({ negation }),
-      "negation",
-    ),
+    negationChoice(context, chosen.negation),
     choice(
       "Items",
       [["all", "all"], ...study.segments.filter((segment) => there.has(segment))],
@@ -73,13 +68,7 @@ export async function mapView(context) {
       (segment) => set({ segment }),
       "segment",
     ),
-    choice(
-      "Effect",
-      study.effects.map(([name, label]) => [name, label]),
-      chosen.effect,
-      (effect) => set({ effect }),
-      "effect",
-    ),
+    effectChoice(context, study.effects.map(([name]) => name), chosen.effect),
     toggle("own colour scale", chosen.own, (own) => set({ scale: own ? "own" : "" }), "scale"),
   );
   if (!table.length)

@@ -51,6 +51,7 @@ def edge_block(
     )
     place = {edge: n for n, edge in enumerate(shown)}
     found = found.sort_values("edge", key=lambda edges: edges.map(place), kind="stable")
+    rows = edges.groupby(KEY, observed=True, sort=False).indices
     ends = sorted({*found["sender"], *found["component"]})
     return {
         "edges": columns(found.drop(columns=LEFT_OUT, errors="ignore").rename(columns=PLACEBO)),
@@ -58,16 +59,13 @@ def edge_block(
         "heights": {name: None if name == READ_OUT else height(name) for name in ends},
         "reads": READS,
         "least": float(edge_map["least"].iloc[0]) if len(edge_map) else 0.0,
-        "changes": [_changes(edge, edges, scores, segments) for edge in followed],
+        "changes": [_changes(edges.iloc[rows[edge]], scores, segments) for edge in followed],
     }
 
 
 def _changes(
-    edge: tuple[str, ...], edges: pd.DataFrame, scores: pd.DataFrame, segments: pd.DataFrame
+    of_edge: pd.DataFrame, scores: pd.DataFrame, segments: pd.DataFrame
 ) -> list[int | None]:
     """Change of every item's score by an edge, in the order of `segments`."""
-    own = np.logical_and.reduce(
-        [edges[name] == value for name, value in zip(KEY, edge, strict=True)]
-    )
-    values: list[list[int | None]] = value_block(as_cells(edges[own]), scores, segments)["changes"]
+    values: list[list[int | None]] = value_block(as_cells(of_edge), scores, segments)["changes"]
     return values[0]
