@@ -136,7 +136,7 @@ function strip({ study, section, link }, items, unit, { name, id, table, effect 
   const clipped = unit === "restoration";
   const inside = clipped ? given.filter((item) => item[unit] >= low && item[unit] <= high) : given;
   const beyond = given.length - inside.length;
-  const mean = unit === "change" ? row.difference : effect === "mean" ? row.mean : row.ratio;
+  const mean = unit === "change" ? row.difference : effectOf(row, effect);
   const placed = inside.map((item, number) => ({ ...item, at: height(study, item, number) }));
   const picture = /** @type {SVGSVGElement} */ (
     Plot.plot({
@@ -174,8 +174,8 @@ function strip({ study, section, link }, items, unit, { name, id, table, effect 
     name: `${section.id}_${id}_items`,
     picture,
     caption: [
-      `${name}: a point per item, by ${section.words.negationIn}; the line is the map's ` +
-      `${unit === "change" ? "mean" : effect === "mean" ? "mean of ratios" : "ratio of means"}.` +
+      `${name}: a point per item, by ${section.words.negationIn}` +
+      (mean === null ? ". " : `; the line is the map's ${unit === "change" ? "mean" : effect === "mean" ? "mean of ratios" : "ratio of means"}.`) +
       (beyond ? ` ${beyond} of ${given.length} items lie beyond the axis.` : ""),
     ],
     data: given.map(({ item_id, negation, segment, d, change, restoration }) => {

@@ -108,12 +108,15 @@ async function body(context, known, chosen, table) {
     picked: (component) => set({ component: component === state.component ? "" : component }),
   });
   const { n_items, n_pairs } = shown[0];
+  const held = rows(known.edges).filter((row) => row.direction === direction && row.negation === negation).length;
+  const tested = known.tested[direction];
   const figure = framed({
     name: [section.id, "edges", direction, negation, effect].join("_"),
     picture,
     caption: [
-      `${shown.length} of ${known.tested[direction]} edges that were tested, by ${label}, of ${n_items} items ` +
-      `(${n_pairs} pairs): what a component writes, copied into what another one reads. Strong ones are ` +
+      `${shown.length} of ${tested} edges that were tested` +
+      (held < tested ? ` (the page holds the ${held} strongest over both places; the table has all)` : "") +
+      `, by ${label}, of ${n_items} items (${n_pairs} pairs): what a component writes, copied into what another one reads. Strong ones are ` +
       `significant, beyond their placebo and worth ${known.least} of d or more; dotted lines lead from where a ` +
       "head reads to where it writes.",
       ...known.said,
