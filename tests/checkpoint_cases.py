@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from negtrace.models.checkpoints import model_weights
 from negtrace.models.model_specs import ModelSpec
 from negtrace.models.openclip import LoadedModel, load
-from negtrace.models.weight_files import read_weight_file
+from negtrace.models.weight_reading import read_weight_file
 
 TINY = {
     "embed_dim": 24,

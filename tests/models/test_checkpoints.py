@@ -20,7 +20,7 @@ from torch import nn
 
 from negtrace.errors import InputError
 from negtrace.models.checkpoints import model_weights
-from negtrace.models.weight_files import read_weight_file
+from negtrace.models.weight_reading import read_weight_file
 
 
 @pytest.fixture(scope="module")

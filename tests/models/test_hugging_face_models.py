@@ -12,7 +12,10 @@ from hugging_face_clips import clip, clip_tokenizer, siglip
 
 from negtrace.errors import InputError
 from negtrace.models.configurations import of_folder, read_configuration
-from negtrace.models.hugging_face_models import model_configuration, preprocess_configuration
+from negtrace.models.hugging_face_configurations import (
+    model_configuration,
+    preprocess_configuration,
+)
 from negtrace.models.model_specs import ModelSpec, preflight
 from negtrace.models.openclip import load
 

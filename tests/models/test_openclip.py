@@ -13,10 +13,11 @@ from PIL import Image
 
 from negtrace.data.image_embeddings import encode_images
 from negtrace.errors import InputError
-from negtrace.models.configurations import read_configuration, refusal
+from negtrace.models.configurations import read_configuration
 from negtrace.models.model_specs import ModelSpec, preflight
 from negtrace.models.open_clip_tokenizers import as_tokenizer
 from negtrace.models.openclip import load, tokenizer_of
+from negtrace.models.refusals import refusal
 from negtrace.trace import trace
 
 

@@ -13,7 +13,8 @@ from checkpoint_cases import architecture, filled, same, tiny
 from safetensors.torch import save_file
 
 from negtrace.errors import InputError
-from negtrace.models.weight_files import files_of, kind_of, read_weight_file, weight_file
+from negtrace.models.weight_files import files_of, kind_of, weight_file
+from negtrace.models.weight_reading import read_weight_file
 
 
 @pytest.fixture(scope="module")

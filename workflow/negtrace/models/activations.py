@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from negtrace.errors import InputError
 from negtrace.models.configurations import (
@@ -21,7 +21,9 @@ from negtrace.models.configurations import (
     of_file,
     twin_of,
 )
-from negtrace.models.weight_files import WeightFile
+
+if TYPE_CHECKING:
+    from negtrace.models.weight_reading import WeightFile
 
 QUICK, PLAIN = "quick_gelu", "gelu"
 WORDS = {QUICK: "QuickGELU", PLAIN: "GELU"}

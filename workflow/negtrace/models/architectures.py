@@ -12,7 +12,8 @@ from typing import Any
 import open_clip
 import pandas as pd
 
-from negtrace.models.configurations import refusal
+from negtrace.models.configurations import builtin_configurations
+from negtrace.models.refusals import refusal
 
 POOLING = {"argmax": "EOT", "eos": "EOT", "first": "first token", "last": "last token"}
 POOLING |= {"mean_pooler": "mean", "cls_pooler": "first token"}
@@ -29,9 +30,7 @@ def survey() -> pd.DataFrame:
 
 
 def _builtin() -> list[str]:
-    """Names that open_clip ships, without those that were added while running."""
-    folder = open_clip.factory._MODEL_CONFIG_PATHS[0]
-    return [path.stem for path in folder.glob("*.json")]
+    return [path.stem for path in builtin_configurations().glob("*.json")]
 
 
 def _row(name: str) -> dict[str, Any]:

@@ -28,7 +28,8 @@ from negtrace.errors import InputError
 from negtrace.messages import listed, one_line
 from negtrace.models.checkpoint_fit import WRAPPERS, Weights, fitted
 from negtrace.models.hugging_face_models import TEXT_END
-from negtrace.models.weight_files import BIG_VISION, WeightFile
+from negtrace.models.weight_files import BIG_VISION
+from negtrace.models.weight_reading import WeightFile
 
 # A copy of the model has one of them: open_clip's, Hugging Face's, MobileCLIP's own.  A text tower
 # of BERT's kind has its last LayerNorm in a block, and the embeddings' marks it.

@@ -1,7 +1,8 @@
 """Configurations: what a model's architecture is, from open_clip's table, a file or a folder.
 
 A file may be open_clip's plain configuration, its ``open_clip_config.json`` (which also says how
-pictures are prepared) or Hugging Face's ``config.json`` of a CLIP.
+pictures are prepared) or Hugging Face's ``config.json`` of a CLIP.  open_clip is imported where it
+is needed: of a file it seldom is, and its import takes longer than all that is done here.
 """
 
 from __future__ import annotations
@@ -9,16 +10,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import open_clip
-from open_clip.model import CLIPTextCfg
-from open_clip.transform import PreprocessCfg
-
 from negtrace.errors import InputError
 from negtrace.messages import did_you_mean, one_line
-from negtrace.models import hugging_face_models, hugging_face_refusals
+from negtrace.models import hugging_face_configurations
 from negtrace.study.model_sources import folder_of, is_repository, repository_of
 
 OPEN_CLIP_FILE = "open_clip_config.json"
@@ -30,7 +28,6 @@ TEXT_MODEL = "text_model"  # folder with the configuration of a text tower of tr
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "spiece.model")
 
 NEEDED = ("embed_dim", "vision_cfg", "text_cfg")
-CLIP_VOCABULARY = 49408
 
 
 @dataclass(frozen=True)
@@ -85,6 +82,8 @@ def read_configuration(architecture: str, folder: Path | str | None = None) -> C
         name = path.parent.resolve().name if path.name in _IN_FOLDERS else path.stem
         _refuse_shadow(name, found.model, path)
         return _named(found, name, path.parent)
+    import open_clip
+
     config = open_clip.get_model_config(architecture) if _plain(architecture) else None
     if config is None:
         hint = did_you_mean(architecture, open_clip.list_models())
@@ -99,11 +98,15 @@ def _plain(name: str) -> bool:
     return ":" not in name and bool(name)
 
 
+def builtin_configurations() -> Path:
+    """Folder of the configurations that open_clip ships; others may be added while running."""
+    package = find_spec("open_clip")
+    assert package is not None
+    return Path(str(package.origin)).parent / "model_configs"
+
+
 def _is_builtin(name: str) -> bool:
-    """Whether open_clip ships it; others may have been added while running."""
-    return any(
-        (path / f"{name}.json").is_file() for path in open_clip.factory._MODEL_CONFIG_PATHS[:1]
-    )
+    return (builtin_configurations() / f"{name}.json").is_file()
 
 
 def of_folder(folder: Path, name: str) -> Configuration:
@@ -127,13 +130,13 @@ def of_file(path: Path) -> Configuration:
     Raises:
         InputError: it cannot be read, or is no model's configuration.
     """
-    content = _mapping(path)
+    content = read_mapping(path)
     if "model_type" in content or "architectures" in content:
         sibling = path.with_name(PREPROCESSOR_FILE)
         preprocess = {}
         if sibling.is_file():
-            preprocess = hugging_face_models.preprocess_configuration(
-                _mapping(sibling), str(sibling)
+            preprocess = hugging_face_configurations.preprocess_configuration(
+                read_mapping(sibling), str(sibling)
             )
         model = _hugging_face(content, path)
         return Configuration("", model, preprocess, says_activation=True)
@@ -146,9 +149,12 @@ def of_file(path: Path) -> Configuration:
         )
     if not all(isinstance(model[key], dict) for key in NEEDED[1:]):
         raise InputError(f"{path}: vision_cfg and text_cfg have to be mappings")
-    preprocess = content.get("preprocess_cfg") or {}
-    known = PreprocessCfg.__dataclass_fields__
-    preprocess = {key: value for key, value in dict(preprocess).items() if key in known}
+    preprocess = dict(content.get("preprocess_cfg") or {})
+    if preprocess:
+        from open_clip.transform import PreprocessCfg
+
+        known = PreprocessCfg.__dataclass_fields__
+        preprocess = {key: value for key, value in preprocess.items() if key in known}
     # Of weights that come with their configuration the latter speaks also where it is silent.
     says = "quick_gelu" in model or model is wrapped
     return Configuration("", dict(model), preprocess, says_activation=says)
@@ -156,14 +162,19 @@ def of_file(path: Path) -> Configuration:
 
 def _hugging_face(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
     try:
-        return hugging_face_models.model_configuration(content, str(path))
+        return hugging_face_configurations.model_configuration(content, str(path))
     except (TypeError, KeyError, AttributeError, ZeroDivisionError) as error:
         raise InputError(
             f"{path}: not the configuration of a Hugging Face CLIP ({one_line(error)})"
         ) from error
 
 
-def _mapping(path: Path) -> dict[str, Any]:
+def read_mapping(path: Path) -> dict[str, Any]:
+    """What a JSON file of a configuration holds.
+
+    Raises:
+        InputError: it cannot be read, or holds something else.
+    """
     try:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
@@ -177,10 +188,13 @@ def _mapping(path: Path) -> dict[str, Any]:
 
 def _refuse_shadow(name: str, model: Mapping[str, Any], path: Path) -> None:
     """A file may not go by the name of another of open_clip's architectures."""
-    if _is_builtin(name) and open_clip.get_model_config(name) != model:
-        raise InputError(
-            f"{path}: open_clip has another architecture named {name!r}; rename the file"
-        )
+    if _is_builtin(name):
+        import open_clip
+
+        if open_clip.get_model_config(name) != model:
+            raise InputError(
+                f"{path}: open_clip has another architecture named {name!r}; rename the file"
+            )
 
 
 def _named(
@@ -210,8 +224,10 @@ def _is_clips(folder: Path) -> bool:
     """Whether a folder's tokenizer has CLIP's own vocabulary, so that open_clip's does."""
     for file in ("vocab.json", "tokenizer.json"):
         if (folder / file).is_file():
-            content = _mapping(folder / file)
+            content = read_mapping(folder / file)
             vocabulary = content if file == "vocab.json" else content["model"]["vocab"]
+            import open_clip
+
             own = open_clip.SimpleTokenizer().encoder
             return len(vocabulary) == len(own) and _words(vocabulary) == _words(own)
     return False
@@ -220,54 +236,6 @@ def _is_clips(folder: Path) -> bool:
 def _words(vocabulary: Mapping[str, int]) -> list[str]:
     """CLIP's tokens but for the last two, start and end, which go by several names."""
     return sorted(vocabulary, key=vocabulary.__getitem__)[:-2]
-
-
-def check_vocabulary(found: Configuration) -> None:
-    """CLIP's own tokenizer needs as many rows of the token embedding as it has tokens.
-
-    Raises:
-        InputError: the vocabulary is smaller.
-    """
-    size = found.model["text_cfg"].get("vocab_size", CLIP_VOCABULARY)
-    if found.tokenizer is None and (not isinstance(size, int) or size < CLIP_VOCABULARY):
-        raise InputError(
-            f"{found.name}: text_cfg.vocab_size is {size}, but CLIP's tokenizer has "
-            f"{CLIP_VOCABULARY} tokens; name the model's own with text_cfg.hf_tokenizer_name (a "
-            "folder or a repository of the hub)"
-        )
-
-
-def refusal(config: Mapping[str, Any]) -> str | None:
-    """Why a model with this configuration cannot be traced, or None if it can."""
-    text = config["text_cfg"]
-    if name := text.get("hf_model_name"):
-        pooler = text.get("hf_pooler_type") or CLIPTextCfg.hf_pooler_type
-        return hugging_face_refusals.refusal(name, pooler, _model_type(name))
-    if text.get("correct_cls_mask"):
-        return "its class token has another mask than CoCa's (text_cfg.correct_cls_mask)"
-    if text.get("embed_cls") and text.get("no_causal_mask"):
-        return "it has a class token but no causal mask (text_cfg.embed_cls, no_causal_mask)"
-    if text.get("use_pad_mask"):
-        return "it masks padding (text_cfg.use_pad_mask)"
-    if text.get("tokenizer_mode"):
-        return "its tokenizer has a mode of its own (text_cfg.tokenizer_mode)"
-    for key in ("qk_norm", "scaled_cosine_attn", "scale_heads", "scale_attn_inner"):
-        if text.get(key):
-            return f"its attention departs from softmax(q k / sqrt(d)) v (text_cfg.{key})"
-    for key in ("scale_attn", "scale_fc"):
-        if text.get(key):
-            return f"its blocks have extra LayerNorms (text_cfg.{key})"
-    causal = not text.get("no_causal_mask", False)
-    pool = text.get("pool_type", "argmax")
-    if pool == "none" or (pool == "eos" and not causal):
-        return f"its sentence embedding is pooled in an unknown way (text_cfg.pool_type={pool})"
-    return None
-
-
-def _model_type(name: str) -> str | None:
-    """The type of a text model of transformers, if its configuration is at hand."""
-    file = Path(name) / HUGGING_FACE_FILE
-    return str(_mapping(file).get("model_type")) if file.is_file() else None
 
 
 def with_text_model(found: Configuration, folder: Path | str | None) -> Configuration:

@@ -11,18 +11,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import open_clip
-
 from negtrace.errors import InputError
 from negtrace.messages import did_you_mean, listed, one_line
 from negtrace.models.configurations import (
     Configuration,
-    check_vocabulary,
     read_configuration,
-    refusal,
     with_text_model,
 )
 from negtrace.models.preprocessing import checked
+from negtrace.models.refusals import check_vocabulary, refusal
 from negtrace.models.weight_files import PREFERRED, weight_file
 from negtrace.study.model_sources import (
     brings_weights,
@@ -125,6 +122,8 @@ def preflight(spec: ModelSpec) -> str:
 
 
 def _check_tag(found: Configuration, spec: ModelSpec) -> None:
+    import open_clip
+
     name = found.name
     tags = open_clip.list_pretrained_tags_by_model(name)
     if spec.weights not in tags:
@@ -182,7 +181,11 @@ def pretrained(spec: ModelSpec, folder: Path | str | None = None) -> Pretrained:
     repository = repository_of(spec.architecture)
     if repository is not None:
         return Pretrained(repository, PREFERRED if spec.brings_weights else (), None, tokenizer)
-    tag = open_clip.get_pretrained_cfg(name, spec.weights) if spec.is_tag else {}
+    tag: Mapping[str, Any] = {}
+    if spec.is_tag:
+        import open_clip
+
+        tag = open_clip.get_pretrained_cfg(name, spec.weights)
     repository, _, file = tag.get("hf_hub", "").rpartition("/")
     # A hub entry without a file name means open_clip's usual names; safetensors come first.
     names = (file,) if file else ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")

@@ -37,7 +37,8 @@ from negtrace.models.model_specs import RANDOM, ModelSpec, configuration, prefli
 from negtrace.models.open_clip_tokenizers import as_tokenizer
 from negtrace.models.preprocessing import preprocessing
 from negtrace.models.tower import TextTower
-from negtrace.models.weight_files import read_weight_file, weight_file
+from negtrace.models.weight_files import weight_file
+from negtrace.models.weight_reading import read_weight_file
 from negtrace.study.model_sources import FOLDER, local_path
 
 

@@ -11,9 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import open_clip
-from open_clip.transform import PreprocessCfg
-
 from negtrace.errors import InputError
 from negtrace.models.activations import configuration_beside
 from negtrace.models.configurations import Configuration
@@ -55,6 +52,8 @@ def preprocessing(
         ({}, "OpenAI's CLIP (assumed)"),
     ]
     said, source = next((c for c in choices if _known(c[0])), choices[-1])
+    from open_clip.transform import PreprocessCfg
+
     settings = {key: getattr(PreprocessCfg(), key) for key in KEYS} | _known(said)
     if stated:
         settings |= checked(stated)
@@ -86,6 +85,8 @@ def _known(said: Mapping[str, Any]) -> dict[str, Any]:
 
 def _published(found: Configuration) -> dict[str, Any]:
     """What all published weights of an architecture agree on; empty if they do not, or none are."""
+    import open_clip
+
     tags = open_clip.list_pretrained_tags_by_model(found.name) if found.builtin else []
     said = [_known(open_clip.get_pretrained_cfg(found.name, tag)) for tag in tags]
     return said[0] if said and all(other == said[0] for other in said) else {}

@@ -1,26 +1,19 @@
-"""Weight files: what a file of weights is, told from its content, and what it holds.
+"""Weight files: where a model's weights lie, and what kind of file that is, by its first bytes.
 
-A folder, an index of shards, safetensors, a TorchScript archive and files of ``torch.save`` are
-read; of anything else the kind is named.  `checkpoints.py` finds the model's weights in it.
+Loads no library of tensors: `weight_reading.py` reads what is in them.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import struct
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError, safe_open
-
 from negtrace.errors import InputError
-from negtrace.messages import listed, one_line
-from negtrace.models.safe_pickle import read_pickle
+from negtrace.messages import listed
 
 # In the order in which a folder is searched: open_clip's names come first.
 PREFERRED = (
@@ -55,27 +48,6 @@ FOREIGN = {
 }
 SHARD = re.compile(r"-0*(\d+)-of-0*(\d+)\.")
 
-# QuickGELU's constant, as code spells it and as archives store it.
-QUICK = 1.702
-_QUICK_BYTES = {struct.pack(kind, QUICK) for kind in ("<d", "<f", "<e")}
-
-
-@dataclass(frozen=True)
-class WeightFile:
-    """A file of weights that has been read.
-
-    Attributes:
-        kind: what it is, in words.
-        content: tensors and whatever else, in nested containers.
-        classes: full names of the classes in a pickle.
-        activation: quick_gelu or gelu, where a program in the file says it.
-    """
-
-    kind: str
-    content: Any
-    classes: frozenset[str] = frozenset()
-    activation: str | None = None
-
 
 def weight_file(path: Path) -> Path:
     """The file itself, or the one in a folder.
@@ -105,8 +77,8 @@ def files_of(path: Path) -> list[Path]:
         InputError: as `kind_of`, or it is an index and lacks a shard, or is a shard.
     """
     if kind_of(path) == INDEX:
-        return [path, *_shards(path)]
-    _refuse_shard(path)
+        return [path, *shards_of(path)]
+    refuse_shard(path)
     return [path]
 
 
@@ -173,7 +145,8 @@ def _json(path: Path) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _refuse_shard(path: Path) -> None:
+def refuse_shard(path: Path) -> None:
+    """Refuse one file of several that are one model's weights."""
     shard = SHARD.search(path.name)
     if shard and int(shard[2]) > 1:
         raise InputError(
@@ -182,8 +155,8 @@ def _refuse_shard(path: Path) -> None:
         )
 
 
-def shard_names(index: Path) -> list[str]:
-    """Names of the files that an index says the weights lie in.
+def weight_map(index: Path) -> dict[str, str]:
+    """Weights of an index, and the names of the files that it says they lie in.
 
     Raises:
         InputError: they are none, or not beside it.
@@ -192,80 +165,22 @@ def shard_names(index: Path) -> list[str]:
     values = list(names.values()) if isinstance(names, dict) else []
     if not values or not all(isinstance(n, str) and Path(n).name == n for n in values):
         raise InputError(f"{index}: its weight_map names no files beside it; download it again")
-    return sorted(set(values))
+    return dict(names or {})
 
 
-def _shards(index: Path) -> list[Path]:
+def shard_names(index: Path) -> list[str]:
+    """Names of the files that an index says the weights lie in; raises as `weight_map`."""
+    return sorted(set(weight_map(index).values()))
+
+
+def shards_of(index: Path) -> list[Path]:
+    """The files that an index says the weights lie in.
+
+    Raises:
+        InputError: as `weight_map`, or one is missing.
+    """
     shards = [index.parent / name for name in shard_names(index)]
     absent = [shard.name for shard in shards if not shard.is_file()]
     if absent:
         raise InputError(f"{index}: shards are missing beside it: {listed(absent)}; put them there")
     return shards
-
-
-def read_weight_file(path: Path) -> WeightFile:
-    """Read a file of weights.
-
-    Raises:
-        InputError: it is none that can be read; says what it is.
-    """
-    kind = kind_of(path)
-    if kind != INDEX:
-        _refuse_shard(path)
-    try:
-        if kind == SAFETENSORS:
-            return WeightFile(kind, _tensors(path))
-        if kind == TORCHSCRIPT:
-            program = torch.jit.load(path, map_location="cpu")
-            return WeightFile(kind, dict(program.state_dict()), activation=_said_in_code(path))
-        if kind == INDEX:
-            return WeightFile(kind, _of_shards(path))
-        if kind == PICKLE:
-            return WeightFile(kind, *read_pickle(path))
-    except InputError:
-        raise
-    except Exception as error:  # whatever a damaged or foreign file makes a reader raise
-        raise InputError(
-            f"{path}: this {kind} cannot be read ({one_line(error)}); download or save it again"
-        ) from error
-    return WeightFile(kind, {})
-
-
-def _of_shards(index: Path) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for shard in _shards(index):
-        content = _tensors(shard) if kind_of(shard) == SAFETENSORS else read_pickle(shard)[0]
-        found |= content
-    absent = sorted(set(_json(index)["weight_map"]) - set(found))
-    if absent:
-        raise InputError(f"{index}: its shards lack {listed(absent)}; download them again")
-    return found
-
-
-def _tensors(path: Path) -> dict[str, torch.Tensor]:
-    try:
-        with safe_open(path, "pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise InputError(
-            f"{path}: the safetensors file is damaged ({one_line(error)}); download it again"
-        ) from error
-
-
-def _said_in_code(path: Path) -> str | None:
-    """The activation that an archive's program computes, if it can be told."""
-    with zipfile.ZipFile(path) as archive:
-        members = archive.infolist()
-        code = " ".join(
-            archive.read(member).decode(errors="replace")
-            for member in members
-            if "/code/" in member.filename and member.filename.endswith(".py")
-        )
-        constants = {
-            archive.read(member)
-            for member in members
-            if "/constants/" in member.filename and member.file_size <= 8
-        }
-    if str(QUICK) in code or constants & _QUICK_BYTES:
-        return "quick_gelu"
-    return "gelu" if re.search(r"\bgelu\(", code) else None
