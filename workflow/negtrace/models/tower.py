@@ -29,6 +29,7 @@ from negtrace.models.tower_weights import BLOCK_WEIGHTS, check_weights
 Part = Literal["q", "k", "v"]
 PARTS: tuple[Part, ...] = ("q", "k", "v")
 
+_OF_LINEAR = ("weight", "bias")
 QUICK_GELU_SLOPE = 1.702  # QuickGELU(x) = x sigmoid(1.702 x)
 
 READ_OUTS: dict[ReadOut, Callable[[Tensor], Tensor]] = {"gelu": F.gelu, "tanh": torch.tanh}
@@ -172,6 +173,36 @@ class TextTower:
         rows = rearrange(z, "... (h d) -> h (...) d", h=heads)
         summed: Tensor = torch.einsum("hrd,hwd->hrw", rows, out).unflatten(1, z.shape[:-1])
         return summed
+
+    def asked_of_input(
+        self, block: int, queries: Float[Tensor, "*rows width"]
+    ) -> tuple[Float[Tensor, "heads *rows width"], Float[Tensor, "heads *rows 1"]]:
+        """What each head's queries ask of attention's input: q (W_k x + b_k) = asked x + offset."""
+        weight, bias = (self.blocks[block - 1][f"qkv.{part}"].chunk(3)[1] for part in _OF_LINEAR)
+        heads = self.shape.heads
+        rows = rearrange(queries, "... (h d) -> h (...) d", h=heads)
+        asked: Tensor = rows @ rearrange(weight, "(h d) w -> h d w", h=heads)
+        offset: Tensor = rows @ rearrange(bias, "(h d) -> h d 1", h=heads)
+        return asked.unflatten(1, queries.shape[:-1]), offset.unflatten(1, queries.shape[:-1])
+
+    def values_of_input(
+        self,
+        block: int,
+        weighted: Float[Tensor, "heads *rows width"],
+        total: Float[Tensor, "heads *rows 1"],
+    ) -> Float[Tensor, "heads *rows head_width"]:
+        """Each head's weighted values, from attention's input weighted alike.
+
+        Args:
+            total: sums of the weights.
+        """
+        weight, bias = (self.blocks[block - 1][f"qkv.{part}"].chunk(3)[2] for part in _OF_LINEAR)
+        of_heads = rearrange(weight, "(h d) w -> h w d", h=self.shape.heads)
+        biases = rearrange(bias, "(h d) -> h 1 d", h=self.shape.heads)
+        values: Tensor = torch.baddbmm(
+            total.flatten(1, -2) * biases, weighted.flatten(1, -2), of_heads
+        )
+        return torch.unflatten(values, 1, total.shape[1:-1])
 
     def mlp_out(self, block: int, normed: Float[Tensor, "... width"]) -> Float[Tensor, "... width"]:
         """What the MLP adds to the residual stream, from what `mlp_norm` has treated."""

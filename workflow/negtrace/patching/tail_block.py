@@ -104,10 +104,9 @@ class TailBlock:
         for start in range(0, len(of), step):
             some = slice(start, start + step)
             x = states[:, of[some][0] : of[some][-1] + 1]
-            normed = self.tower.attention_norm(self.number, x)
-            k, v = (self.tail.spread(self.tower.project(self.number, p, normed)) for p in PARTS[1:])
-            x, normed = self._read(x), self._read(normed)
-            z = self.attention(self.tower.project(self.number, "q", normed), k, v)
+            whole = self.tower.attention_norm(self.number, x)
+            x, normed = self._read(x), self._read(whole)
+            z = self.passed_attention(self.tower.project(self.number, "q", normed), whole)
             if x.shape[1] < len(of[some]):
                 own = [i - of[start] for i in of[some]]
                 x, normed, z = x[:, own], normed[:, own], z[:, own]
@@ -146,6 +145,13 @@ class TailBlock:
         """Keys and values that the base run has for the prefix [P, B, width]."""
         return self.prefix("k"), self.prefix("v")
 
+    def passed_attention(self, queries: Outputs, normed: States) -> Outputs:
+        """z of the rows that are read later, from all rows' input to attention."""
+        if self.one_row and len(normed) >= 2 * len(self.tail.sets):
+            return self._of_inputs(queries, self.tail.spread(normed))
+        k, v = (self.tail.spread(self.tower.project(self.number, p, normed)) for p in PARTS[1:])
+        return self.attention(queries, k, v)
+
     def attention(
         self,
         queries: Outputs,
@@ -156,17 +162,60 @@ class TailBlock:
     ) -> Outputs:
         """z of the rows that are read later.
 
-        Prefix and tail are scored apart and normalised together.
-
         Args:
             prefix_keys, masks: the base run's, unless others are given.
         """
-        shape, cells = self.tower.shape, queries.shape[1]
+        each_key, each_value = self._each(keys), self._each(values)
+        return self._attention(
+            self.spread(queries),
+            lambda query, mask, scale: torch.baddbmm(mask, query, each_key.mT, alpha=scale),
+            lambda weights: weights @ each_value,
+            self.prefix_keys_values[0] if prefix_keys is None else prefix_keys,
+            masks or self.tail.masks,
+        )
+
+    def _of_inputs(self, queries: Outputs, normed: Float[Tensor, "m cells B width"]) -> Outputs:
+        """z of the one row of each set, with no key and no value of a row ever made.
+
+        A query's product with W_k x + b_k is one of W_k^T q with x, and values are weighted alike
+        before W_v as behind it: two products a set instead of two a row.
+        """
+        tower, number, cells = self.tower, self.number, queries.shape[1]
         queries = self.spread(queries)
-        base_keys, prefix_values = self.prefix_keys_values
-        prefix_keys = base_keys if prefix_keys is None else prefix_keys
+        asked, offset = tower.asked_of_input(number, queries[0])
+        rows = rearrange(normed, "m c b w -> (c b) m w")
+
+        def score(query: Tensor, mask: Tensor, scale: float) -> Tensor:
+            products = rearrange(asked, "h c b w -> (c b) h w") @ rows.mT
+            products += rearrange(offset, "h c b 1 -> (c b) h 1")
+            return torch.add(mask, products.flatten(0, 1)[:, None], alpha=scale)
+
+        def weigh(weights: Tensor) -> Tensor:
+            by_head = weights.view(-1, tower.shape.heads, rows.shape[1])
+            mixed = rearrange(by_head @ rows, "(c b) h w -> h c b w", c=cells)
+            total = rearrange(by_head.sum(-1), "(c b) h -> h c b 1", c=cells)
+            return rearrange(tower.values_of_input(number, mixed, total), "h c b d -> (c b h) 1 d")
+
+        prefix_keys = self.prefix_keys_values[0]
+        return self._attention(queries, score, weigh, prefix_keys, self.tail.masks)
+
+    def _attention(
+        self,
+        queries: Float[Tensor, "r cells B width"],
+        score: Callable[[Tensor, Tensor, float], Tensor],
+        weigh: Callable[[Tensor], Tensor],
+        prefix_keys: Float[Tensor, "P B width"],
+        masks: Masks,
+    ) -> Outputs:
+        """Prefix and tail are scored apart and normalised together.
+
+        Args:
+            score: of queries [cBh, r, d], a mask and a scale: mask + scale times their products
+                with the tail's keys [cBh, r, m].
+            weigh: the tail's values, weighted [cBh, r, d].
+        """
+        shape, cells = self.tower.shape, queries.shape[1]
         scale = shape.head_width**-0.5
-        masks = masks or self.tail.masks
         prefix_mask = masks.prefix[:, None].repeat_interleave(shape.heads, dim=0)
         before = torch.baddbmm(
             prefix_mask, self._shared(queries), self._shared(prefix_keys).mT, alpha=scale
@@ -174,13 +223,13 @@ class TailBlock:
         mask = masks.rows[:, -len(queries) :]  # the last row, unless all see the same
         if len(mask) > 1:
             mask = repeat(mask, "b r k -> (c b h) r k", c=cells, h=shape.heads)
-        own = torch.baddbmm(mask, self._each(queries), self._each(keys).mT, alpha=scale)
+        own = score(self._each(queries), mask, scale)
         before = rearrange(before, "s (r c) k -> (c s) r k", c=cells)
         weights = softmax(torch.cat([before, own], dim=-1))
         before, own = weights.tensor_split([before.shape[-1]], dim=-1)
-        z = own @ self._each(values)
+        z = weigh(own)
         before = rearrange(before, "(c s) r k -> s (r c) k", c=cells)
-        z_before = before @ self._shared(prefix_values)
+        z_before = before @ self._shared(self.prefix_keys_values[1])
         z += rearrange(z_before, "s (r c) d -> (c s) r d", c=cells)
         z = rearrange(z, "(c b h) r d -> r c b (h d)", c=cells, h=shape.heads)
         return self.gather(z)
