@@ -293,8 +293,9 @@ if IS_SUBMITTED:
     workflow.register_resource("slots", SLOTS)
 
 
-# Priority of the longest jobs: what comes last keeps the report waiting.
-LONG = 1
+# Priority of the longest jobs, which would keep the report waiting, and of short ones that the runs of
+# models wait for.
+AHEAD = 1
 
 MODEL_JOB = {
     "mem_mb": model_memory,

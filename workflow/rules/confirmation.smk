@@ -234,7 +234,7 @@ rule mending:
         log_of("mending", RUN),
     benchmark:
         benchmark_of("mending", RUN)
-    priority: LONG
+    priority: AHEAD
     conda:
         TORCH
     threads: model_threads

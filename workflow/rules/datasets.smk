@@ -62,6 +62,7 @@ rule items:
         benchmark_of("items", "{dataset}")
     wildcard_constraints:
         dataset=datasets_with(["scenes", "download", *READERS], annotation_kind),
+    priority: AHEAD
     conda:
         TORCH
     params:
@@ -111,6 +112,7 @@ rule candidates:
             ["scenes", "download", "huggingface", "templates", *READERS],
             annotation_kind,
         ),
+    priority: AHEAD
     conda:
         ANALYSIS
     params:

@@ -19,7 +19,7 @@ rule head_writes:
         log_of("head_writes", RUN),
     benchmark:
         benchmark_of("head_writes", RUN)
-    priority: LONG
+    priority: AHEAD
     conda:
         TORCH
     threads: model_threads
@@ -74,7 +74,7 @@ rule directions:
         log_of("directions", RUN),
     benchmark:
         benchmark_of("directions", RUN)
-    priority: LONG
+    priority: AHEAD
     conda:
         TORCH
     threads: model_threads
