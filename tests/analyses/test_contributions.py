@@ -13,7 +13,8 @@ from negtrace.analyses.contributions import contributions
 from negtrace.errors import InputError
 from negtrace.models.tower import TextTower
 from negtrace.patching.slow_twin import activations
-from negtrace.statistics.groups import contribution_map, segments
+from negtrace.statistics.groups import segments
+from negtrace.statistics.means import contribution_map
 
 EXACT = 1e-10
 THRESHOLDS = {"incorrect_below": -1.0, "correct_from": 1.0}

@@ -6,6 +6,7 @@ import pandas as pd
 from conftest import effect_rows
 
 from negtrace.report import evidence
+from negtrace.report.contributions import of_contributions
 
 
 def test_cells_are_counted_by_both_corrections():
@@ -26,6 +27,35 @@ def test_known_cells_are_not_counted():
     (said,) = evidence.of_significance(known, "head", 0.05)
     assert said.startswith("Of the 1 cell by head that can differ from 0 over all items (1 more")
     assert "1 do at a family-wise" in said
+
+
+def test_direct_contributions_beside_the_head_that_restores_most():
+    rows = [
+        ("embedding", None, None, 0.1),
+        ("head", 1, 1, 0.4),
+        ("head", 1, 2, -0.6),
+        ("mlp", 1, None, 1.5),
+        ("mlp", 2, None, -0.4),
+    ]
+    table = pd.DataFrame(rows, columns=["component", "layer", "head", "mean"])
+    table = table.astype({"layer": "Int16", "head": "Int16"}).assign(
+        negation="all", segment="all", n_items=230, share=table["mean"]
+    )
+    table["mean_ci_low"], table["mean_ci_high"] = table["mean"] - 0.1, table["mean"] + 0.1
+    others = table.assign(negation="foil", mean=9.0)
+    table = pd.concat([table, others], ignore_index=True)
+    (said,) = of_contributions(table, None, 0.05)
+    assert said == (
+        "Directly into the score, of 2 MLPs that of block 1 writes most of d, 1.50 [1.40, 1.60] of"
+        " 1.00 logits, and of 2 heads head 2 of block 1, -0.60 [-0.70, -0.50] (230 items)."
+    )
+    heads = effect_rows((1, 0.3, 0.01), (2, 0.9, 0.5)).assign(layer=1)
+    (more,) = of_contributions(table, heads, 0.05)
+    assert more == (
+        f"{said} Head 1 of block 1, which restores most (0.30 [0.20, 0.40] of d), writes 0.40"
+        " [0.30, 0.50] logits directly, 0.40 of the mean d."
+    )
+    assert of_contributions(table, heads.assign(p_fwer=0.5), 0.05) == [said]
 
 
 def test_confirmation_in_words():

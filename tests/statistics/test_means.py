@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from negtrace.statistics.effect_sizes import Options, interval_of
-from negtrace.statistics.means import selectivity_map
+from negtrace.statistics.means import contribution_map, selectivity_map
 
 OPTIONS = Options(replicates=300, seed=3)
 
@@ -57,3 +57,26 @@ def test_few_clusters_have_no_interval_and_no_pairs_no_rows():
     assert table["mean"].notna().all()
     assert table["mean_ci_low"].isna().all()
     assert selectivity_map(by_pair.iloc[:0], segments, OPTIONS).empty
+
+
+def test_contributions_of_components_without_head_or_role_have_the_interval_of_their_own():
+    by_pair, segments = study(16)
+    items = segments.merge(by_pair[by_pair["head"] == 1], on="pair_id")
+    rng = np.random.default_rng(1)
+    parts = {
+        kind: items[["item_id", "pair_id"]].assign(
+            component=kind, layer=layer, head=head, role=None, d=rng.normal(mean, 0.2, len(items))
+        )
+        for kind, layer, head, mean in (("embedding", None, None, 0.2), ("head", 1, 2, 0.8))
+    }
+    table = contribution_map(pd.concat(parts.values(), ignore_index=True), segments, OPTIONS)
+    over_all = (table["negation"] == "all") & (table["segment"] == "all")
+    whole = table[over_all].set_index("component")
+    assert whole["share"].sum() == pytest.approx(1)
+    for kind, part in parts.items():
+        by_cluster = part.merge(segments, on="item_id").groupby("cluster_id")["d_x"]
+        sums, counts = (of.to_numpy(float)[:, None] for of in (by_cluster.sum(), by_cluster.size()))
+        low, high = interval_of(len(sums), OPTIONS)(sums, counts)
+        row = whole.loc[kind]
+        assert (row["mean_ci_low"], row["mean_ci_high"]) == pytest.approx((low[0], high[0]))
+        assert row["mean"] == pytest.approx(part["d"].mean())

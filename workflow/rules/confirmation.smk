@@ -48,6 +48,7 @@ rule contribution_map:
         ANALYSIS
     params:
         code=code_hash("contribution_map"),
+        statistics=STATISTICS,
     shell:
         shell_line("contribution_map")
 

@@ -243,6 +243,7 @@ def section(
             else None
         ),
         interventions=config["interventions"],
+        contributions=table("contribution_map") if "contributions" in study["confirm"] else None,
         mending=table("mending") if "mending" in study["confirm"] else None,
         mechanism=(
             (table("mechanism"), table("head_part_map"), table("head_write_map"))

@@ -80,6 +80,7 @@ class Section:
         circuit: tables ``edge_map``, ``circuit`` and ``circuit_minimality``.
         attribution: tables ``attribution_trust`` and ``attribution_map``.
         interventions: those of the configuration.
+        contributions: table ``contribution_map``.
         mending, mechanism, directions: tables of these, as `of_mending` and so on take them.
     """
 
@@ -114,6 +115,7 @@ class Section:
     circuit: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame] | None = None
     attribution: tuple[pd.DataFrame, pd.DataFrame] | None = None
     interventions: Mapping[str, Any] = field(default_factory=dict)
+    contributions: pd.DataFrame | None = None
     mending: pd.DataFrame | None = None
     mechanism: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame] | None = None
     directions: tuple[pd.DataFrame, pd.DataFrame] | None = None

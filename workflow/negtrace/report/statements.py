@@ -11,6 +11,7 @@ from negtrace.report import (
     attribution,
     cautions,
     circuits,
+    contributions,
     directions,
     evidence,
     findings,
@@ -68,6 +69,10 @@ def _of_items(section: Section) -> list[str]:
 
 
 def _of_confirmations(section: Section) -> Iterator[tuple[str, list[str]]]:
+    if section.contributions is not None:
+        heads = section.first_map("head")
+        said = contributions.of_contributions(section.contributions, heads, section.alpha)
+        yield "contributions", said
     if section.confirmation is not None:
         confirmation, ablations, minimality = section.confirmation
         said = evidence.of_confirmation(confirmation, ablations)

@@ -124,25 +124,6 @@ def restoration_map(sweep: pd.DataFrame, segments: pd.DataFrame) -> pd.DataFrame
     return grouped_means(values, "restoration", keys, segments)
 
 
-def contribution_map(contributions: pd.DataFrame, segments: pd.DataFrame) -> pd.DataFrame:
-    """Mean direct contribution to d of every component, and its share of the mean d.
-
-    The total effect that belongs beside a head's share is its mean restoration.
-
-    Args:
-        contributions: table ``contributions``.
-        segments: table ``segments``.
-
-    Returns:
-        columns negation, segment, component, layer, head, role, mean (logits), sd, n, n_items,
-        n_pairs, share.  Within a group of items means add up to the group's mean d, and shares to
-        1; shares are null where the mean d is 0.
-    """
-    means = grouped_means(contributions, "d", COMPONENT_KEYS, segments)
-    mean_d = means.groupby(["negation", "segment"], observed=True)["mean"].transform("sum")
-    return means.assign(share=(means["mean"] / mean_d).where(mean_d != 0))
-
-
 def per_item(by_pair: pd.DataFrame, segments: pd.DataFrame) -> pd.DataFrame:
     """Repeat the rows of each pair for every item of the pair."""
     return segments[["item_id", "pair_id"]].merge(by_pair, on="pair_id", sort=False)

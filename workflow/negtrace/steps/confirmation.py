@@ -32,11 +32,13 @@ def contributions(
 
 
 @step("contribution_map")
-def contribution_map(contributions: Table, segments: Table) -> Made:
+def contribution_map(contributions: Table, segments: Table, statistics: dict[str, Any]) -> Made:
     """Mean direct contribution of every component by negation and segment."""
-    from negtrace.statistics.groups import contribution_map
+    from negtrace.statistics.effect_sizes import Options
+    from negtrace.statistics.means import contribution_map
 
-    return Made({"contribution_map": contribution_map(contributions, segments)})
+    found = contribution_map(contributions, segments, Options(**statistics))
+    return Made({"contribution_map": found})
 
 
 @step("ablations", "confirmation", "curves", "minimality")
