@@ -173,7 +173,7 @@ them changed, each row a pair of its own:
 (`compute.shards` divides a model's pairs among jobs), and {cores:.0f} days on 2 cores. A random
 tenth of the pairs costs a tenth, and widens intervals by a factor of about 3.
 
-**Memory** does not grow with pairs: `compute.memory_mb` is a budget for activations, beside the
+**Memory** does not grow with pairs: `compute.memory_gb` is a budget for activations, beside the
 weights (4 bytes a parameter of the text tower) and about 1 GB for torch. It must hold the runs of
 one pair (last column) and the patched states of one sentence; more of it makes larger batches, not
 more work. Tables do grow: they have a row per item and cell.

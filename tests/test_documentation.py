@@ -106,6 +106,17 @@ def test_the_pages_of_columns_and_names_hold_all_of_them():
         assert all(f"| `{name}` |" in names for name in records)
 
 
+def test_keys_that_the_documentation_names_are_in_the_configuration():
+    """Of `compute.threads` and the like; models and datasets have names of the user's."""
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    sections = {name: of for name, of in config.items() if name not in ("models", "datasets")}
+    named = re.compile(rf"`({'|'.join(sections)})\.(?!parquet|py|csv)(\w+)(?:`|: )")
+    found = [(page, *key) for page in PAGES for key in named.findall(page.read_text())]
+    assert len({(section, key) for _, section, key in found}) > 20
+    for page, section, key in found:
+        assert key in sections[section], f"{page_id(page)}: {section}.{key}"
+
+
 def test_the_gallery_shows_every_figure_and_is_small():
     pictures = {path.stem: path.stat().st_size for path in hooks.GALLERY.glob("*.png")}
     assert set(pictures) == set(FIGURES)
