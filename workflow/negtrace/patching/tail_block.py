@@ -147,7 +147,9 @@ class TailBlock:
 
     def passed_attention(self, queries: Outputs, normed: States) -> Outputs:
         """z of the rows that are read later, from all rows' input to attention."""
-        if self.one_row and len(normed) >= 2 * len(self.tail.sets):
+        # Of fewer rows their keys and values cost less, or take less room than inputs by head.
+        enough = max(2, self.tower.shape.heads / 4) * len(self.tail.sets)
+        if self.one_row and len(normed) >= enough:
             return self._of_inputs(queries, self.tail.spread(normed))
         k, v = (self.tail.spread(self.tower.project(self.number, p, normed)) for p in PARTS[1:])
         return self.attention(queries, k, v)
