@@ -84,7 +84,7 @@ def test_the_paper_study_on_stand_ins_runs_and_does_not_replicate(tmp_path):
     with serve(served) as server:
         override = {
             "downloads": {"mirror": str(tmp_path / "mirror"), "connections": 4},
-            "ablation": {"draws": 5},  # 100 of them take 10 minutes a wording
+            "ablation": {"draws": 5},  # 100 of them take 2 minutes a wording
             "datasets": {
                 "valse": {
                     "images": {
