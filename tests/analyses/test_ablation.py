@@ -51,7 +51,10 @@ def ablated(study: Study, head_sets, **options) -> pd.DataFrame:
 def test_scores_equal_the_twin(tiny_models, structure, donor):
     study = Study(tiny_models[structure], PAIRS[:2])
     head_sets = (((1, 2), (3, 1), (3, 2)), ((2, 3),))
-    table = ablated(study, head_sets, donor=donor).set_index(["set", "item_id"])
+    found = ablated(study, head_sets, donor=donor)
+    items = ["set", "item_id", "pair_id", "negation"]
+    assert list(found) == [*items, "s_negated", "s_affirmative", "d"]
+    table = found.set_index(["set", "item_id"])
     intervention = Intervention("head", head_sets=head_sets, donor=donor)
     original = study.scores.set_index("item_id")
     for number, heads in enumerate(head_sets):
