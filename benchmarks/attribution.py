@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import torch
-from edges import RECEIVERS
+from edges import RECEIVERS, edges_of
 from subject import LOGIT_SCALE, Subject, make_subject
 
 from negtrace.analyses.attribution import batches
@@ -23,11 +23,11 @@ from negtrace.analyses.estimates import (
     edge_estimates,
     edges_anew,
     heads_anew,
+    lines,
     mean_gradients,
     membership,
 )
 from negtrace.models.tower import TextTower
-from negtrace.patching.edge_sweep import edge_sweep
 from negtrace.patching.edges import every_sender, receivers_named
 from negtrace.patching.score_grid import make_study
 
@@ -36,11 +36,11 @@ SITES = ("resid", "head", "q", "k")
 Method = Callable[[TextTower, Batch, Wanted], None]
 
 
-def cells(along: int) -> Method:
-    """Estimates of all sites from so many gradients."""
+def cells(along: list[float]) -> Method:
+    """Estimates of all sites from gradients at these points."""
 
     def run(tower: TextTower, batch: Batch, wanted: Wanted) -> None:
-        gradients = mean_gradients(tower, batch, [], [(i + 0.5) / along for i in range(along)])
+        gradients = mean_gradients(tower, batch, [], along)
         for site in SITES:
             cell_estimates(tower, batch, gradients, site)
 
@@ -48,17 +48,16 @@ def cells(along: int) -> Method:
 
 
 def qk_fix(tower: TextTower, batch: Batch, wanted: Wanted) -> None:
-    gradients = mean_gradients(tower, batch, [], [0.0])
+    gradients = mean_gradients(tower, batch, [], lines(1)["atp"])
     for part in ("q", "k"):
         heads_anew(tower, batch, gradients, part)
 
 
-def edges(along: int, anew: bool = False) -> Method:
-    """Estimates of all edges from so many gradients."""
+def edges(along: list[float], anew: bool = False) -> Method:
+    """Estimates of all edges from gradients at these points."""
 
     def run(tower: TextTower, batch: Batch, wanted: Wanted) -> None:
-        points = [(i + 0.5) / along for i in range(along)]
-        gradients = mean_gradients(tower, batch, wanted.receivers, points)
+        gradients = mean_gradients(tower, batch, wanted.receivers, along)
         roles = {role: i for i, role in enumerate(wanted.roles)}
         member = membership(batch.bases, roles, batch.place)
         (edges_anew if anew else edge_estimates)(tower, batch, gradients, wanted, member)
@@ -84,11 +83,8 @@ def exact(subject: Subject) -> Iterator[tuple[str, float]]:
         began = time.perf_counter()
         subject.sweep(site, DIRECTION)
         yield site, time.perf_counter() - began
-    tables = (subject.alignment, subject.candidates, subject.images, subject.scores)
     began = time.perf_counter()
-    for role, names in RECEIVERS.items():
-        receivers = receivers_named(names, subject.tower.shape)
-        edge_sweep(subject.tower, *tables, receivers, DIRECTION, LOGIT_SCALE, roles=(role,))
+    edges_of(subject)
     yield "edges", time.perf_counter() - began
 
 
@@ -105,14 +101,11 @@ def main() -> None:
         Wanted([], receivers_named(names, shape), every_sender(shape), [role])
         for role, names in RECEIVERS.items()
     ]
+    atp, ig = lines(options.steps).values()
     methods = [
-        ("AtP", cells(1), edges(1)),
-        ("AtP with the QK fix (q, k; edges into heads)", qk_fix, edges(1, anew=True)),
-        (
-            f"integrated gradients, {options.steps} steps",
-            cells(options.steps),
-            edges(options.steps),
-        ),
+        ("AtP", cells(atp), edges(atp)),
+        ("AtP with the QK fix (q, k; edges into heads)", qk_fix, edges(atp, anew=True)),
+        (f"integrated gradients, {options.steps} steps", cells(ig), edges(ig)),
     ]
     pairs = subject.candidates["pair_id"].nunique()
     print(f"{subject.sentences}: {len(subject.candidates)} items, {pairs} pairs; seconds\n")

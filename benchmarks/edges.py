@@ -11,19 +11,35 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pandas as pd
 import torch
-from subject import LOGIT_SCALE, make_subject
+from subject import LOGIT_SCALE, Subject, make_subject
 
 from negtrace.patching.edge_sweep import edge_sweep
 from negtrace.patching.edges import receivers_named
-from negtrace.progress import bar
+from negtrace.progress import bar, silent
 
 RECEIVERS = {
     "subject_first": ("2.1.k", "4.3.v", "6.8.k", "7.1.v", "9.2.v"),
     "EOT": ("5.2.q", "8.4.q", "11.6.q", "mlp.10", "read-out"),
 }
+
+
+def edges_of(
+    subject: Subject, all_roles: bool = False, progress: Callable[..., Any] = silent
+) -> pd.DataFrame:
+    """Every sender into the receivers, at the tokens of their role or of all roles."""
+    tables = (subject.alignment, subject.candidates, subject.images, subject.scores)
+    parts = []
+    for role, names in RECEIVERS.items():
+        receivers = receivers_named(names, subject.tower.shape)
+        roles = () if all_roles else (role,)
+        given = (receivers, "negate", LOGIT_SCALE)
+        parts.append(edge_sweep(subject.tower, *tables, *given, roles=roles, progress=progress))
+    return pd.concat(parts, ignore_index=True)
 
 
 def main() -> None:
@@ -34,16 +50,9 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     subject = make_subject().first(options.pairs, seed=0)
-    tables = (subject.alignment, subject.candidates, subject.images, subject.scores)
     wall, cpu = time.perf_counter(), time.process_time()
-    parts = []
-    for role, names in RECEIVERS.items():
-        receivers = receivers_named(names, subject.tower.shape)
-        roles = () if options.all_roles else (role,)
-        given = (receivers, "negate", LOGIT_SCALE)
-        parts.append(edge_sweep(subject.tower, *tables, *given, roles=roles, progress=bar))
+    found = edges_of(subject, options.all_roles, bar)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    found = pd.concat(parts, ignore_index=True)
     patches = len(found.drop_duplicates(["pair_id", "sender", "receiver", "role"]))
     count, into = found["pair_id"].nunique(), found["receiver"].nunique()
     print(

@@ -56,6 +56,8 @@ def test_direct_contributions_beside_the_head_that_restores_most():
         " [0.30, 0.50] logits directly, 0.40 of the mean d."
     )
     assert of_contributions(table, heads.assign(p_fwer=0.5), 0.05) == [said]
+    against = effect_rows((1, -0.3, 0.01)).assign(layer=1)
+    assert of_contributions(table, against, 0.05) == [said]
 
 
 def test_confirmation_in_words():

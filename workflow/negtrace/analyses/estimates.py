@@ -62,10 +62,9 @@ def batch_estimates(
     Returns:
         by method and site.
     """
-    lines = {"atp": [0.0], "ig": [(step + 0.5) / steps for step in range(steps)]}
     member = membership(batch.bases, {r: i for i, r in enumerate(wanted.roles)}, batch.place)
     found = {}
-    for method, along in lines.items():
+    for method, along in lines(steps).items():
         gradients = mean_gradients(tower, batch, wanted.receivers, along)
         for site in wanted.sites:
             found[method, site] = cell_estimates(tower, batch, gradients, site)
@@ -76,6 +75,11 @@ def batch_estimates(
             if method == "atp":
                 found["atp_qk", EDGE] = edges_anew(tower, batch, gradients, wanted, member)
     return found
+
+
+def lines(steps: int) -> dict[str, list[float]]:
+    """Where each method takes gradients, as shares of the way from the base run to the source's."""
+    return {"atp": [0.0], "ig": [(step + 0.5) / steps for step in range(steps)]}
 
 
 def mean_gradients(

@@ -8,7 +8,7 @@ import pandas as pd
 
 from negtrace.report.findings import plural
 from negtrace.report.intervals import with_limits
-from negtrace.statistics.credible import named
+from negtrace.statistics.credible import NOTABLE, named
 from negtrace.vocabulary import ALL
 
 
@@ -29,7 +29,10 @@ def of_contributions(table: pd.DataFrame, heads: pd.DataFrame | None, alpha: flo
         f" {plural(len(own), 'head')} head {head.head} of block {head.layer},"
         f" {with_limits(head, 'mean')} ({plural(head.n_items, 'item')})."
     )
-    best = pd.DataFrame() if heads is None else named(heads, alpha)
+    if heads is None:
+        return [said]
+    best = named(heads, alpha)
+    best = best[best["mean"] >= NOTABLE]
     if best.empty:
         return [said]
     first: Any = next(best.itertuples())
